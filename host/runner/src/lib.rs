@@ -1,0 +1,3 @@
+//! What a lane runs: engine, limits, one call. Knows wasmtime, and no database, axum or tokio.
+
+pub mod protocol;
