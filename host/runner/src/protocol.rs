@@ -118,8 +118,7 @@ pub enum Export<'a> {
     #[serde(borrow)]
     Render(Context<'a>),
     /// `actions.act`
-    #[serde(borrow)]
-    Act(Context<'a>, Submission<'a>),
+    Act(#[serde(borrow)] Context<'a>, #[serde(borrow)] Submission<'a>),
 }
 
 /// The WIT's `sticker.params`.
@@ -174,14 +173,40 @@ pub enum Ask<'a> {
     Pseudonym,
     ViewerName,
     /// Level 0 debug … 3 error. Answered by [`Answer::Done`].
-    Log { level: u8, message: &'a str },
-    Get { scope: Scope, key: &'a str },
-    Put { scope: Scope, key: &'a str, #[serde(with = "bytes")] value: &'a [u8], expires: Option<u64> },
-    Delete { scope: Scope, key: &'a str },
-    Add { scope: Scope, key: &'a str, delta: i64 },
-    Scan { scope: Scope, prefix: &'a str, after: Option<&'a str>, limit: u32 },
+    Log {
+        level: u8,
+        message: &'a str,
+    },
+    Get {
+        scope: Scope,
+        key: &'a str,
+    },
+    Put {
+        scope: Scope,
+        key: &'a str,
+        #[serde(serialize_with = "bytes")]
+        value: &'a [u8],
+        expires: Option<u64>,
+    },
+    Delete {
+        scope: Scope,
+        key: &'a str,
+    },
+    Add {
+        scope: Scope,
+        key: &'a str,
+        delta: i64,
+    },
+    Scan {
+        scope: Scope,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: u32,
+    },
     Refresh,
-    Notify { text: &'a str },
+    Notify {
+        text: &'a str,
+    },
 }
 
 /// The host's answer to an [`Ask`]; one of another shape than the question's is a host error and traps the guest.
@@ -205,16 +230,11 @@ pub enum Answer<'a> {
 
 /// Bytes borrowed from the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bytes<'a>(#[serde(with = "bytes")] pub &'a [u8]);
+pub struct Bytes<'a>(#[serde(serialize_with = "bytes")] pub &'a [u8]);
 
-mod bytes {
-    use serde::{Deserialize, Deserializer, Serializer};
-    pub fn serialize<S: Serializer>(value: &&[u8], s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_bytes(value)
-    }
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<&'de [u8], D::Error> {
-        <&'de [u8]>::deserialize(d)
-    }
+/// postcard writes bytes and a sequence of `u8` alike; this writes them in one go.
+fn bytes<S: serde::Serializer>(value: &&[u8], s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_bytes(value)
 }
 
 /// The errors of the WIT's capabilities in one list.
