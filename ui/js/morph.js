@@ -1,0 +1,75 @@
+// Takes fragments that the server rendered into the page, in the light tree and in shadow roots, with as little change
+// as possible: focus, caret, scroll, open details and what was typed stay.
+import { Idiomorph } from "/static/vendor/idiomorph-0.8.0/idiomorph.esm.js"
+
+// The one place where text becomes markup. It is the server's own, over our origin: no member string reaches it unescaped.
+const policy = globalThis.trustedTypes?.createPolicy("neospace", { createHTML: (html) => html })
+
+const config = {
+  restoreFocus: true,
+  ignoreActiveValue: true,
+  callbacks: {
+    beforeNodeMorphed: (old) => !(old instanceof Element && old.hasAttribute("data-keep")),
+    beforeNodeRemoved: (old) => !(old instanceof Element && old.hasAttribute("data-keep")),
+    beforeAttributeUpdated: (name, element, mutation) => !(name === "open" && mutation === "remove" && element instanceof HTMLDetailsElement),
+    afterNodeMorphed(old, fresh) {
+      if (fresh.shadowRoot) morphShadow(old, fresh.shadowRoot)
+    },
+  },
+}
+
+/** Parses a fragment or a page, with its declarative shadow roots. Its scripts never run. */
+export function parse(html) {
+  const text = policy ? policy.createHTML(html) : html
+  if (Document.parseHTMLUnsafe) return Document.parseHTMLUnsafe(text)
+  const page = new DOMParser().parseFromString(text, "text/html")
+  for (const template of page.querySelectorAll("template[shadowrootmode]")) {
+    template.parentNode.attachShadow({ mode: "open", clonable: true }).append(template.content)
+    template.remove()
+  }
+  return page
+}
+
+/** Morphs an element into another one. */
+export function morph(old, fresh) {
+  keepTyped(old, () => Idiomorph.morph(old, fresh, { ...config, morphStyle: "outerHTML" }))
+}
+
+/** Morphs the element with the id `target`: `morph`, `append` to it, or `remove` it. An element that is not on this page is no error. */
+export function patch({ target, mode, html }) {
+  const old = document.getElementById(target)
+  if (!old) return
+  if (mode === "remove") return old.remove()
+  const fresh = parse(html).body
+  if (mode === "append") return old.append(...[...fresh.children].filter((child) => !document.getElementById(child.id)).map((child) => document.importNode(child, true)))
+  if (fresh.firstElementChild) morph(old, fresh.firstElementChild)
+}
+
+function morphShadow(old, fresh) {
+  const root = old.shadowRoot ?? old.attachShadow({ mode: "open", clonable: true })
+  const active = root.activeElement
+  const caret = active && "selectionStart" in active ? [active.selectionStart, active.selectionEnd] : null
+  keepTyped(root, () => Idiomorph.morph(root, [...fresh.childNodes], { ...config, morphStyle: "innerHTML" }))
+  if (!active || root.activeElement === active) return
+  const again = active.isConnected ? active : active.name && root.querySelector(`[name="${CSS.escape(active.name)}"]`)
+  again?.focus()
+  if (again && caret?.[0] != null) again.setSelectionRange(...caret)
+}
+
+// What somebody has typed and not sent outlives the change around it.
+function keepTyped(root, change) {
+  const typed = [...root.querySelectorAll("input, textarea, select")].filter(isDirty).map((field) => [field, field.value, field.checked])
+  change()
+  for (const [field, value, checked] of typed) {
+    if (!field.isConnected) continue
+    if (field.type === "checkbox" || field.type === "radio") field.checked = checked
+    else field.value = value
+  }
+}
+
+function isDirty(field) {
+  if (field.type === "hidden" || field.type === "file") return false
+  if (field instanceof HTMLSelectElement) return [...field.options].some((option) => option.selected !== option.defaultSelected)
+  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked
+  return field.value !== field.defaultValue
+}
