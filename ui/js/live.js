@@ -2,7 +2,6 @@
 // are morphed in, and events, which are passed on: `live:connected`, `live:presence`, `live:resync` on the document.
 // What it missed while it was down is fetched by a plain GET of the page: HTTP stays the truth.
 import { morph, parse, patch } from "./morph.js"
-import "./me.js"
 
 const FIRST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 30_000
