@@ -1,3 +1,5 @@
 //! …
 pub mod crypto;
 pub mod hasher;
+
+pub mod author;

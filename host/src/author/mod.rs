@@ -1,0 +1,49 @@
+//! The plugin author's tools: `neospace plugin new`, `build`, `pack`, `check`, `run` and `dev`.
+//!
+//! A *project* is a folder with a `plugin.toml`; in Rust it also has a `Cargo.toml`. Building compiles it to a core
+//! module, turns that into a component by the contract in `plugin-api/wit`, and packs the manifest with icon and CSS
+//! into it: one `.wasm` file that an operator can install. None of this needs a running server; what runs a plugin here
+//! is the server's own code.
+
+mod build;
+mod project;
+
+use std::{path::PathBuf, process::ExitCode};
+
+/// `neospace plugin …`, the author's half.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Build a plugin into one `.wasm` file: component, manifest, icon and CSS
+    Build(Build),
+}
+
+/// What `neospace plugin build` takes.
+#[derive(Debug, clap::Args)]
+pub struct Build {
+    /// The project's folder, the one with plugin.toml
+    #[arg(default_value = ".", conflicts_with = "all")]
+    pub dir: PathBuf,
+    /// Where to write the plugin [default: target/plugins/ID.wasm beside cargo's own output]
+    #[arg(long, value_name = "FILE", conflicts_with = "all")]
+    pub out: Option<PathBuf>,
+    /// Pack this component (or core module that names its WIT world) instead of running cargo
+    #[arg(long, value_name = "FILE", conflicts_with = "all")]
+    pub wasm: Option<PathBuf>,
+    /// Build every project in this folder, with one run of cargo for each workspace
+    #[arg(long, value_name = "DIR", requires = "out_dir")]
+    pub all: Option<PathBuf>,
+    /// With --all: the folder to write the plugins to, each as ID.wasm
+    #[arg(long, value_name = "DIR", requires = "all")]
+    pub out_dir: Option<PathBuf>,
+}
+
+/// Carries one of the author's commands out, and says on standard error what went wrong.
+pub fn main(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Build(options) => build::main(&options).map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
