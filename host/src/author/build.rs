@@ -227,12 +227,12 @@ fn no_cargo(error: std::io::Error) -> anyhow::Error {
 }
 
 /// The compiler's answer to one question, such as `--print sysroot`.
-fn ask_rustc(dir: &Path, arguments: &[&str]) -> Result<PathBuf> {
+fn ask_rustc(dir: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new("rustc").current_dir(dir).args(arguments).output().map_err(no_cargo)?;
     if !output.status.success() {
         bail!("rustc {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }
-    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn require_target(dir: &Path) -> Result<()> {
@@ -258,8 +258,12 @@ fn has_profile(root: &Path) -> Result<bool> {
 /// The compiler's flags, as cargo reads them from `CARGO_ENCODED_RUSTFLAGS`: the small stack, and no path of this
 /// machine in what panics say.
 fn rust_flags(root: &Path) -> Result<OsString> {
-    let sysroot = ask_rustc(root, &["--print", "sysroot"])?;
-    let mut paths = vec![(root.to_owned(), "/plugin"), (sysroot.join("lib/rustlib/src/rust"), "/rust")];
+    let sysroot = PathBuf::from(ask_rustc(root, &["--print", "sysroot"])?);
+    let version = ask_rustc(root, &["--version", "--verbose"])?;
+    // Where the standard library's sources are installed, their paths come back; elsewhere they read like this.
+    let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or("unknown");
+    let standard = format!("/rustc/{commit}");
+    let mut paths = vec![(root.to_owned(), "/plugin"), (sysroot.join("lib/rustlib/src/rust"), standard.as_str())];
     let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     if let Some(home) = home {
         let sources = fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
