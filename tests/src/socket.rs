@@ -45,10 +45,10 @@ impl Socket {
         runtime().spawn(async move {
             loop {
                 tokio::select! {
-                    message = queue.recv() => match message {
-                        Some(message) if stream.send(message).await.is_ok() => {}
-                        _ => break,
-                    },
+                    message = queue.recv() => {
+                        let Some(message) = message else { break };
+                        if stream.send(message).await.is_err() { break }
+                    }
                     message = stream.next() => match message {
                         Some(Ok(message)) => {
                             let last = message.is_close();

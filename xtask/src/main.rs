@@ -5,11 +5,10 @@
 
 use std::{
     env,
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::SystemTime,
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -130,7 +129,7 @@ fn test(runner: Vec<OsString>) -> Result<()> {
 
 fn bench(arguments: Vec<OsString>) -> Result<()> {
     let neospace = build_host(true)?;
-    let plugins = build_plugins(&neospace)?;
+    build_plugins(&neospace)?;
     let mut command = cargo();
     command
         .args(["run", "--quiet", "--release", "--package", "neospace-bench", "--"])
@@ -138,8 +137,7 @@ fn bench(arguments: Vec<OsString>) -> Result<()> {
     call(
         command
             .env("NEOSPACE_BIN", neospace)
-            .env("NEOSPACE_PLUGINS", target().join("plugins"))
-            .env("NEOSPACE_PLUGIN_COUNT", plugins.len().to_string()),
+            .env("NEOSPACE_PLUGINS", target().join("plugins")),
     )
 }
 
@@ -178,51 +176,27 @@ fn build_host(release: bool) -> Result<PathBuf> {
         .join("neospace"))
 }
 
-/// A plugin that was built: its name (the folder's) and the packed component.
-struct Plugin {
-    name: String,
-    wasm: PathBuf,
-}
-
-/// Builds each folder of `plugins/` into the target directory's `plugins/NAME.wasm`, leaving out what is unchanged.
-fn build_plugins(neospace: &Path) -> Result<Vec<Plugin>> {
-    let out = target().join("plugins");
-    fs::create_dir_all(&out)?;
-    // What every plugin is made from: the contract, the SDK and the tool that packs.
-    let common = ["plugin-api", "host/src/author", "Cargo.toml", "Cargo.lock"].map(|path| newest(Path::new(path)));
-    let common = common.into_iter().max().flatten();
-    let mut built = Vec::new();
-    let mut folders: Vec<_> = fs::read_dir("plugins")?.collect::<Result<_, _>>()?;
-    folders.sort_by_key(fs::DirEntry::file_name);
-    for folder in folders
-        .iter()
-        .map(fs::DirEntry::path)
-        .filter(|folder| folder.join("plugin.toml").exists())
-    {
-        let name = folder
-            .file_name()
-            .and_then(OsStr::to_str)
-            .context("a plugin's folder is named in ASCII")?
-            .to_owned();
-        let wasm = out.join(format!("{name}.wasm"));
-        if modified(&wasm) <= common.max(newest(&folder)) {
-            let partial = out.join(format!("{name}.wasm.new"));
-            call(
-                Command::new(neospace)
-                    .args(["plugin", "build"])
-                    .arg(&folder)
-                    .arg("--out")
-                    .arg(&partial),
-            )?;
-            fs::rename(partial, &wasm)?;
-        }
-        built.push(Plugin { name, wasm });
-    }
-    Ok(built)
+/// Builds each folder of `plugins/` into the target directory's `plugins/NAME.wasm`; says their names. Cargo leaves out
+/// what is unchanged.
+fn build_plugins(neospace: &Path) -> Result<Vec<String>> {
+    let mut build = Command::new(neospace);
+    call(
+        build
+            .args(["plugin", "build", "--all", "plugins", "--out-dir"])
+            .arg(target().join("plugins")),
+    )?;
+    let folders = fs::read_dir("plugins")?
+        .filter_map(Result::ok)
+        .filter(|folder| folder.path().join("plugin.toml").exists());
+    let mut names: Vec<_> = folders
+        .filter_map(|folder| folder.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Puts the plugins into the data directory, and a configuration that loads them all beside them if there is none yet.
-fn dev_config(data: &Path, plugins: &[Plugin]) -> Result<PathBuf> {
+fn dev_config(data: &Path, plugins: &[String]) -> Result<PathBuf> {
     fs::create_dir_all(data.join("plugins"))?;
     let mut stanzas = String::from(
         "# Written by `cargo xtask run`, yours to change. Every key is described in docs/operators.\n\
@@ -230,10 +204,11 @@ fn dev_config(data: &Path, plugins: &[Plugin]) -> Result<PathBuf> {
          name = \"NeoSpace\"\n\
          registration = \"open\"\n",
     );
-    for Plugin { name, wasm } in plugins {
+    for name in plugins {
+        let wasm = target().join(format!("plugins/{name}.wasm"));
         let copy = data.join("plugins").join(format!("{name}.wasm"));
-        if fs::read(&copy).ok() != Some(fs::read(wasm)?) {
-            fs::copy(wasm, &copy)?;
+        if fs::read(&copy).ok() != Some(fs::read(&wasm)?) {
+            fs::copy(&wasm, &copy)?;
         }
         let manifest = fs::read_to_string(format!("plugins/{name}/plugin.toml"))?;
         let grants = capabilities(&manifest);
@@ -389,20 +364,4 @@ fn succeeds(command: &mut Command) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
-}
-
-/// When a file was last changed; nothing when there is none, which is before any time.
-fn modified(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
-}
-
-/// When the newest file in a folder (or this file) was changed.
-fn newest(path: &Path) -> Option<SystemTime> {
-    let Ok(entries) = fs::read_dir(path) else {
-        return modified(path);
-    };
-    entries
-        .filter_map(Result::ok)
-        .filter_map(|entry| newest(&entry.path()))
-        .max()
 }
