@@ -38,7 +38,10 @@ pub struct Parameters {
 impl Parameters {
     /// Parameters for a new password: a fresh salt and today's rounds.
     pub fn fresh() -> Parameters {
-        Parameters { salt: Bytes(random()), rounds: MIN_ROUNDS }
+        Parameters {
+            salt: Bytes(random()),
+            rounds: MIN_ROUNDS,
+        }
     }
 }
 
@@ -117,7 +120,9 @@ pub fn fold_name(name: &str) -> String {
 
 /// The password as it is derived from: NFKC, so that one that is typed on another keyboard is the same.
 fn normal(password: &str) -> String {
-    icu_normalizer::ComposingNormalizerBorrowed::new_nfkc().normalize(password).into_owned()
+    icu_normalizer::ComposingNormalizerBorrowed::new_nfkc()
+        .normalize(password)
+        .into_owned()
 }
 
 /// Whether a new password may be used: [`MIN_PASSWORD_CHARACTERS`] to [`MAX_PASSWORD_BYTES`].
@@ -150,10 +155,15 @@ pub fn derive(name: &str, password: &str, parameters: &Parameters) -> Result<Key
     let expand = |purpose: &str| {
         let mut key = [0; KEY_BYTES];
         // RFC 5869 allows up to 255 × 32 bytes.
-        split.expand(format!("neospace/1 {purpose} {name}").as_bytes(), &mut key).expect("32 bytes are in range");
+        split
+            .expand(format!("neospace/1 {purpose} {name}").as_bytes(), &mut key)
+            .expect("32 bytes are in range");
         key
     };
-    Ok(Keys { auth: Bytes(expand("auth")), wrap: expand("wrap") })
+    Ok(Keys {
+        auth: Bytes(expand("auth")),
+        wrap: expand("wrap"),
+    })
 }
 
 /// The salt that is answered for a name nobody has: always the same, and like any other to whoever lacks the secret.

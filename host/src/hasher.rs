@@ -67,10 +67,16 @@ impl Hasher {
     pub fn start() -> std::io::Result<Hasher> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if cores >= 4 { 2 } else { 1 };
-        let line = Arc::new(Line { state: Mutex::default(), changed: Condvar::new(), threads });
+        let line = Arc::new(Line {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            threads,
+        });
         for n in 0..threads {
             let line = line.clone();
-            std::thread::Builder::new().name(format!("hasher-{n}")).spawn(move || work(&line))?;
+            std::thread::Builder::new()
+                .name(format!("hasher-{n}"))
+                .spawn(move || work(&line))?;
         }
         Ok(Hasher(Arc::new(Handle(line))))
     }
@@ -80,7 +86,11 @@ impl Hasher {
         let salt = crypto::random::<16>();
         let hash = self.run(key, salt.to_vec(), todays()).await?;
         let encode = |bytes: &[u8]| STANDARD_NO_PAD.encode(bytes);
-        Ok(format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${}${}", encode(&salt), encode(&hash)))
+        Ok(format!(
+            "$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${}${}",
+            encode(&salt),
+            encode(&hash)
+        ))
     }
 
     /// Whether `key` is the one that `stored` was made of. `None`, for an account that doesn't exist, costs the same
@@ -91,7 +101,9 @@ impl Hasher {
             let params = Params::try_from(&phc).ok()?;
             Some((phc.salt?.as_ref().to_vec(), params, phc.hash?.as_bytes().to_vec()))
         };
-        let (salt, params, expected) = stored.and_then(read).unwrap_or_else(|| (vec![0; 16], todays(), Vec::new()));
+        let (salt, params, expected) = stored
+            .and_then(read)
+            .unwrap_or_else(|| (vec![0; 16], todays(), Vec::new()));
         let hash = self.run(key, salt, params).await?;
         Ok(crypto::same(&hash, &expected))
     }
@@ -104,7 +116,13 @@ impl Hasher {
             if state.jobs.len() >= QUEUE {
                 return Err(line.busy(state.jobs.len()));
             }
-            state.jobs.push_back(Job { key: *key, salt, params, expires: Instant::now() + PATIENCE, answer });
+            state.jobs.push_back(Job {
+                key: *key,
+                salt,
+                params,
+                expires: Instant::now() + PATIENCE,
+                answer,
+            });
         }
         line.changed.notify_one();
         match tokio::time::timeout(PATIENCE, answered).await {
@@ -124,7 +142,9 @@ impl Drop for Handle {
 impl Line {
     fn busy(&self, waiting: usize) -> Busy {
         let wait = TYPICAL * (waiting / self.threads) as u32;
-        Busy { retry_after_s: wait.as_secs() + 1 }
+        Busy {
+            retry_after_s: wait.as_secs() + 1,
+        }
     }
 }
 
@@ -164,7 +184,10 @@ fn next(line: &Line, blocks: &mut Vec<Block>) -> Option<Job> {
         state = if blocks.is_empty() {
             line.changed.wait(state).expect("no holder of this lock can panic")
         } else {
-            let (state, waited) = line.changed.wait_timeout(state, KEEP).expect("no holder of this lock can panic");
+            let (state, waited) = line
+                .changed
+                .wait_timeout(state, KEEP)
+                .expect("no holder of this lock can panic");
             if waited.timed_out() && state.jobs.is_empty() {
                 *blocks = Vec::new();
             }

@@ -1,5 +1,113 @@
-//! …
-pub mod crypto;
-pub mod hasher;
+//! NeoSpace, the server. `ARCHITECTURE.md` is the map; `routes.rs` the table of contents.
 
+pub mod app;
 pub mod author;
+pub mod cache;
+pub mod cli;
+pub mod config;
+pub mod crypto;
+pub mod db;
+pub mod error;
+pub mod hasher;
+pub mod html;
+pub mod http;
+pub mod live;
+pub mod routes;
+pub mod session;
+
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use app::{App, Options};
+use config::{Config, Log};
+
+/// How often the configuration file is looked at; a revocation takes effect within a second.
+const CONFIG_LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Serves until SIGTERM or SIGINT, then shuts down in order: stop accepting, tell sockets to come back, finish open
+/// requests, drain the writer, checkpoint.
+///
+/// # Errors
+/// Whatever keeps the server from starting.
+pub fn serve(options: Options, demo: bool) -> anyhow::Result<()> {
+    let config = Config::load(&options.config_file, &options.flags)?;
+    start_log(config.log);
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(run(options, config, demo))
+}
+
+async fn run(options: Options, config: Config, demo: bool) -> anyhow::Result<()> {
+    // Bound before anything else is opened: a taken address is the most common mistake.
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let app = App::open(options, config).await?;
+    let _ = demo;
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), schema = db::schema_version(), "listening");
+    println!("NeoSpace listens on http://{address}");
+
+    let (stop, stopping) = watch::channel(false);
+    let server = tokio::spawn(http::serve(
+        app.clone(),
+        routes::router(app.clone()),
+        listener,
+        stopping,
+    ));
+    let mut last_change = changed_at(&app.options.config_file);
+    let mut look = tokio::time::interval(CONFIG_LOOK_EVERY);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {}
+            _ = look.tick() => {
+                let change = changed_at(&app.options.config_file);
+                if change == last_change {
+                    continue;
+                }
+            }
+        }
+        last_change = changed_at(&app.options.config_file);
+        let _ = app.reload().await;
+    }
+    tracing::info!("shutting down");
+    stop.send_replace(true);
+    app.hub.close();
+    server.await?;
+    app.db.close().await;
+    tracing::info!("shut down");
+    Ok(())
+}
+
+fn changed_at(file: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// Writes the log to standard error; `RUST_LOG` chooses what, by default `info` and up.
+fn start_log(log: Log) {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
+    match log {
+        Log::Text => builder.init(),
+        Log::Json => builder.json().init(),
+    }
+}

@@ -1,16 +1,11 @@
+//! The program: reads its arguments and does what they say. A lane and a compiling process are this program too, and
+//! begin before anything of the server does.
+
 use std::process::ExitCode;
 
-use clap::Parser;
-
-/// NeoSpace
-#[derive(Parser)]
-enum Neospace {
-    /// Plugins
-    #[command(subcommand)]
-    Plugin(neospace::author::Command),
-}
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let Neospace::Plugin(command) = Neospace::parse();
-    neospace::author::main(command)
+    neospace::cli::run()
 }

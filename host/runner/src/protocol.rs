@@ -18,7 +18,12 @@ pub const FRAME_TO_LANE_MAX: usize = 512 * 1024;
 pub enum ToLane<'a> {
     /// Takes a component into slot `component`. Its compiled code is a file descriptor that rides on this frame
     /// (`SCM_RIGHTS`), read-only, positioned at 0; `code_bytes` of it from `code_offset` on are the artefact.
-    Load { component: u32, code_offset: u64, code_bytes: u64, grants: Grants },
+    Load {
+        component: u32,
+        code_offset: u64,
+        code_bytes: u64,
+        grants: Grants,
+    },
     /// Forgets a component.
     Unload { component: u32 },
     /// Runs one export in a fresh instance.

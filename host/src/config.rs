@@ -1,0 +1,469 @@
+//! The configuration: `neospace.toml`, overridden by `NEOSPACE_…` variables and by flags.
+//!
+//! Every key has a default but the plugins' own. An unknown key or a bad value is an error with file, line, what is
+//! wrong and what is allowed; a configuration is taken whole or not at all.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+/// What the file is called beside the data.
+pub const FILE: &str = "neospace.toml";
+
+/// The whole configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The folder of the database, the plugins and the compiled code.
+    pub data: PathBuf,
+    /// The address that people type, e.g. `https://kiosk.example`; browsers' requests must come from it. Empty: whatever
+    /// the request's `Host` says, which suits a machine without a name.
+    pub origin: String,
+    /// What this place is called.
+    pub name: String,
+    /// Whether strangers may register.
+    pub registration: Registration,
+    /// With `registration = "invite"`: the codes that let one in.
+    pub invite_codes: Vec<String>,
+    /// Addresses of proxies in front whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// How the log is written.
+    pub log: Log,
+    pub database: Database,
+    pub limits: Limits,
+    pub plugins: Plugins,
+    /// One stanza a plugin.
+    pub plugin: BTreeMap<String, Plugin>,
+}
+
+/// Whether strangers may register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    #[default]
+    Open,
+    Invite,
+    Closed,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Log {
+    /// One line a record, for people.
+    #[default]
+    Text,
+    /// One JSON object a record.
+    Json,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// Page cache of each connection, in KiB.
+    pub cache_kib: u32,
+    /// Memory map of the file, in MiB.
+    pub mmap_mib: u32,
+    /// Read connections.
+    pub readers: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections in all.
+    pub connections: u32,
+    /// Connections from one address (proxies that are trusted don't count).
+    pub connections_per_address: u32,
+    /// The largest body of a form, in KiB.
+    pub body_kib: u32,
+    /// Seconds for a request's headers to arrive.
+    pub header_seconds: u32,
+    /// Seconds for a request's body to arrive.
+    pub body_seconds: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Plugins {
+    /// SHA-256 hashes, in hex, that never load again, whatever their name.
+    pub revoked: Vec<String>,
+    /// Why a hash was revoked, for the tombstones: hash = "sentence".
+    pub revoked_because: BTreeMap<String, String>,
+    /// Refuse to start when the kernel lacks a layer of the lanes' confinement.
+    pub require_confinement: bool,
+    /// Lanes, one process each; 0: as many as there are cores.
+    pub lanes: u32,
+}
+
+/// A plugin's stanza.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plugin {
+    /// The component's file; relative to the folder of the configuration file.
+    pub source: PathBuf,
+    /// Its SHA-256 in hex. Mandatory outside `--dev`.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// The capabilities that it gets.
+    #[serde(default)]
+    pub grants: Vec<String>,
+    #[serde(default)]
+    pub limits: PluginLimits,
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+/// Limits of one plugin; what is absent has its default.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PluginLimits {
+    /// Fuel for one `render` or `draw`.
+    pub render_fuel: Option<u64>,
+    /// Fuel for one `act`.
+    pub act_fuel: Option<u64>,
+    /// Milliseconds for one `render` or `draw`.
+    pub render_ms: Option<u32>,
+    /// Milliseconds for one `act`.
+    pub act_ms: Option<u32>,
+    /// Memory of one call, in KiB.
+    pub memory_kib: Option<u32>,
+    /// Storage of one installation, in KiB.
+    pub storage_kib: Option<u32>,
+    /// Keys of one installation.
+    pub storage_keys: Option<u32>,
+    /// Fuel that all calls of the plugin may burn in a second, on average.
+    pub fuel_per_second: Option<u64>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 5000)),
+            data: PathBuf::from("data"),
+            origin: String::new(),
+            name: "NeoSpace".into(),
+            registration: Registration::Open,
+            invite_codes: Vec::new(),
+            trusted_proxies: Vec::new(),
+            log: Log::Text,
+            database: Database::default(),
+            limits: Limits::default(),
+            plugins: Plugins::default(),
+            plugin: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            cache_kib: 8 * 1024,
+            mmap_mib: 256,
+            readers: 4,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            connections_per_address: 256,
+            body_kib: 256,
+            header_seconds: 10,
+            body_seconds: 30,
+        }
+    }
+}
+
+impl Default for Plugins {
+    fn default() -> Self {
+        Self {
+            revoked: Vec::new(),
+            revoked_because: BTreeMap::new(),
+            require_confinement: false,
+            lanes: 0,
+        }
+    }
+}
+
+/// Why a configuration isn't taken: all that is wrong with it, each with its place.
+#[derive(Debug, Clone)]
+pub struct ConfigError(pub Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Flags of the command line, which win over everything else.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    pub listen: Option<SocketAddr>,
+    pub data: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads the file (a missing one is an empty one), the `NEOSPACE_…` variables and the flags.
+    ///
+    /// # Errors
+    /// Everything that is wrong, with file and line.
+    pub fn load(file: &Path, flags: &Overrides) -> Result<Self, ConfigError> {
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => {
+                return Err(ConfigError(vec![format!(
+                    "{}: cannot be read: {error}",
+                    file.display()
+                )]));
+            }
+        };
+        let variables = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX));
+        let mut config = Self::parse(&file.display().to_string(), &text, variables)?;
+        if let Some(listen) = flags.listen {
+            config.listen = listen;
+        }
+        let folder = file.parent().unwrap_or(Path::new(""));
+        config.data = flags.data.clone().unwrap_or_else(|| folder.join(&config.data));
+        for plugin in config.plugin.values_mut() {
+            plugin.source = folder.join(&plugin.source);
+        }
+        Ok(config)
+    }
+
+    /// Reads a configuration from text and variables.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(
+        file: &str,
+        text: &str,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let place = |span: Option<std::ops::Range<usize>>| match span {
+            Some(span) => format!("{file}:{}", line_of(text, span.start)),
+            None => file.to_owned(),
+        };
+        // Once from the text alone: its errors know their lines.
+        let from_file: Config =
+            toml::from_str(text).map_err(|e| ConfigError(vec![format!("{}: {}", place(e.span()), e.message())]))?;
+        let mut table: toml::Table = text
+            .parse()
+            .map_err(|e: toml::de::Error| ConfigError(vec![format!("{}: {}", place(e.span()), e.message())]))?;
+        let mut overridden = false;
+        for (name, value) in variables {
+            set_variable(&mut table, &name, &value)?;
+            toml::Value::Table(table.clone())
+                .try_into::<Config>()
+                .map_err(|e: toml::de::Error| ConfigError(vec![format!("{name}: {}", e.message())]))?;
+            overridden = true;
+        }
+        let config = match overridden {
+            true => toml::Value::Table(table)
+                .try_into()
+                .map_err(|e: toml::de::Error| ConfigError(vec![e.message().to_owned()]))?,
+            false => from_file,
+        };
+        let problems: Vec<String> = config
+            .problems()
+            .into_iter()
+            .map(|(key, problem)| format!("{}: {}: {problem}", place(span_of(text, &key)), key.join(".")))
+            .collect();
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError(problems))
+        }
+    }
+
+    /// Values that parse but can't be.
+    fn problems(&self) -> Vec<(Vec<String>, String)> {
+        let mut problems = Vec::new();
+        let mut say = |key: &[&str], problem: String| {
+            problems.push((key.iter().map(|k| (*k).to_owned()).collect(), problem));
+        };
+        if !self.origin.is_empty() && !is_origin(&self.origin) {
+            say(
+                &["origin"],
+                format!(
+                    "{:?} is not an origin; allowed is https://name or http://name[:port], without a path",
+                    self.origin
+                ),
+            );
+        }
+        if self.name.is_empty() || self.name.chars().count() > 60 {
+            say(&["name"], "must have 1 to 60 characters".into());
+        }
+        if self.registration == Registration::Invite && self.invite_codes.is_empty() {
+            say(
+                &["registration"],
+                "\"invite\" needs at least one code in invite_codes".into(),
+            );
+        }
+        if let Some(code) = self.invite_codes.iter().find(|code| code.len() < 8) {
+            say(
+                &["invite_codes"],
+                format!("{code:?} is too easy to guess; a code has at least 8 characters"),
+            );
+        }
+        let between = [
+            ("database", "cache_kib", self.database.cache_kib, 256, 4 << 20),
+            ("database", "mmap_mib", self.database.mmap_mib, 0, 1 << 20),
+            ("database", "readers", self.database.readers, 1, 64),
+            ("limits", "connections", self.limits.connections, 16, 1 << 20),
+            (
+                "limits",
+                "connections_per_address",
+                self.limits.connections_per_address,
+                1,
+                1 << 20,
+            ),
+            ("limits", "body_kib", self.limits.body_kib, 16, 64 << 10),
+            ("limits", "header_seconds", self.limits.header_seconds, 1, 300),
+            ("limits", "body_seconds", self.limits.body_seconds, 1, 600),
+            ("plugins", "lanes", self.plugins.lanes, 0, 64),
+        ];
+        for (section, key, value, least, most) in between {
+            if value < least || value > most {
+                say(
+                    &[section, key],
+                    format!("{value} is not allowed; allowed is {least} to {most}"),
+                );
+            }
+        }
+        for hash in self.plugins.revoked.iter().filter(|hash| !is_sha256(hash)) {
+            say(
+                &["plugins", "revoked"],
+                format!("{hash:?} is not a SHA-256 hash; one has 64 hexadecimal digits"),
+            );
+        }
+        for (name, plugin) in &self.plugin {
+            if !is_plugin_name(name) {
+                say(
+                    &["plugin", name],
+                    "a plugin's name has 2 to 32 of a-z, 0-9 and -, and begins with a letter".into(),
+                );
+            }
+            if let Some(hash) = plugin.sha256.as_ref().filter(|hash| !is_sha256(hash)) {
+                say(
+                    &["plugin", name, "sha256"],
+                    format!("{hash:?} is not a SHA-256 hash; one has 64 hexadecimal digits"),
+                );
+            }
+            for grant in plugin
+                .grants
+                .iter()
+                .filter(|grant| !CAPABILITIES.contains(&grant.as_str()))
+            {
+                let allowed = CAPABILITIES.join(", ");
+                say(
+                    &["plugin", name, "grants"],
+                    format!("{grant:?} is not a capability; there are {allowed}"),
+                );
+            }
+        }
+        problems
+    }
+}
+
+/// The capabilities that can be granted.
+pub const CAPABILITIES: [&str; 6] = [
+    "log",
+    "storage",
+    "shared-storage",
+    "viewer-name",
+    "live",
+    "notify-owner",
+];
+
+const PREFIX: &str = "NEOSPACE_";
+
+/// `NEOSPACE_LIMITS__BODY_KIB=512` sets `limits.body_kib`; the value is TOML, or else text.
+fn set_variable(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigError> {
+    let path: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_lowercase).collect();
+    let value = format!("v = {value}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut t| t.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let Some((last, sections)) = path.split_last() else {
+        return Ok(());
+    };
+    let mut table = table;
+    for section in sections {
+        let entry = table
+            .entry(section.clone())
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        table = entry
+            .as_table_mut()
+            .ok_or_else(|| ConfigError(vec![format!("{name}: {section} is not a section")]))?;
+    }
+    table.insert(last.clone(), value);
+    Ok(())
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at.min(text.len())]
+        .iter()
+        .filter(|byte| **byte == b'\n')
+        .count()
+        + 1
+}
+
+/// Where a key stands in the text: itself, or the nearest section above it.
+fn span_of(text: &str, key: &[String]) -> Option<std::ops::Range<usize>> {
+    let document = toml_edit::Document::parse(text).ok()?;
+    let mut item = document.as_item();
+    let mut span = None;
+    for part in key {
+        let table = item.as_table_like()?;
+        let Some((name, next)) = table.get_key_value(part) else {
+            break;
+        };
+        span = name.span().or(next.span()).or(span);
+        item = next;
+    }
+    span
+}
+
+fn is_origin(origin: &str) -> bool {
+    let Some(authority) = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"))
+    else {
+        return false;
+    };
+    !authority.is_empty()
+        && authority
+            .parse::<http::uri::Authority>()
+            .is_ok_and(|a| !a.as_str().contains('@'))
+}
+
+fn is_sha256(hash: &str) -> bool {
+    hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// 2 to 32 of `a-z`, `0-9` and `-`, beginning with a letter.
+pub fn is_plugin_name(name: &str) -> bool {
+    (2..=32).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}

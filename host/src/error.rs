@@ -1,0 +1,299 @@
+//! The answers that a visitor can get instead of what they asked for; becomes HTTP here and nowhere else.
+
+use std::fmt;
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+/// What went wrong, as far as the one who asked may know it.
+#[derive(Debug)]
+pub enum Error {
+    /// 400: a request that makes no sense; the sentence says what is allowed.
+    BadRequest(String),
+    /// 401: log in first.
+    Unauthorized,
+    /// 403: the sentence says why not.
+    Forbidden(String),
+    /// 404: not there, or not for this viewer.
+    NotFound,
+    /// 405: another method is allowed.
+    MethodNotAllowed,
+    /// 409: it has changed meanwhile; the sentence says what.
+    Conflict(String),
+    /// 413: more than this many bytes.
+    TooLarge { most: usize },
+    /// 415: another content type is allowed.
+    UnsupportedMediaType(&'static str),
+    /// 422: fields that can't be accepted, each with what is allowed.
+    Invalid(Invalid),
+    /// 429: try again in so many seconds; the sentence says what was too often.
+    TooMany { retry_after: u64, message: String },
+    /// 503: not now; the sentence says why.
+    Unavailable(String),
+    /// 408: the request did not arrive in time.
+    Timeout,
+    /// 500: our fault; the detail goes to the log alone.
+    Internal(anyhow::Error),
+}
+
+/// Fields that can't be accepted.
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Invalid {
+    pub errors: Vec<FieldError>,
+}
+
+/// One field and what is allowed in it.
+#[derive(Debug, Clone, Serialize)]
+pub struct FieldError {
+    pub field: String,
+    pub message: String,
+}
+
+impl Invalid {
+    /// Adds a field and what is allowed in it.
+    pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.errors.push(FieldError {
+            field: field.into(),
+            message: message.into(),
+        });
+    }
+
+    /// An error if any field was added.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn into_result(self) -> Result<(), Error> {
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(self))
+        }
+    }
+
+    /// What is said of a field, if anything is.
+    pub fn of(&self, field: &str) -> Option<&str> {
+        self.errors
+            .iter()
+            .find(|e| e.field == field)
+            .map(|e| e.message.as_str())
+    }
+}
+
+impl Error {
+    /// One field that can't be accepted.
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut invalid = Invalid::default();
+        invalid.add(field, message);
+        Self::Invalid(invalid)
+    }
+
+    /// Our fault, with what the log should say.
+    pub fn internal(detail: impl fmt::Display) -> Self {
+        Self::Internal(anyhow::anyhow!("{detail}"))
+    }
+
+    /// The answer to an SQLite error: a full disk is said openly, the rest is our fault.
+    pub fn from_sqlite(error: &rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Unavailable(
+                "The server's disk is full, so nothing can be saved just now. What you typed is still here: try again later.".into(),
+            ),
+            _ => Self::internal(format!("SQLite: {error}")),
+        }
+    }
+
+    /// Whether this is a violated constraint that SQLite names so, e.g. `users.name`.
+    pub fn violates(&self, constraint: &str) -> bool {
+        let Self::Internal(error) = self else { return false };
+        matches!(
+            error.downcast_ref::<rusqlite::Error>(),
+            Some(rusqlite::Error::SqliteFailure(f, Some(message)))
+                if f.code == rusqlite::ErrorCode::ConstraintViolation && message.contains(constraint)
+        )
+    }
+
+    /// The status code.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// A few words, the same for every error of the kind.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "That request makes no sense here",
+            Self::Unauthorized => "Log in first",
+            Self::Forbidden(_) => "Not allowed",
+            Self::NotFound => "Nothing here",
+            Self::MethodNotAllowed => "Not this way",
+            Self::Conflict(_) => "Somebody was quicker",
+            Self::TooLarge { .. } => "Too large",
+            Self::UnsupportedMediaType(_) => "Not in this format",
+            Self::Invalid(_) => "Please look at this again",
+            Self::TooMany { .. } => "Too often",
+            Self::Unavailable(_) => "Not just now",
+            Self::Timeout => "Too slow",
+            Self::Internal(_) => "That was our fault",
+        }
+    }
+
+    /// A sentence for the one who asked: what was wrong and what is allowed.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::BadRequest(m) | Self::Forbidden(m) | Self::Conflict(m) | Self::Unavailable(m) => m.clone(),
+            Self::Unauthorized => "This is for members. Log in, and you come back to it.".into(),
+            Self::NotFound => "There is nothing at this address, or it isn't for you to see.".into(),
+            Self::MethodNotAllowed => "This address is there, but it can't be used like that.".into(),
+            Self::TooLarge { most } => format!("At most {} KiB are accepted here.", most / 1024),
+            Self::UnsupportedMediaType(allowed) => format!("Only {allowed} is accepted here."),
+            Self::Invalid(invalid) => invalid
+                .errors
+                .iter()
+                .map(|e| e.message.as_str())
+                .collect::<Vec<_>>()
+                .join(" "),
+            Self::TooMany { retry_after, message } => format!("{message} Try again in {retry_after} seconds."),
+            Self::Timeout => "The request did not arrive in time. Try again.".into(),
+            Self::Internal(_) => "Something broke here, and it is written in the log. Try again in a moment.".into(),
+        }
+    }
+}
+
+/// What an error response carries for [`finish`] to write in the form that the request asked for.
+#[derive(Clone)]
+struct Told {
+    problem: Problem,
+}
+
+/// A problem document, RFC 9457.
+#[derive(Clone, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub title: &'static str,
+    pub status: u16,
+    pub detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+impl IntoResponse for Error {
+    /// Status and headers now; the body is written by [`finish`], which knows what the request accepts.
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status();
+        if let Self::TooMany { retry_after, .. } = self {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
+        }
+        if let Self::Internal(error) = &self {
+            tracing::error!(error = %format!("{error:#}").escape_debug(), "a request failed");
+        }
+        let problem = Problem {
+            kind: "about:blank",
+            title: self.title(),
+            status: self.status().as_u16(),
+            detail: self.detail(),
+            errors: if let Self::Invalid(invalid) = self {
+                invalid.errors
+            } else {
+                Vec::new()
+            },
+        };
+        response.extensions_mut().insert(Told { problem });
+        response
+    }
+}
+
+/// Writes the body of an error response: a problem document for programs, a page for people.
+pub fn finish(html: &crate::html::Html, request: &HeaderMap, mut response: Response) -> Response {
+    let Some(Told { problem }) = response.extensions_mut().remove::<Told>() else {
+        return response;
+    };
+    let (body, kind) = if wants_page(request) {
+        match html.render("error.html", minijinja::context! { problem => problem }) {
+            Ok(page) => (page, "text/html; charset=utf-8"),
+            Err(_) => (
+                format!("{}\n{}\n", problem.title, problem.detail),
+                "text/plain; charset=utf-8",
+            ),
+        }
+    } else {
+        (
+            serde_json::to_string(&problem).unwrap_or_default(),
+            "application/problem+json",
+        )
+    };
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    *response.body_mut() = body.into();
+    response
+}
+
+/// Whether the request comes from somebody who looks at pages rather than from a program.
+pub fn wants_page(request: &HeaderMap) -> bool {
+    request
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Internal(error) => write!(f, "{error:#}"),
+            _ => f.write_str(&self.detail()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::from_sqlite(&error),
+            _ => Self::Internal(anyhow::Error::new(error).context("SQLite")),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Internal(error)
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<minijinja::Error> for Error {
+    fn from(error: minijinja::Error) -> Self {
+        Self::Internal(anyhow::Error::new(error).context("template"))
+    }
+}

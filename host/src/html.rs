@@ -1,0 +1,240 @@
+//! Templates and assets: embedded in a release, read from disk in development.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use include_dir::{Dir, include_dir};
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    cache::{accepts_encoding, compress_gzip, compress_zstd},
+    error::Error,
+};
+
+static TEMPLATES: Dir = include_dir!("$CARGO_MANIFEST_DIR/../templates");
+static UI: Dir = include_dir!("$CARGO_MANIFEST_DIR/../ui");
+static STATIC: Dir = include_dir!("$CARGO_MANIFEST_DIR/../static");
+
+/// The templates' environment and the assets.
+#[derive(Clone)]
+pub struct Html(Arc<Inner>);
+
+struct Inner {
+    templates: Environment<'static>,
+    /// In development: where the sources lie.
+    sources: Option<PathBuf>,
+    globals: Vec<(&'static str, minijinja::Value)>,
+    assets: HashMap<String, Asset>,
+    ui_hash: String,
+    static_hash: String,
+}
+
+struct Asset {
+    kind: HeaderValue,
+    identity: Bytes,
+    gzip: OnceLock<Bytes>,
+    zstd: OnceLock<Bytes>,
+}
+
+impl Html {
+    /// Loads templates and assets. With `dev`, the templates and `ui/` are read from the source tree at every request,
+    /// where there is one.
+    ///
+    /// # Errors
+    /// A template that doesn't parse.
+    pub fn new(dev: bool, globals: Vec<(&'static str, minijinja::Value)>) -> Result<Self, Error> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let sources = (dev && root.join("templates").is_dir()).then_some(root);
+        let mut assets = HashMap::new();
+        collect_assets("ui", &UI, &mut assets);
+        collect_assets("static", &STATIC, &mut assets);
+        let ui_hash = if sources.is_some() {
+            "dev".into()
+        } else {
+            tree_hash(&UI)
+        };
+        let static_hash = tree_hash(&STATIC);
+        let templates = environment(sources.as_deref(), &globals, &ui_hash, &static_hash)?;
+        Ok(Self(Arc::new(Inner {
+            templates,
+            sources,
+            globals,
+            assets,
+            ui_hash,
+            static_hash,
+        })))
+    }
+
+    /// Renders a template.
+    ///
+    /// # Errors
+    /// A missing or faulty template.
+    pub fn render(&self, template: &str, context: impl Serialize) -> Result<String, Error> {
+        match &self.0.sources {
+            Some(sources) => {
+                let inner = &self.0;
+                let fresh = environment(Some(sources), &inner.globals, &inner.ui_hash, &inner.static_hash)?;
+                Ok(fresh.get_template(template)?.render(context)?)
+            }
+            None => Ok(self.0.templates.get_template(template)?.render(context)?),
+        }
+    }
+
+    /// Where an authored asset is served, e.g. `css/app.css`.
+    pub fn asset(&self, path: &str) -> String {
+        format!("/ui/{}/{path}", self.0.ui_hash)
+    }
+
+    /// Answers `/ui/{hash}/…` and `/static/{hash}/…`. An asset under its present hash never changes.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn serve(&self, folder: &str, hash: &str, path: &str, request: &HeaderMap) -> Result<Response, Error> {
+        let inner = &self.0;
+        let name = format!("{folder}/{path}");
+        let current = if folder == "ui" {
+            &inner.ui_hash
+        } else {
+            &inner.static_hash
+        };
+        if let (Some(sources), "ui") = (&inner.sources, folder) {
+            return serve_from_disk(sources, &name);
+        }
+        let asset = inner.assets.get(&name).ok_or(Error::NotFound)?;
+        let mut response = asset.respond(request);
+        // An address from before an upgrade gets today's file, but must ask again.
+        let lifetime = if hash == current {
+            "public, max-age=31536000, immutable"
+        } else {
+            "no-cache"
+        };
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static(lifetime));
+        Ok(response)
+    }
+}
+
+fn environment(
+    sources: Option<&Path>,
+    globals: &[(&'static str, minijinja::Value)],
+    ui_hash: &str,
+    static_hash: &str,
+) -> Result<Environment<'static>, Error> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_trim_blocks(true);
+    env.set_lstrip_blocks(true);
+    for (name, value) in globals {
+        env.add_global(*name, value.clone());
+    }
+    let (ui, fixed) = (format!("/ui/{ui_hash}/"), format!("/static/{static_hash}/"));
+    env.add_function("asset", move |path: &str| format!("{ui}{path}"));
+    env.add_function("static", move |path: &str| format!("{fixed}{path}"));
+    match sources {
+        Some(sources) => env.set_loader(minijinja::path_loader(sources.join("templates"))),
+        None => add_templates(&mut env, &TEMPLATES)?,
+    }
+    Ok(env)
+}
+
+fn add_templates(env: &mut Environment<'static>, dir: &'static Dir) -> Result<(), Error> {
+    for file in dir.files() {
+        if let (Some(name), Some(text)) = (file.path().to_str(), file.contents_utf8()) {
+            env.add_template(name, text)?;
+        }
+    }
+    dir.dirs().try_for_each(|dir| add_templates(env, dir))
+}
+
+fn collect_assets(folder: &str, dir: &'static Dir, into: &mut HashMap<String, Asset>) {
+    for file in dir.files() {
+        let name = format!("{folder}/{}", file.path().display());
+        let asset = Asset {
+            kind: content_type(&name),
+            identity: Bytes::from_static(file.contents()),
+            gzip: OnceLock::new(),
+            zstd: OnceLock::new(),
+        };
+        into.insert(name, asset);
+    }
+    dir.dirs().for_each(|dir| collect_assets(folder, dir, into));
+}
+
+fn tree_hash(dir: &Dir) -> String {
+    fn feed(dir: &Dir, hash: &mut Sha256) {
+        for file in dir.files() {
+            hash.update(file.path().to_string_lossy().as_bytes());
+            hash.update([0]);
+            hash.update(Sha256::digest(file.contents()));
+        }
+        dir.dirs().for_each(|dir| feed(dir, hash));
+    }
+    let mut hash = Sha256::new();
+    feed(dir, &mut hash);
+    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn serve_from_disk(sources: &Path, name: &str) -> Result<Response, Error> {
+    if name.split('/').any(|part| part == ".." || part.is_empty()) {
+        return Err(Error::NotFound);
+    }
+    let body = std::fs::read(sources.join(name)).map_err(|_| Error::NotFound)?;
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type(name));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+impl Asset {
+    fn respond(&self, request: &HeaderMap) -> Response {
+        let accepts = request
+            .get(header::ACCEPT_ENCODING)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or("");
+        // Fonts and bitmaps are compressed already.
+        let text = self
+            .kind
+            .to_str()
+            .is_ok_and(|kind| kind.contains("charset") || kind.contains("svg"));
+        let (body, encoding) = if text && accepts_encoding(accepts, "zstd") {
+            (self.zstd.get_or_init(|| compress_zstd(&self.identity)), Some("zstd"))
+        } else if text && accepts_encoding(accepts, "gzip") {
+            (self.gzip.get_or_init(|| compress_gzip(&self.identity)), Some("gzip"))
+        } else {
+            (&self.identity, None)
+        };
+        let mut response = Response::new(body.clone().into());
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, self.kind.clone());
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        if let Some(encoding) = encoding {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+        }
+        response
+    }
+}
+
+fn content_type(name: &str) -> HeaderValue {
+    HeaderValue::from_static(match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
+        "css" => "text/css; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "json" | "webmanifest" => "application/json; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "woff2" => "font/woff2",
+        "html" => "text/html; charset=utf-8",
+        "txt" | "md" | "toml" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    })
+}

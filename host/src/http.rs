@@ -1,0 +1,480 @@
+//! The edge of the program: the accept loop with its timeouts and caps, what holds for every request, and extractors
+//! whose refusals are [`Error`]s.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Request},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::de::DeserializeOwned;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::timeout,
+};
+use tower::ServiceExt;
+
+use crate::{app::App, error, error::Error};
+
+/// Headers that one request may have.
+const HEADERS_MOST: usize = 64;
+/// Bytes of a request's head.
+const HEAD_MOST: usize = 32 * 1024;
+/// Fields that one form may have.
+const FIELDS_MOST: usize = 1_000;
+/// How long open requests may take once the server shuts down.
+const SHUTDOWN_LONGEST: Duration = Duration::from_secs(5);
+/// How long the loop waits when the system has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What pages may load and do. Pages that need other sources set the header themselves.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+    frame-ancestors 'none'; manifest-src 'self'; require-trusted-types-for 'script'; trusted-types neospace";
+
+const HEADERS: [(HeaderName, HeaderValue); 7] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(CONTENT_SECURITY_POLICY),
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+/// The address that a request comes from; behind a trusted proxy, the one that the proxy names.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// Accepts connections until `shutdown`, then lets open requests finish.
+pub async fn serve(app: App, router: Router, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
+    let counts = Arc::new(Connections::default());
+    let mut builder = http1::Builder::new();
+    let limits = app.config().limits.clone();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(limits.header_seconds.into()))
+        .max_headers(HEADERS_MOST)
+        .max_buf_size(HEAD_MOST);
+    let (open, mut all_closed) = tokio::sync::mpsc::channel::<Infallible>(1);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = shutdown.wait_for(|stop| *stop) => break,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let address = address.ip().to_canonical();
+        let config = app.config();
+        let most = if config.trusted_proxies.contains(&address) {
+            config.limits.connections
+        } else {
+            config.limits.connections_per_address
+        };
+        let Some(place) = counts.clone().take(address, most, config.limits.connections) else {
+            tracing::debug!(%address, "too many connections: one was closed");
+            continue;
+        };
+        // A small answer must not wait for the next one.
+        let _ = stream.set_nodelay(true);
+        let (builder, app, router, shutdown, open) = (
+            builder.clone(),
+            app.clone(),
+            router.clone(),
+            shutdown.clone(),
+            open.clone(),
+        );
+        tokio::spawn(async move {
+            connection(&builder, app, router, stream, address, shutdown).await;
+            drop((place, open));
+        });
+    }
+    drop((listener, open));
+    let _ = timeout(SHUTDOWN_LONGEST, all_closed.recv()).await;
+}
+
+async fn connection(
+    builder: &http1::Builder,
+    app: App,
+    router: Router,
+    stream: TcpStream,
+    address: IpAddr,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (app, router) = (app.clone(), router.clone());
+        async move { Ok::<_, Infallible>(answer(app, router, request.map(Body::new), address).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        // Errors here are the client's: a timeout, a reset, a head that isn't HTTP. hyper has answered what can be.
+        _ = connection.as_mut() => return,
+        _ = shutdown.wait_for(|stop| *stop) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
+}
+
+/// What holds for every request: a state change comes from our own pages, the body arrives whole and in time, a panic
+/// is one request's, errors are written in the form asked for, and the headers are there.
+pub async fn answer(app: App, router: Router, mut request: Request, address: IpAddr) -> Response {
+    let asked = request.headers().clone();
+    let peer = peer(&app, &asked, address);
+    request.extensions_mut().insert(Peer(peer));
+    let method = request.method().clone();
+    let outcome = async {
+        check_origin(&app, &request)?;
+        let request = receive(&app, request).await?;
+        match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(never)) => match never {},
+            Err(_) => Err(Error::internal("a handler panicked")),
+        }
+    };
+    let mut response = outcome.await.unwrap_or_else(Error::into_response);
+    if response.status().is_client_error() || response.status().is_server_error() {
+        response = error::finish(&app.html, &asked, response);
+        if !method.is_safe() {
+            tracing::debug!(%method, status = response.status().as_u16(), "refused");
+        }
+    }
+    let headers = response.headers_mut();
+    for (name, value) in &HEADERS {
+        if !headers.contains_key(name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    response
+}
+
+fn peer(app: &App, headers: &HeaderMap, address: IpAddr) -> IpAddr {
+    let proxies = &app.config().trusted_proxies;
+    if !proxies.contains(&address) {
+        return address;
+    }
+    // The last address that isn't a proxy of ours: what stands before it anyone could have written.
+    let forwarded = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .collect::<Vec<_>>()
+        .join(",");
+    forwarded
+        .rsplit(',')
+        .filter_map(|part| part.trim().parse::<IpAddr>().ok())
+        .map(|ip| ip.to_canonical())
+        .find(|ip| !proxies.contains(ip))
+        .unwrap_or(address)
+}
+
+/// Refuses state changes and sockets that don't come from our own pages. Browsers send `Sec-Fetch-Site`; where one
+/// doesn't, `Origin` must be exactly ours. So forms need no token, and pages stay the same for all.
+fn check_origin(app: &App, request: &Request) -> Result<(), Error> {
+    let headers = request.headers();
+    let is_socket = headers.contains_key(header::UPGRADE);
+    if request.method().is_safe() && !is_socket {
+        return Ok(());
+    }
+    let origin = headers.get(header::ORIGIN).and_then(|v| v.to_str().ok());
+    let own = origin.is_some_and(|origin| is_own_origin(app, headers, origin));
+    let allowed = match headers.get("sec-fetch-site").filter(|_| !is_socket) {
+        Some(site) => site == "same-origin",
+        None => own,
+    };
+    if allowed {
+        Ok(())
+    } else {
+        Err(Error::Forbidden(
+            "This must be sent from a page of this site, not from another one.".into(),
+        ))
+    }
+}
+
+fn is_own_origin(app: &App, headers: &HeaderMap, origin: &str) -> bool {
+    let config = app.config();
+    if !config.origin.is_empty() {
+        return origin == config.origin;
+    }
+    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or("");
+    origin.strip_prefix("http://") == Some(host)
+}
+
+/// Reads the body: whole, within its limit and its time. (Uploads will be streamed by their own route.)
+async fn receive(app: &App, request: Request) -> Result<Request, Error> {
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Ok(request);
+    }
+    let limits = &app.config().limits;
+    let most = limits.body_kib as usize * 1024;
+    let (parts, body) = request.into_parts();
+    let announced = parts
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > most) {
+        return Err(Error::TooLarge { most });
+    }
+    let body = timeout(
+        Duration::from_secs(limits.body_seconds.into()),
+        Limited::new(body, most).collect(),
+    )
+    .await
+    .map_err(|_| Error::Timeout)?
+    .map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+        Some(_) => Error::TooLarge { most },
+        None => Error::BadRequest("The request's body broke off.".into()),
+    })?;
+    Ok(Request::from_parts(parts, body.to_bytes().into()))
+}
+
+/// How many connections there are, in all and by address.
+#[derive(Default)]
+struct Connections(Mutex<(u32, HashMap<IpAddr, u32>)>);
+
+/// One connection's place; dropping it frees it.
+struct Place(Arc<Connections>, IpAddr);
+
+impl Connections {
+    fn take(self: Arc<Self>, address: IpAddr, most_of_address: u32, most: u32) -> Option<Place> {
+        let mut counts = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let of_address = counts.1.get(&address).copied().unwrap_or(0);
+        if counts.0 >= most || of_address >= most_of_address {
+            return None;
+        }
+        counts.0 += 1;
+        counts.1.insert(address, of_address + 1);
+        drop(counts);
+        Some(Place(self, address))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.0.0.lock().unwrap_or_else(|e| e.into_inner());
+        counts.0 -= 1;
+        if let Some(of_address) = counts.1.get_mut(&self.1) {
+            *of_address -= 1;
+            if *of_address == 0 {
+                counts.1.remove(&self.1);
+            }
+        }
+    }
+}
+
+/// How the answer to a change should look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// A browser without our script: redirect to the page.
+    Page,
+    /// Our script: the changed fragment.
+    Fragment,
+    /// A program: JSON.
+    Json,
+}
+
+/// What our script accepts.
+pub const FRAGMENT: &str = "text/vnd.neospace.fragment+html";
+
+impl<S: Send + Sync> FromRequestParts<S> for Wants {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let accept = parts
+            .headers
+            .get(header::ACCEPT)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or("");
+        Ok(if accept.contains(FRAGMENT) {
+            Self::Fragment
+        } else if accept.contains("text/html") {
+            Self::Page
+        } else {
+            Self::Json
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        parts
+            .extensions
+            .get::<Peer>()
+            .copied()
+            .ok_or_else(|| Error::internal("no peer address"))
+    }
+}
+
+/// What a form sent: names and values in order. Programs may send a flat JSON object instead.
+#[derive(Clone, Debug, Default)]
+pub struct Form(pub Vec<(String, String)>);
+
+impl Form {
+    /// The first value of a field, without the spaces around it; empty when it is absent.
+    pub fn text(&self, name: &str) -> &str {
+        self.get(name).unwrap_or("").trim()
+    }
+
+    /// The first value of a field.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Error;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or("")
+            .to_owned();
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(|_| Error::BadRequest("The request's body broke off.".into()))?;
+        let fields = match kind.split(';').next().unwrap_or("").trim() {
+            "application/x-www-form-urlencoded" => parse_form(&body)?,
+            "application/json" => parse_json(&body)?,
+            "" if body.is_empty() => Vec::new(),
+            _ => {
+                return Err(Error::UnsupportedMediaType(
+                    "application/x-www-form-urlencoded or application/json",
+                ));
+            }
+        };
+        if fields.len() > FIELDS_MOST {
+            return Err(Error::BadRequest(format!("A form has at most {FIELDS_MOST} fields.")));
+        }
+        Ok(Self(fields))
+    }
+}
+
+fn parse_form(body: &[u8]) -> Result<Vec<(String, String)>, Error> {
+    let decode = |text: &[u8]| {
+        let spaced: Vec<u8> = text
+            .iter()
+            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+            .collect();
+        let decoded = percent_encoding::percent_decode(&spaced).collect::<Vec<u8>>();
+        let text = String::from_utf8(decoded).map_err(|_| {
+            Error::BadRequest("The form's text isn't valid UTF-8, which is the only encoding accepted.".into())
+        })?;
+        if text.contains('\0') {
+            return Err(Error::BadRequest(
+                "The form holds a NUL character, which no text may.".into(),
+            ));
+        }
+        // Browsers send line ends as CR LF; text is kept with LF.
+        Ok(text.replace("\r\n", "\n"))
+    };
+    body.split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            Ok((decode(&pair[..at])?, decode(pair.get(at + 1..).unwrap_or_default())?))
+        })
+        .collect()
+}
+
+fn parse_json(body: &[u8]) -> Result<Vec<(String, String)>, Error> {
+    use serde_json::Value;
+    let object: serde_json::Map<String, Value> = serde_json::from_slice(body)
+        .map_err(|error| Error::BadRequest(format!("The body isn't a JSON object: {error}.")))?;
+    let mut fields = Vec::with_capacity(object.len());
+    for (name, value) in object {
+        let values = match value {
+            Value::Array(values) => values,
+            value => vec![value],
+        };
+        for value in values {
+            let text = match value {
+                Value::Null => continue,
+                Value::String(text) if text.contains('\0') => {
+                    return Err(Error::field(name, "NUL characters are not allowed."));
+                }
+                Value::String(text) => text,
+                Value::Bool(true) => "on".into(),
+                Value::Bool(false) => continue,
+                Value::Number(number) => number.to_string(),
+                Value::Array(_) | Value::Object(_) => {
+                    return Err(Error::field(
+                        name,
+                        "must be text, a number, true or false, or a list of those",
+                    ));
+                }
+            };
+            fields.push((name.clone(), text));
+        }
+    }
+    Ok(fields)
+}
+
+/// Path parameters; what doesn't parse isn't found.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let axum::extract::Path(value) = axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Error::NotFound)?;
+        Ok(Self(value))
+    }
+}
+
+/// Query parameters.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let axum::extract::Query(value) = axum::extract::Query::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Error::BadRequest(format!("The address is wrong: {}.", error.body_text())))?;
+        Ok(Self(value))
+    }
+}
+
+/// 303: go and look at this page.
+pub fn see_other(path: &str) -> Response {
+    let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    (http::StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
+}

@@ -1,0 +1,70 @@
+//! The table of contents: which address leads to which handler, and who may watch what.
+
+use axum::{
+    Json, Router,
+    extract::{State, ws::WebSocketUpgrade},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderMap, StatusCode};
+
+use crate::{app::App, db, error::Error, http::Path, live, session::Viewer};
+
+/// Every address of the site.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/live", get(live))
+        .route("/health", get(health))
+        .route("/ui/{hash}/{*path}", get(ui))
+        .route("/static/{hash}/{*path}", get(fixed))
+        .fallback(async || Error::NotFound)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .with_state(app)
+}
+
+/// Which topics there are, and for whom.
+fn may_watch(_app: &App, _viewer: &Viewer, _topic: &str) -> Result<(), Error> {
+    Err(Error::NotFound)
+}
+
+async fn live(
+    State(app): State<App>,
+    viewer: Viewer,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Result<Response, Error> {
+    let upgrade = upgrade.map_err(|_| Error::BadRequest("This address speaks WebSocket only.".into()))?;
+    live::serve(upgrade, app, viewer, &headers, may_watch)
+}
+
+async fn ui(
+    State(app): State<App>,
+    Path((hash, path)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    app.html.serve("ui", &hash, &path, &headers)
+}
+
+async fn fixed(
+    State(app): State<App>,
+    Path((hash, path)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    app.html.serve("static", &hash, &path, &headers)
+}
+
+/// For monitoring: 200 while the database reads, 503 when it doesn't.
+async fn health(State(app): State<App>) -> Response {
+    let reads = app.db.read(|db| db.one("select 1", [], |row| row.get::<_, i64>(0)));
+    let (status, word) = match reads {
+        Ok(_) => (StatusCode::OK, "ok"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database can't be read"),
+    };
+    let body = serde_json::json!({
+        "status": word,
+        "version": env!("CARGO_PKG_VERSION"),
+        "schema": db::schema_version(),
+        "uptime_seconds": app.started.elapsed().as_secs(),
+    });
+    (status, [("cache-control", "no-store")], Json(body)).into_response()
+}
