@@ -59,7 +59,13 @@ pub fn main(options: &Build) -> Result<()> {
         for built in build(&Project::all(all)?, Messages::Show)? {
             let out = out_dir.join(format!("{}.wasm", built.id));
             write_file(&out, &built.bytes)?;
-            println!("{:<18} {:>7}  {}  {}", built.id, kib(built.bytes.len()), hash(&built.bytes), out.display());
+            println!(
+                "{:<18} {:>7}  {}  {}",
+                built.id,
+                kib(built.bytes.len()),
+                hash(&built.bytes),
+                out.display()
+            );
         }
         return Ok(());
     }
@@ -76,7 +82,9 @@ pub fn main(options: &Build) -> Result<()> {
 
 /// Builds one project.
 pub fn build_one(project: Project, messages: Messages) -> Result<Built> {
-    build(&[project], messages)?.pop().ok_or_else(|| anyhow!("nothing was built"))
+    build(&[project], messages)?
+        .pop()
+        .ok_or_else(|| anyhow!("nothing was built"))
 }
 
 /// Builds projects, with one run of cargo for each workspace that they belong to; the answers are in the projects' order.
@@ -96,8 +104,15 @@ pub fn build(projects: &[Project], messages: Messages) -> Result<Vec<Built>> {
             .ok_or_else(|| anyhow!("cargo built {}, but no .wasm file came out", project.dir.display()))?;
         let module = fs::read(file).with_context(|| file.display().to_string())?;
         let component = componentise(&module).with_context(|| project.dir.display().to_string())?;
-        let default_out = package.target_directory.join("plugins").join(format!("{}.wasm", project.id));
-        Ok(Built { id: project.id.clone(), bytes: embed(&component, &project.manifest)?, default_out })
+        let default_out = package
+            .target_directory
+            .join("plugins")
+            .join(format!("{}.wasm", project.id));
+        Ok(Built {
+            id: project.id.clone(),
+            bytes: embed(&component, &project.manifest)?,
+            default_out,
+        })
     };
     projects.iter().zip(&packages).map(pack).collect()
 }
@@ -107,7 +122,11 @@ pub fn pack_file(project: &Project, file: &Path) -> Result<Built> {
     let bytes = fs::read(file).map_err(|error| anyhow!("{}: {error}", file.display()))?;
     let component = componentise(&bytes).with_context(|| file.display().to_string())?;
     let default_out = project.dir.join("target/plugins").join(format!("{}.wasm", project.id));
-    Ok(Built { id: project.id.clone(), bytes: embed(&component, &project.manifest)?, default_out })
+    Ok(Built {
+        id: project.id.clone(),
+        bytes: embed(&component, &project.manifest)?,
+        default_out,
+    })
 }
 
 /// A cargo package, of what `cargo metadata` tells.
@@ -145,18 +164,40 @@ fn find_package(project: &Project) -> Result<Package> {
         );
     }
     let output = cargo(&project.dir)
-        .args(["metadata", "--no-deps", "--format-version=1", "--color=never", "--manifest-path"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version=1",
+            "--color=never",
+            "--manifest-path",
+        ])
         .arg(&manifest)
         .output()
         .map_err(no_cargo)?;
     if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim().trim_start_matches("error: "));
+        bail!(
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+                .trim()
+                .trim_start_matches("error: ")
+        );
     }
     let metadata: Metadata = serde_json::from_slice(&output.stdout).context("what `cargo metadata` printed")?;
-    let Some(entry) = metadata.packages.into_iter().find(|entry| entry.manifest_path == manifest) else {
-        bail!("{}: this is a workspace without a package: name the plugin's own folder", manifest.display());
+    let Some(entry) = metadata
+        .packages
+        .into_iter()
+        .find(|entry| entry.manifest_path == manifest)
+    else {
+        bail!(
+            "{}: this is a workspace without a package: name the plugin's own folder",
+            manifest.display()
+        );
     };
-    if !entry.targets.iter().any(|target| target.crate_types.iter().any(|kind| kind == "cdylib")) {
+    if !entry
+        .targets
+        .iter()
+        .any(|target| target.crate_types.iter().any(|kind| kind == "cdylib"))
+    {
         bail!(
             "{}: a plugin is a library of the kind `cdylib`: write\n\n    [lib]\n    crate-type = [\"cdylib\"]\n",
             manifest.display()
@@ -187,7 +228,11 @@ fn compile(root: &Path, packages: &[&Package], messages: Messages) -> Result<BTr
         .arg("--message-format=json-render-diagnostics")
         .args(["--color", if messages == Messages::Keep { "never" } else { "auto" }])
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(root)?)
-        .stderr(if messages == Messages::Keep { Stdio::piped() } else { Stdio::inherit() });
+        .stderr(if messages == Messages::Keep {
+            Stdio::piped()
+        } else {
+            Stdio::inherit()
+        });
     for package in packages {
         command.args(["--package", &package.id]);
     }
@@ -204,12 +249,19 @@ fn compile(root: &Path, packages: &[&Package], messages: Messages) -> Result<BTr
         }
     }
     let mut modules = BTreeMap::new();
-    for line in output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    for line in output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
         let message: Message = serde_json::from_slice(line).context("what `cargo build` printed")?;
         if message.reason != "compiler-artifact" || !packages.iter().any(|package| package.id == message.package_id) {
             continue;
         }
-        let module = message.filenames.into_iter().find(|file| file.extension().is_some_and(|e| e == "wasm"));
+        let module = message
+            .filenames
+            .into_iter()
+            .find(|file| file.extension().is_some_and(|e| e == "wasm"));
         modules.extend(module.map(|file| (message.package_id, file)));
     }
     Ok(modules)
@@ -228,9 +280,17 @@ fn no_cargo(error: std::io::Error) -> anyhow::Error {
 
 /// The compiler's answer to one question, such as `--print sysroot`.
 fn ask_rustc(dir: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("rustc").current_dir(dir).args(arguments).output().map_err(no_cargo)?;
+    let output = Command::new("rustc")
+        .current_dir(dir)
+        .args(arguments)
+        .output()
+        .map_err(no_cargo)?;
     if !output.status.success() {
-        bail!("rustc {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "rustc {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
@@ -252,7 +312,9 @@ fn has_profile(root: &Path) -> Result<bool> {
     let path = root.join("Cargo.toml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let manifest: toml_edit::DocumentMut = text.parse().map_err(|error| anyhow!("{}: {error}", path.display()))?;
-    Ok(manifest.get("profile").is_some_and(|profiles| profiles.get("plugin").is_some()))
+    Ok(manifest
+        .get("profile")
+        .is_some_and(|profiles| profiles.get("plugin").is_some()))
 }
 
 /// The compiler's flags, as cargo reads them from `CARGO_ENCODED_RUSTFLAGS`: the small stack, and no path of this
@@ -261,10 +323,18 @@ fn rust_flags(root: &Path) -> Result<OsString> {
     let sysroot = PathBuf::from(ask_rustc(root, &["--print", "sysroot"])?);
     let version = ask_rustc(root, &["--version", "--verbose"])?;
     // Where the standard library's sources are installed, their paths come back; elsewhere they read like this.
-    let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or("unknown");
+    let commit = version
+        .lines()
+        .find_map(|line| line.strip_prefix("commit-hash: "))
+        .unwrap_or("unknown");
     let standard = format!("/rustc/{commit}");
-    let mut paths = vec![(root.to_owned(), "/plugin"), (sysroot.join("lib/rustlib/src/rust"), standard.as_str())];
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let mut paths = vec![
+        (root.to_owned(), "/plugin"),
+        (sysroot.join("lib/rustlib/src/rust"), standard.as_str()),
+    ];
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(env::home_dir()?.join(".cargo")));
     if let Some(home) = home {
         let sources = fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
         paths.extend(sources.map(|entry| (entry.path(), "/crates")));
@@ -320,7 +390,10 @@ fn embed(component: &[u8], manifest: &str) -> Result<Vec<u8>> {
             out.extend_from_slice(&sections[start..reader.current_position()]);
         }
     }
-    let section = CustomSection { name: MANIFEST_SECTION.into(), data: manifest.as_bytes().into() };
+    let section = CustomSection {
+        name: MANIFEST_SECTION.into(),
+        data: manifest.as_bytes().into(),
+    };
     section.append_to_component(&mut out);
     Ok(out)
 }
@@ -328,8 +401,17 @@ fn embed(component: &[u8], manifest: &str) -> Result<Vec<u8>> {
 /// What the author wants to know of a plugin's file: size, hash, roles, capabilities.
 fn summary(bytes: &[u8], file: &Path) -> Result<String> {
     let (imports, exports) = interfaces(bytes)?;
-    let or_none = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let capabilities = imports.into_iter().filter(|name| !matches!(name.as_str(), "types" | "storage-types")).collect();
+    let or_none = |names: Vec<String>| {
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        }
+    };
+    let capabilities = imports
+        .into_iter()
+        .filter(|name| !matches!(name.as_str(), "types" | "storage-types"))
+        .collect();
     let roles = exports.into_iter().filter(|name| name != "types").collect();
     Ok(format!(
         "{}\n  size          {}\n  sha256        {}\n  roles         {}\n  capabilities  {}",
@@ -371,7 +453,10 @@ fn interfaces(component: &[u8]) -> Result<(Vec<String>, Vec<String>)> {
 
 /// Writes a file in one step, so that whoever watches it never sees half.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let write = || {
         fs::create_dir_all(dir)?;
         let mut file = tempfile::Builder::new().permissions(readable()).tempfile_in(dir)?;

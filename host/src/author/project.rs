@@ -20,7 +20,9 @@ pub struct Project {
 impl Project {
     /// Reads the project in `dir`. Fails when there is none, or its manifest or one of the files it names can't be read.
     pub fn open(dir: &Path) -> Result<Self> {
-        let dir = dir.canonicalize().map_err(|error| anyhow!("{}: {error}", dir.display()))?;
+        let dir = dir
+            .canonicalize()
+            .map_err(|error| anyhow!("{}: {error}", dir.display()))?;
         let path = dir.join("plugin.toml");
         if !path.is_file() {
             bail!(
@@ -34,15 +36,26 @@ impl Project {
         let id = manifest
             .get("id")
             .and_then(toml_edit::Item::as_str)
-            .ok_or_else(|| anyhow!("{}: `id` is missing: the plugin's name in small letters", path.display()))?
+            .ok_or_else(|| {
+                anyhow!(
+                    "{}: `id` is missing: the plugin's name in small letters",
+                    path.display()
+                )
+            })?
             .to_owned();
         for key in ["icon", "css"] {
             let Some(item) = manifest.get_mut(key) else { continue };
-            let Some(name) = item.as_str() else { bail!("{}: `{key}` is the name of a file", path.display()) };
+            let Some(name) = item.as_str() else {
+                bail!("{}: `{key}` is the name of a file", path.display())
+            };
             let text = read_beside(&dir, name).with_context(|| format!("{}: `{key}`", path.display()))?;
             *item = toml_edit::value(text);
         }
-        Ok(Self { dir, id, manifest: manifest.to_string() })
+        Ok(Self {
+            dir,
+            id,
+            manifest: manifest.to_string(),
+        })
     }
 
     /// The projects directly inside `dir`, by folder name.
@@ -62,7 +75,9 @@ impl Project {
 
 /// The text of a file that a manifest names: inside the project's folder, UTF-8.
 fn read_beside(dir: &Path, name: &str) -> Result<String> {
-    let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let inside = Path::new(name)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if !inside || name.is_empty() {
         bail!("“{name}” is not a file inside the plugin's folder");
     }
