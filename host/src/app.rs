@@ -21,6 +21,7 @@ use crate::{
     html::Html,
     live::Hub,
     session::Sessions,
+    throttle::Throttle,
 };
 
 /// The application; cheap to clone.
@@ -56,6 +57,8 @@ pub struct Inner {
     pub sessions: Sessions,
     /// argon2id, on threads of its own.
     pub hasher: Hasher,
+    /// Who tries too often.
+    pub throttle: Throttle,
     /// 256 bits that are this instance's own, for message authentication codes.
     pub secret: [u8; 32],
     pub started: Instant,
@@ -101,6 +104,7 @@ impl App {
             hub: Hub::default(),
             sessions: Sessions::default(),
             hasher: Hasher::start()?,
+            throttle: Throttle::default(),
             secret,
             started: Instant::now(),
             _lock: lock,

@@ -1,5 +1,6 @@
 //! NeoSpace, the server. `ARCHITECTURE.md` is the map; `routes.rs` the table of contents.
 
+pub mod accounts;
 pub mod app;
 pub mod author;
 pub mod cache;
@@ -14,6 +15,7 @@ pub mod http;
 pub mod live;
 pub mod routes;
 pub mod session;
+pub mod throttle;
 
 use std::{
     path::Path,

@@ -4,17 +4,30 @@ use axum::{
     Json, Router,
     extract::{State, ws::WebSocketUpgrade},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use http::{HeaderMap, StatusCode};
 
-use crate::{app::App, db, error::Error, http::Path, live, session::Viewer};
+use crate::{accounts, app::App, db, error::Error, http::Path, live, session::Viewer};
 
 /// Every address of the site.
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/live", get(live))
         .route("/health", get(health))
+        .route(
+            "/register",
+            get(accounts::register_page).post(accounts::register_member),
+        )
+        .route("/login", get(accounts::log_in_page).post(accounts::log_in))
+        .route("/login/parameters", get(accounts::parameters))
+        .route("/logout", get(accounts::log_out_page).post(accounts::log_out))
+        .route("/settings", get(accounts::settings_page))
+        .route("/settings/password", post(accounts::change_password))
+        .route("/settings/sessions/revoke", post(accounts::revoke_other_sessions))
+        .route("/settings/sessions/{id}/revoke", post(accounts::revoke_session))
+        .route("/settings/notices", post(accounts::notices))
+        .route("/settings/notices/{id}", post(accounts::notice))
         .route("/ui/{hash}/{*path}", get(ui))
         .route("/static/{hash}/{*path}", get(fixed))
         .fallback(async || Error::NotFound)

@@ -24,9 +24,9 @@ use crate::{
 };
 
 /// A session ends after so long without a request, in milliseconds: 14 days.
-const IDLE_MS: i64 = 14 * 24 * 3_600_000;
+pub const IDLE_MS: i64 = 14 * 24 * 3_600_000;
 /// A session ends after so long whatever happens, in milliseconds: 90 days.
-const ABSOLUTE_MS: i64 = 90 * 24 * 3_600_000;
+pub const ABSOLUTE_MS: i64 = 90 * 24 * 3_600_000;
 /// How exact `last_seen_at` is, in milliseconds: it costs a write.
 const SEEN_EVERY_MS: i64 = 10 * 60_000;
 /// Sessions kept in memory.

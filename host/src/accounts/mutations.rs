@@ -1,0 +1,141 @@
+use super::{New, fits};
+use crate::app::now_ms;
+use crate::crypto::{self, Parameters};
+use crate::db::Tx;
+use crate::error::Error;
+use crate::session;
+use rusqlite::params;
+
+/// Makes the account, its profile and its starter wall; answers the member's id.
+pub fn create(tx: &Tx, new: &New) -> Result<i64, Error> {
+    // Random, and small enough for every language that reads it.
+    let shuffle = i64::from(u32::from_le_bytes(crypto::random()));
+    let made = tx.run(
+        "insert into users (name, auth_salt, auth_rounds, auth_hash, shuffle, created_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6)
+             on conflict (name) do nothing",
+        params![
+            new.name,
+            new.parameters.salt.0,
+            new.parameters.rounds,
+            new.auth_hash,
+            shuffle,
+            now_ms()
+        ],
+    )?;
+    if made == 0 {
+        let hint = free_name_like(tx, &new.name)?
+            .map(|free| format!(" How about {free}?"))
+            .unwrap_or_default();
+        return Err(Error::field("name", format!("Somebody else has that name.{hint}")));
+    }
+    let id = tx.last_id();
+    tx.run(
+        "insert into profiles (user_id, colour) values (?1, ?2)",
+        params![id, new.ink],
+    )?;
+    tx.touch("people");
+    Ok(id)
+}
+
+fn free_name_like(tx: &Tx, name: &str) -> Result<Option<String>, Error> {
+    for n in 2..=9 {
+        let other = format!("{name}-{n}");
+        if fits(&other)
+            && tx
+                .maybe("select 1 from users where name = ?1", [&other], |_| Ok(()))?
+                .is_none()
+        {
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
+}
+
+/// Starts a session on a device. `replaced` is the token hash that the same browser came with: it ends, so that nobody
+/// can plant a session in it. Answers the new token.
+pub fn begin_session(tx: &Tx, user_id: i64, device: &str, replaced: Option<[u8; 32]>) -> Result<[u8; 32], Error> {
+    if let Some(hash) = replaced {
+        end_session_of_token(tx, hash)?;
+    }
+    let token = session::start(tx, user_id, device)?;
+    tx.touch(session::topic(user_id));
+    Ok(token)
+}
+
+/// Ends the session of a token, if there is one.
+pub fn end_session_of_token(tx: &Tx, hash: [u8; 32]) -> Result<(), Error> {
+    let find = "select user_id from sessions where token_hash = ?1";
+    let Some(user_id) = tx.maybe(find, [hash], |row| row.get::<_, i64>(0))? else {
+        return Ok(());
+    };
+    tx.run("delete from sessions where token_hash = ?1", [hash])?;
+    tx.touch(session::topic(user_id));
+    Ok(())
+}
+
+/// Ends one session of a member.
+pub fn end_session(tx: &Tx, user_id: i64, session_id: i64) -> Result<(), Error> {
+    let ended = tx.run(
+        "delete from sessions where id = ?1 and user_id = ?2",
+        [session_id, user_id],
+    )?;
+    tx.touch(session::topic(user_id));
+    if ended == 0 { Err(Error::NotFound) } else { Ok(()) }
+}
+
+/// Ends all sessions of a member but one.
+pub fn end_other_sessions(tx: &Tx, user_id: i64, kept: i64) -> Result<(), Error> {
+    tx.run("delete from sessions where user_id = ?1 and id <> ?2", [user_id, kept])?;
+    tx.touch(session::topic(user_id));
+    Ok(())
+}
+
+/// A changed password.
+pub struct Change {
+    pub user_id: i64,
+    /// The hash that was proved.
+    pub proved: String,
+    pub parameters: Parameters,
+    pub auth_hash: String,
+    pub device: String,
+}
+
+/// Changes the password, ends every session and starts a new one; answers its token.
+pub fn change_password(tx: &Tx, change: &Change) -> Result<[u8; 32], Error> {
+    let changed = tx.run(
+        "update users set auth_salt = ?3, auth_rounds = ?4, auth_hash = ?5 where id = ?1 and auth_hash = ?2",
+        params![
+            change.user_id,
+            change.proved,
+            change.parameters.salt.0,
+            change.parameters.rounds,
+            change.auth_hash
+        ],
+    )?;
+    if changed == 0 {
+        return Err(Error::Conflict(
+            "Your password was changed on another device meanwhile. Log in again.".into(),
+        ));
+    }
+    tx.run("delete from sessions where user_id = ?1", [change.user_id])?;
+    begin_session(tx, change.user_id, &change.device, None)
+}
+
+/// Marks one notice, or all of them, as read.
+pub fn read_notices(tx: &Tx, user_id: i64, notice_id: Option<i64>) -> Result<(), Error> {
+    tx.run(
+        "update notices set read_at = ?3 where user_id = ?1 and (?2 is null or id = ?2) and read_at is null",
+        params![user_id, notice_id, now_ms()],
+    )?;
+    Ok(())
+}
+
+/// Throws a notice away.
+pub fn dismiss_notice(tx: &Tx, user_id: i64, notice_id: i64) -> Result<(), Error> {
+    tx.run(
+        "delete from notices where user_id = ?1 and id = ?2",
+        [user_id, notice_id],
+    )?;
+    Ok(())
+}
