@@ -248,6 +248,8 @@ pub fn finish(html: &crate::html::Html, request: &HeaderMap, mut response: Respo
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // It was counted for the empty body.
+    response.headers_mut().remove(header::CONTENT_LENGTH);
     *response.body_mut() = body.into();
     response
 }
