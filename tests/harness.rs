@@ -42,7 +42,7 @@ fn a_page_is_read_and_used_through_shadow_roots_with_and_without_javascript() {
     page.goto(&url).wait_for("p \"nobody yet\"").wait_for("button \"Sign\"");
     assert_eq!(page.count("button"), 2);
     assert!(!page.has("button \"Erase\""));
-    page.fill("input[name=name]", "bo")
+    page.fill("input[name=name]", "bob")
         .fill("input[name=name]", "ana")
         .choose("select", "blue");
     assert_eq!(

@@ -5,7 +5,7 @@
 //! and speaks HTTP as a browser would; [`Live`] is their WebSocket. A [`Browser`] is Chromium, where each person has a
 //! profile of their own.
 //!
-//! The cast: **ana** owns the wall that the test is about, **bo** visits, **cy** has no business there, and **the
+//! The cast: **ana** owns the wall that the test is about, **bob** visits, **cyd** has no business there, and **the
 //! operator** has the configuration file.
 //!
 //! ```no_run

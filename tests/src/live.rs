@@ -95,10 +95,10 @@ impl Live {
         self.socket.send(message);
     }
 
-    /// Watches a topic, and waits until the server knows: its presence frame for that topic.
+    /// Watches a topic, and waits until the server says so.
     pub fn watch(&self, topic: &str) {
         self.send(json!({ "event": "watch", "topic": topic }));
-        self.wait("presence", |frame| frame["topic"] == topic);
+        self.wait("watching", |frame| frame["topic"] == topic);
     }
 
     /// Waits for the next frame of this event that `fits`, passing over others.

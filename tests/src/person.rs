@@ -3,10 +3,12 @@
 use std::{
     collections::BTreeMap,
     fmt::Write,
+    fs,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use neospace::crypto::{self, Parameters};
 use serde_json::Value;
 use ureq::{
     Agent, Body,
@@ -14,6 +16,9 @@ use ureq::{
 };
 
 use crate::{Live, PATIENCE};
+
+/// What everybody's password is.
+pub const PASSWORD: &str = "three inks out of register";
 
 /// Somebody with cookies of their own. Clones share them.
 #[derive(Clone)]
@@ -42,6 +47,62 @@ impl Person {
             agent: config.new_agent(),
             cookies: Arc::default(),
         }
+    }
+
+    /// Makes an account with [`PASSWORD`], and is logged in then.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn register(&self) -> &Self {
+        self.post("/register", &self.registration(&[]).as_fields()).see_other();
+        self
+    }
+
+    /// What the registration form sends for this person, with these fields added or replaced.
+    pub fn registration(&self, more: &[(&str, &str)]) -> Fields {
+        let parameters = parameters(&self.name);
+        let mut fields = Fields::default();
+        fields
+            .set("name", &self.name)
+            .set("auth", &auth_key(&self.name, PASSWORD, &parameters));
+        fields
+            .set("salt", &parameters.salt.to_string())
+            .set("rounds", &parameters.rounds.to_string())
+            .set("ink", "blue");
+        for (name, value) in more {
+            fields.set(name, value);
+        }
+        fields
+    }
+
+    /// Tries to log in with this password, as the form does: asks for the account's parameters, and sends the key.
+    pub fn try_log_in(&self, password: &str) -> Answer {
+        let told = self
+            .get(&format!("/login/parameters?{}", encode(&[("name", &self.name)])))
+            .expect(200)
+            .json();
+        let parameters: Parameters = serde_json::from_value(told).expect("salt and rounds");
+        self.post(
+            "/login",
+            &[
+                ("name", &self.name),
+                ("auth", &auth_key(&self.name, password, &parameters)),
+            ],
+        )
+    }
+
+    /// Logs in with [`PASSWORD`].
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn log_in(&self) -> &Self {
+        self.try_log_in(PASSWORD).see_other();
+        self
+    }
+
+    /// The same person at another device: without cookies.
+    pub fn elsewhere(&self) -> Person {
+        Person::new(&self.name, self.address)
     }
 
     /// Gets a page; redirects are answers like others.
@@ -311,6 +372,68 @@ impl Answer {
         let value = tag.and_then(|tag| tag.split_once("value=\"")?.1.split('"').next().map(unescape));
         value.unwrap_or_else(|| panic!("{}: no field {name:?} with a value in\n{}", self.asked, shorten(&text)))
     }
+}
+
+/// A form's fields, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Puts a value in the place of the field's old one, or at the end.
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        match self.0.iter_mut().find(|(its_name, _)| its_name == name) {
+            Some((_, its_value)) => *its_value = value.into(),
+            None => self.0.push((name.into(), value.into())),
+        }
+        self
+    }
+
+    /// Leaves a field out.
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(its_name, _)| its_name != name);
+        self
+    }
+
+    /// As [`Person::post`] takes them.
+    pub fn as_fields(&self) -> Vec<(&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
+    }
+}
+
+/// The parameters of a test's account: a salt that is the same in each run, so that its keys need deriving only once.
+pub fn parameters(name: &str) -> Parameters {
+    let mut salt = [0; crypto::SALT_BYTES];
+    salt.copy_from_slice(&crypto::sha256(format!("salt of {name}").as_bytes())[..crypto::SALT_BYTES]);
+    Parameters {
+        salt: crypto::Bytes(salt),
+        rounds: crypto::MIN_ROUNDS,
+    }
+}
+
+/// The key that proves `password`, by the product's own derivation. Its 600,000 rounds take a while in a debug build,
+/// so results are kept in the target directory, under the hash of all that went into them.
+pub fn auth_key(name: &str, password: &str, parameters: &Parameters) -> String {
+    let question = format!("{name}\n{password}\n{}\n{}", parameters.salt, parameters.rounds);
+    let file = crate::build_folder()
+        .join("../test-keys")
+        .join(crate::server::sha256(question.as_bytes()));
+    if let Ok(key) = fs::read_to_string(&file) {
+        return key;
+    }
+    let key = crypto::derive(name, password, parameters)
+        .expect("a test's password is allowed")
+        .auth
+        .to_string();
+    let folder = file.parent().expect("it lies in test-keys/");
+    fs::create_dir_all(folder).expect("the target directory can be written");
+    // Another test may do the same at this moment: what it reads must be whole.
+    let new = tempfile::NamedTempFile::new_in(folder).expect("the target directory can be written");
+    fs::write(&new, &key).expect("the target directory can be written");
+    new.persist(&file).expect("the target directory can be written");
+    key
 }
 
 /// Fields as `application/x-www-form-urlencoded`.

@@ -68,6 +68,13 @@ impl Server {
         Person::new("guest", self.address)
     }
 
+    /// Somebody new with an account, logged in.
+    pub fn person(&self, name: &str) -> Person {
+        let person = Person::new(name, self.address);
+        person.register();
+        person
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -118,14 +125,7 @@ impl Server {
 
     /// The database, to be looked at from outside.
     pub fn database(&self) -> rusqlite::Connection {
-        let found = fs::read_dir(self.data())
-            .expect("the data directory exists")
-            .filter_map(|entry| Some(entry.ok()?.path()));
-        let file = found.into_iter().find(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "db" || extension == "sqlite")
-        });
-        let file = file.expect("the data directory holds a database");
+        let file = self.data().join("neospace.db");
         rusqlite::Connection::open_with_flags(file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
             .expect("the database can be read")
     }
