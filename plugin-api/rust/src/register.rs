@@ -43,24 +43,33 @@ pub trait Sticker {
 #[macro_export]
 macro_rules! register {
     (widget $plugin:ident) => {
-        $crate::bindings::widget::export_widget!($plugin with_types_in $crate::bindings::widget);
+        $crate::register!(@export $plugin: $crate::Widget, widget::export_widget);
     };
     (interactive $plugin:ident) => {
-        $crate::bindings::widget::export_widget!($plugin with_types_in $crate::bindings::widget);
-        $crate::bindings::actions::export_actions!($plugin with_types_in $crate::bindings::actions);
+        $crate::register!(@export $plugin: $crate::Widget, widget::export_widget);
+        $crate::register!(@export $plugin: $crate::Actions, actions::export_actions);
     };
     (sticker $plugin:ident) => {
-        $crate::bindings::sticker::export_sticker!($plugin with_types_in $crate::bindings::sticker);
+        $crate::register!(@export $plugin: $crate::Sticker, sticker::export_sticker);
     };
     ($role:ident $plugin:ident, log_panics) => {
         $crate::register!($role $plugin);
 
+        /// Run before the call, as the constructors of C are.
+        #[cfg(target_arch = "wasm32")]
+        #[unsafe(link_section = ".init_array")]
+        #[used]
+        static LOG_PANICS: extern "C" fn() = $crate::log::log_panics;
+    };
+    // Other targets, for which an editor or `cargo build` of a whole workspace compiles, have no linker that takes the
+    // exports' names; there the traits are checked, and nothing is exported.
+    (@export $plugin:ident: $role:path, $module:ident::$export:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::$module::$export!($plugin with_types_in $crate::bindings::$module);
+        #[cfg(not(target_arch = "wasm32"))]
         const _: () = {
-            /// Run by the host before the call, as the constructors of C are.
-            #[cfg(target_arch = "wasm32")]
-            #[unsafe(link_section = ".init_array")]
-            #[used]
-            static LOG_PANICS: extern "C" fn() = $crate::log::log_panics;
+            const fn is_registered<T: $role>() {}
+            is_registered::<$plugin>()
         };
     };
 }
