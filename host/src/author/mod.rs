@@ -6,6 +6,7 @@
 //! is the server's own code.
 
 mod build;
+mod new;
 mod project;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -13,8 +14,44 @@ use std::{path::PathBuf, process::ExitCode};
 /// `neospace plugin …`, the author's half.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Make a folder with a plugin in it that works already
+    New(New),
     /// Build a plugin into one `.wasm` file: component, manifest, icon and CSS
     Build(Build),
+}
+
+/// What `neospace plugin new` takes.
+#[derive(Debug, clap::Args)]
+pub struct New {
+    /// The plugin's id: a–z, 0–9 and “-”, 2 to 32 characters
+    pub name: String,
+    /// The language to write it in
+    #[arg(long, value_enum, default_value_t = Language::Rust)]
+    pub lang: Language,
+    /// What the plugin is
+    #[arg(long, value_enum, default_value_t = PluginRole::Interactive)]
+    pub role: PluginRole,
+    /// The folder to make [default: NAME]
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+}
+
+/// The languages that there is an SDK for.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Language {
+    /// Rust, with the SDK in plugin-api/rust
+    Rust,
+}
+
+/// What a new plugin is.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum PluginRole {
+    /// A module that shows something: a fortune cookie
+    Widget,
+    /// A module that visitors can use: a doorbell
+    Interactive,
+    /// A picture: a star
+    Sticker,
 }
 
 /// What `neospace plugin build` takes.
@@ -40,6 +77,7 @@ pub struct Build {
 /// Carries one of the author's commands out, and says on standard error what went wrong.
 pub fn main(command: Command) -> ExitCode {
     let done = match command {
+        Command::New(options) => new::main(&options).map(|()| ExitCode::SUCCESS),
         Command::Build(options) => build::main(&options).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
