@@ -1,6 +1,6 @@
 // Takes fragments that the server rendered into the page, in the light tree and in shadow roots, with as little change
 // as possible: focus, caret, scroll, open details and what was typed stay.
-import { Idiomorph } from "/static/vendor/idiomorph-0.8.0/idiomorph.esm.js"
+import { Idiomorph } from "/static/v/vendor/idiomorph-0.8.0/idiomorph.esm.js"
 
 // The one place where text becomes markup. It is the server's own, over our origin: no member string reaches it unescaped.
 const policy = globalThis.trustedTypes?.createPolicy("neospace", { createHTML: (html) => html })
@@ -35,14 +35,23 @@ export function morph(old, fresh) {
   keepTyped(old, () => Idiomorph.morph(old, fresh, { ...config, morphStyle: "outerHTML" }))
 }
 
-/** Morphs the element with the id `target`: `morph`, `append` to it, or `remove` it. An element that is not on this page is no error. */
+/** Morphs the element with the id `target`: `morph` it, `append` or `prepend` to it, or `remove` it. An element that is not on this page is no error. */
 export function patch({ target, mode, html }) {
   const old = document.getElementById(target)
   if (!old) return
   if (mode === "remove") return old.remove()
   const fresh = parse(html).body
-  if (mode === "append") return old.append(...[...fresh.children].filter((child) => !document.getElementById(child.id)).map((child) => document.importNode(child, true)))
+  if (mode === "append" || mode === "prepend") return add(old, [...fresh.children], mode)
   if (fresh.firstElementChild) morph(old, fresh.firstElementChild)
+}
+
+/** Adds elements of a parsed fragment to an element; those that are on the page already are morphed where they stand. */
+export function add(parent, elements, mode = "append") {
+  for (const element of elements) {
+    const old = element.id && document.getElementById(element.id)
+    if (old) morph(old, element)
+    else parent[mode](document.importNode(element, true))
+  }
 }
 
 function morphShadow(old, fresh) {
