@@ -23,6 +23,9 @@ static TEMPLATES: Dir = include_dir!("$CARGO_MANIFEST_DIR/../templates");
 static UI: Dir = include_dir!("$CARGO_MANIFEST_DIR/../ui");
 static STATIC: Dir = include_dir!("$CARGO_MANIFEST_DIR/../static");
 
+/// In place of a hash: what lies behind it has its version in its path.
+const VERSIONED: &str = "v";
+
 /// The templates' environment and the assets.
 #[derive(Clone)]
 pub struct Html(Arc<Inner>);
@@ -110,8 +113,9 @@ impl Html {
         }
         let asset = inner.assets.get(&name).ok_or(Error::NotFound)?;
         let mut response = asset.respond(request);
-        // An address from before an upgrade gets today's file, but must ask again.
-        let lifetime = if hash == current {
+        // An address from before an upgrade gets today's file, but must ask again. Sheets and modules, which are served as
+        // they are, name fonts and vendored code by `/static/v/…`: those carry their version in their path.
+        let lifetime = if hash == current || (folder == "static" && hash == VERSIONED) {
             "public, max-age=31536000, immutable"
         } else {
             "no-cache"

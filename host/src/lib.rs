@@ -8,14 +8,18 @@ pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod db;
+pub mod directory;
 pub mod error;
 pub mod hasher;
+pub mod home;
 pub mod html;
 pub mod http;
 pub mod live;
+pub mod profiles;
 pub mod routes;
 pub mod session;
 pub mod throttle;
+pub mod words;
 
 use std::{
     path::Path,

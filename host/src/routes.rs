@@ -8,11 +8,15 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 
-use crate::{accounts, app::App, db, error::Error, http::Path, live, session::Viewer};
+use crate::{accounts, app::App, db, directory, error::Error, home, http::Path, live, session::Viewer};
 
 /// Every address of the site.
 pub fn router(app: App) -> Router {
     Router::new()
+        .route("/", get(home::show))
+        .route("/me", get(home::me))
+        .route("/random", get(home::random_wall))
+        .route("/directory", get(directory::show))
         .route("/live", get(live))
         .route("/health", get(health))
         .route(

@@ -1,0 +1,165 @@
+//! Who a member is on their wall: bio, status, mood, colour, time zone; and the pictures that come with the name.
+//!
+//! Text is text: nothing in it is markup. A profile is edited on the wall, so its routes are there.
+
+pub mod pictures;
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, tz::TimeZone};
+use rusqlite::{Row, params};
+
+use crate::{
+    db::{Reader, Tx},
+    error::{Error, Invalid},
+    http::Form,
+    session,
+};
+
+/// Characters of each text.
+const BIO_MOST: usize = 500;
+const STATUS_MOST: usize = 80;
+const MOOD_MOST: usize = 60;
+
+
+
+/// A member, as their wall shows them.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub user_id: i64,
+    pub name: Arc<str>,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    pub bio: String,
+    pub status: String,
+    pub mood: String,
+    /// A value of [`pictures::COLOURS`].
+    pub colour: Arc<str>,
+    /// An IANA name.
+    pub time_zone: String,
+    pub locale: Arc<str>,
+}
+
+impl Profile {
+    /// A row of id, name, created_at, bio, status, mood, colour, time_zone, locale.
+    pub fn of(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            user_id: row.get(0)?,
+            name: row.get(1)?,
+            created_at: row.get(2)?,
+            bio: row.get(3)?,
+            status: row.get(4)?,
+            mood: row.get(5)?,
+            colour: row.get(6)?,
+            time_zone: row.get(7)?,
+            locale: row.get(8)?,
+        })
+    }
+
+    /// The owner's local time minus UTC, in minutes, at a time in Unix milliseconds.
+    pub fn utc_offset_minutes(&self, now_ms: i64) -> i16 {
+        let Ok(now) = Timestamp::from_millisecond(now_ms) else { return 0 };
+        match TimeZone::get(&self.time_zone) {
+            // At most 26 hours either way, so minutes fit.
+            Ok(zone) => (zone.to_offset(now).seconds() / 60) as i16,
+            Err(_) => 0,
+        }
+    }
+}
+
+/// The profile of a user name.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn find(db: &Reader, name: &str) -> Result<Profile, Error> {
+    db.one(
+        "select u.id, u.name, u.created_at, p.bio, p.status, p.mood, p.colour, p.time_zone, p.locale
+           from users u
+           join profiles p on p.user_id = u.id
+          where u.name = ?1",
+        [name],
+        Profile::of,
+    )
+}
+
+/// What a member wants to be changed; checked.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    bio: String,
+    status: String,
+    mood: String,
+    colour: String,
+    time_zone: String,
+}
+
+impl Changes {
+    /// Reads a form; fields that it lacks stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], saying what is allowed.
+    pub fn check(form: &Form, old: &Profile) -> Result<Self, Error> {
+        let mut invalid = Invalid::default();
+        let mut text = |field: &str, old: &str, most: usize| {
+            let Some(value) = form.get(field) else { return old.to_owned() };
+            let value = value.trim();
+            if value.chars().count() > most {
+                invalid.add(field, format!("At most {most} characters, please: these are {}.", value.chars().count()));
+            }
+            value.to_owned()
+        };
+        let changes = Self {
+            bio: text("bio", &old.bio, BIO_MOST),
+            status: text("status", &old.status, STATUS_MOST).replace('\n', " "),
+            mood: text("mood", &old.mood, MOOD_MOST).replace('\n', " "),
+            colour: text("colour", &old.colour, 20),
+            time_zone: text("time_zone", &old.time_zone, 60),
+        };
+        if !pictures::COLOURS.iter().any(|(colour, _)| *colour == changes.colour) {
+            invalid.add("colour", "Choose one of the five inks: red, green, blue, mauve or ink.");
+        }
+        if TimeZone::get(&changes.time_zone).is_err() {
+            invalid.add("time_zone", "This zone isn't known. Zones have names such as Europe/Lisbon or UTC.");
+        }
+        invalid.into_result()?;
+        Ok(changes)
+    }
+}
+
+/// Keeps changes of a profile, and names everything that shows it.
+///
+/// # Errors
+/// The database's.
+pub fn save(tx: &Tx, profile: &Profile, changes: &Changes) -> Result<(), Error> {
+    tx.run(
+        "update profiles
+            set bio = ?2, status = ?3, mood = ?4, colour = ?5, time_zone = ?6
+          where user_id = ?1",
+        params![
+            profile.user_id,
+            changes.bio,
+            changes.status,
+            changes.mood,
+            changes.colour,
+            changes.time_zone
+        ],
+    )?;
+    tx.touch(format!("wall:{}", profile.name));
+    tx.touch(session::topic(profile.user_id));
+    tx.touch("people");
+    if changes.time_zone != profile.time_zone {
+        let modules = tx.all(
+            "select id from modules where user_id = ?1 and removed_at is null",
+            [profile.user_id],
+            |row| row.get::<_, i64>(0),
+        )?;
+        modules.into_iter().for_each(|id| tx.touch(format!("module:{id}")));
+    }
+    Ok(())
+}
+
+/// The names of all time zones, for the form to suggest.
+pub fn time_zones() -> Vec<String> {
+    let mut names: Vec<String> = jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+    names.retain(|name| name == "UTC" || name.contains('/') && !name.starts_with("Etc/"));
+    names
+}

@@ -1,0 +1,197 @@
+//! Edit mode's drawer: what can be put up, one module's settings, one's own profile.
+
+use base64::Engine;
+use minijinja::Value;
+use neospace_runner::protocol::Grants;
+use serde::Serialize;
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    MODULES_MOST,
+    page::Asked,
+    queries::{self, Module, Wall},
+};
+use crate::{
+    app::{App, now_ms},
+    error::{Error, Invalid},
+    http::Form,
+    plugins::{
+        Plugin, Shown, ShownState,
+        settings::{FieldError, FormField, complete, form_model, form_model_typed},
+    },
+    profiles::{self, Profile, pictures},
+    session::Viewer,
+};
+
+/// A form of the drawer that was refused: it comes back as it was typed.
+pub enum Refused<'a> {
+    Settings { form: &'a Form, errors: &'a [FieldError] },
+    Profile { form: &'a Form, errors: &'a Invalid },
+}
+
+/// What `templates/walls/drawer.html` reads.
+#[derive(Serialize)]
+struct Drawer {
+    tab: &'static str,
+    q: String,
+    full: bool,
+    picks: Vec<Pick>,
+    set: Option<Set>,
+    you: Option<You>,
+}
+
+/// A plugin that can be put up.
+#[derive(Serialize)]
+struct Pick {
+    id: Arc<str>,
+    name: String,
+    summary: String,
+}
+
+/// One module's settings.
+#[derive(Serialize)]
+struct Set {
+    id: i64,
+    name: String,
+    plate: String,
+    /// The plugin isn't running: nothing to set.
+    inert: bool,
+    #[serde(flatten)]
+    preview: Preview,
+    fields: Vec<FormField>,
+    grants: Vec<Grant>,
+    error: String,
+    width: u8,
+    height: u8,
+    min_width: u8,
+    min_height: u8,
+    first: bool,
+    last: bool,
+}
+
+/// What `templates/walls/preview.html` reads.
+#[derive(Serialize, Default)]
+pub struct Preview {
+    preview: String,
+    sheet: String,
+    sticker: bool,
+    note: String,
+}
+
+/// A capability, in plain words.
+#[derive(Serialize)]
+pub struct Grant {
+    pub name: &'static str,
+    pub label: String,
+    pub reason: String,
+    pub allowed: bool,
+}
+
+#[derive(Serialize)]
+struct You {
+    bio: String,
+    status: String,
+    mood: String,
+    colour: String,
+    time_zone: String,
+    colours: Vec<(&'static str, &'static str)>,
+    zones: Vec<String>,
+    errors: BTreeMap<String, String>,
+}
+
+/// The drawer's context.
+///
+/// # Errors
+/// [`Error::NotFound`] for a module that isn't on this wall.
+pub async fn context(
+    app: &App,
+    viewer: &Viewer,
+    wall: &Wall,
+    asked: &Asked,
+    refused: Option<&Refused<'_>>,
+) -> Result<Value, Error> {
+    let typed_profile = match refused {
+        Some(Refused::Profile { form, errors }) => Some((*form, *errors)),
+        _ => None,
+    };
+    let typed_settings = match refused {
+        Some(Refused::Settings { form, errors }) => Some((*form, *errors)),
+        _ => None,
+    };
+    let you = asked.tab == "you" || typed_profile.is_some();
+    let set = match asked.module {
+        Some(id) => Some(set(app, viewer, wall, id, typed_settings).await?),
+        None => None,
+    };
+    let drawer = Drawer {
+        tab: if you { "you" } else { "modules" },
+        full: wall.modules.len() as i64 >= MODULES_MOST,
+        picks: if you { Vec::new() } else { picks(app, &asked.q) },
+        set,
+        you: you.then(|| self::you(&wall.owner, typed_profile)),
+        q: asked.q.clone(),
+    };
+    Ok(Value::from_serialize(drawer))
+}
+
+fn picks(app: &App, q: &str) -> Vec<Pick> {
+    let words: Vec<String> = q.to_lowercase().split_whitespace().map(str::to_owned).collect();
+    let pick = |plugin: Arc<Plugin>| Pick {
+        id: plugin.manifest.id.as_str().into(),
+        name: plugin.manifest.name.clone(),
+        summary: plugin.manifest.summary.clone(),
+    };
+    let fits = |pick: &Pick| {
+        let text = format!("{} {}", pick.name, pick.summary).to_lowercase();
+        words.iter().all(|word| text.contains(word))
+    };
+    app.plugins.list().into_iter().map(pick).filter(fits).collect()
+}
+
+async fn set(
+    app: &App,
+    viewer: &Viewer,
+    wall: &Wall,
+    id: i64,
+    typed: Option<(&Form, &[FieldError])>,
+) -> Result<Set, Error> {
+    let at = wall.modules.iter().position(|module| module.id == id).ok_or(Error::NotFound)?;
+    let module = &wall.modules[at];
+    let mut set = Set {
+        id,
+        name: module.plugin.to_string(),
+        plate: String::new(),
+        inert: true,
+        preview: Preview::default(),
+        fields: Vec::new(),
+        grants: Vec::new(),
+        error: String::new(),
+        width: module.width,
+        height: module.height,
+        min_width: 1,
+        min_height: 1,
+        first: at == 0,
+        last: at + 1 == wall.modules.len(),
+    };
+    let standing = app.plugins.standing(&module.plugin);
+    let Some(plugin) = standing.ready() else { return Ok(set) };
+    let manifest = &plugin.manifest;
+    set.inert = false;
+    set.name = manifest.name.clone();
+    set.plate = manifest.plate.clone().unwrap_or_default();
+    (set.min_width, set.min_height) = (manifest.size.min_width, manifest.size.min_height);
+    set.preview = preview(app, viewer, &wall.owner, module, plugin).await;
+    set.fields = match typed {
+        Some((form, errors)) => form_model_typed(&manifest.settings, &form.0, errors),
+        None => {
+            let values = complete(&manifest.settings, &module.settings);
+            form_model(&manifest.settings, &serde_json::from_str(&values).unwrap_or_default())
+        }
+    };
+    let refused = typed.map_or(module.refused, |(form, _)| refusals(plugin, form));
+    set.grants = grants(plugin, refused);
+    if let Some((_, errors)) = typed {
+        set.error = errors.iter().find(|e| e.name.is_empty()).map(|e| e.message.clone()).unwrap_or_default();
+    }
+    Ok(set)
+}

@@ -1,0 +1,56 @@
+//! The wall: what a member shows, made of modules that plugins draw; and its owner's way of editing it in place.
+//!
+//! A wall knows where modules stand and how large they are; what they show, cost and may do is the plugin platform's. It
+//! counts nobody, ranks nothing, and never lets one member's chaos out of their wall's frame.
+
+mod card;
+mod drawer;
+mod edit;
+mod live;
+mod mutations;
+mod page;
+mod queries;
+
+pub use card::{Cost, cost};
+pub use edit::{act, add, look_again, place, preview, profile, remove, restore, settings, size};
+pub use live::{follow, may_watch};
+pub use mutations::{NewModule, add as put_up};
+pub use page::{drawing, module, show};
+
+use crate::{app::App, db::Tx, error::Error};
+
+/// Modules on one wall.
+pub const MODULES_MOST: i64 = 20;
+
+/// What a new member's wall begins with, as far as it is installed: plugin, width, height.
+const STARTER: [(&str, u8, u8); 3] = [("mood", 1, 2), ("guestbook", 2, 4), ("clock", 1, 3)];
+
+/// What a new member finds on their wall. Made before the write that registers them, put up inside it.
+#[derive(Clone, Debug)]
+pub struct Starter(Vec<NewModule>);
+
+/// The starter wall of this server, of what is installed now.
+pub fn starter(app: &App) -> Starter {
+    let ready = STARTER.iter().filter(|(plugin, ..)| app.plugins.standing(plugin).is_ready());
+    Starter(
+        ready
+            .map(|&(plugin, width, height)| NewModule {
+                plugin: plugin.into(),
+                width,
+                height,
+                settings: "{}".into(),
+                refused: Default::default(),
+            })
+            .collect(),
+    )
+}
+
+impl Starter {
+    /// Puts the starter wall up.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn put_up(&self, tx: &Tx, user_id: i64, name: &str) -> Result<(), Error> {
+        self.0.iter().try_for_each(|module| put_up(tx, user_id, name, module).map(drop))
+    }
+}

@@ -1,0 +1,364 @@
+//! Showing a wall: the page, one module as a fragment, a sticker's picture.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{extract::State, response::Response};
+use futures_util::future::join_all;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use minijinja::{Value, context};
+use neospace_runner::protocol::ViewerClass;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    card::{self, Parts},
+    drawer,
+    queries::{self, Module, Wall},
+};
+use crate::{
+    app::{App, now_ms},
+    cache::{Audience, Page, Rendered, Stamp},
+    error::Error,
+    http::{Path, Query, see_other},
+    plugins::Shown,
+    profiles::{Profile, pictures},
+    session::Viewer,
+};
+
+/// What a wall's address may ask for.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Asked {
+    /// `1`: the owner wants to change things.
+    #[serde(default)]
+    pub edit: String,
+    /// `1`: without plugins.
+    #[serde(default)]
+    pub safe: String,
+    /// `guest`: the owner wants to see what others see.
+    #[serde(default, rename = "as")]
+    pub as_whom: String,
+    /// In edit mode: the module whose settings are open.
+    pub module: Option<i64>,
+    /// In edit mode: the drawer's tab.
+    #[serde(default)]
+    pub tab: String,
+    /// In edit mode: what is searched for.
+    #[serde(default)]
+    pub q: String,
+    /// In edit mode: the module that was just taken off.
+    pub removed: Option<i64>,
+}
+
+/// A sentence to show on one module, and what the plugin's form looked like when it was refused.
+pub struct Word<'a> {
+    pub module: i64,
+    pub text: &'a str,
+    pub refused: bool,
+    pub shown: Option<&'a Shown>,
+}
+
+/// `GET /wall/{user}`.
+///
+/// # Errors
+/// [`Error::NotFound`] for a name that nobody has.
+pub async fn show(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        let mut response = see_other(&format!("/wall/{}", name.to_ascii_lowercase()));
+        *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+        return Ok(response);
+    }
+    let own = viewer.member.as_ref().is_some_and(|member| *member.name == *name);
+    let safe = asked.safe == "1";
+    if asked.edit == "1" {
+        return match own {
+            true => edit_page(&app, &viewer, &name, &asked, None, None).await.map(|html| plain(html, StatusCode::OK)),
+            false => Ok(see_other(&format!("/wall/{name}"))),
+        };
+    }
+    if own && asked.as_whom == "guest" {
+        let scene = Scene { safe, as_guest: true, ..Scene::default() };
+        let rendered = render(&app, &Viewer::default(), &name, &scene, true).await?;
+        return Ok(plain(rendered.html, StatusCode::OK));
+    }
+    // Names are unique and a wall is named like its owner, so no query is needed to know whose it is.
+    let audience = match &viewer.member {
+        None => Audience::Guests,
+        Some(member) if own => Audience::Member(member.id),
+        Some(_) => Audience::Members,
+    };
+    let page: Arc<str> = if safe { format!("/wall/{name}?safe=1") } else { format!("/wall/{name}") }.into();
+    let scene = Scene { safe, ..Scene::default() };
+    let page = app
+        .cache
+        .get_or_render(&page, audience, viewer.id(), || render(&app, &viewer, &name, &scene, viewer.member.is_some()))
+        .await?;
+    Ok(page.respond(&headers))
+}
+
+/// What is different about one rendering of a wall.
+#[derive(Default)]
+pub struct Scene<'a> {
+    pub safe: bool,
+    pub as_guest: bool,
+    pub word: Option<Word<'a>>,
+    /// Edit mode: the drawer's context.
+    pub drawer: Option<Value>,
+    pub said: &'a str,
+    pub removed: Option<i64>,
+}
+
+/// The whole page.
+///
+/// # Errors
+/// [`Error::NotFound`] for a name that nobody has.
+pub async fn render(
+    app: &App,
+    viewer: &Viewer,
+    name: &str,
+    scene: &Scene<'_>,
+    signed_in: bool,
+) -> Result<Rendered, Error> {
+    let started = Instant::now();
+    let stamp = app.topics.stamp([format!("wall:{name}")]);
+    let wall = app.db.read(|db| queries::wall(db, name))?;
+    let class = viewer.class(wall.owner.user_id);
+    let modules = modules(app, viewer, &wall, scene).await?;
+    let context = context! {
+        who => Who::of(&wall.owner),
+        modules => Value::from_safe_string(modules.html),
+        own => class == ViewerClass::Owner,
+        edit => scene.drawer.is_some(),
+        safe => scene.safe,
+        as_guest => scene.as_guest,
+        said => scene.said,
+        removed => scene.removed,
+        drawer => scene.drawer,
+        signed_in,
+        here => if class == ViewerClass::Owner { "me" } else { "" },
+        made => made(wall.modules.len(), scene, started),
+    };
+    Ok(Rendered {
+        html: app.html.render("walls/wall.html", context)?,
+        stamp: stamp.and(&modules.stamp),
+        max_age: modules.until.map(|until| std::time::Duration::from_millis((until - now_ms()).max(0) as u64)),
+        personal: modules.personal,
+    })
+}
+
+fn made(modules: usize, scene: &Scene, started: Instant) -> String {
+    let lasted = super::lasted(started);
+    match (modules, scene.safe) {
+        (_, true) => format!("without plugins, in {lasted}"),
+        (0, _) => format!("built anew in {lasted}"),
+        (1, _) => format!("one view spliced, in {lasted}"),
+        (many, _) => format!("{many} views spliced, in {lasted}"),
+    }
+}
+
+/// The page in edit mode; with a form's errors, if it was refused.
+///
+/// # Errors
+/// [`Error::NotFound`] for a module that isn't there.
+pub async fn edit_page(
+    app: &App,
+    viewer: &Viewer,
+    name: &str,
+    asked: &Asked,
+    form: Option<drawer::Refused<'_>>,
+    word: Option<Word<'_>>,
+) -> Result<String, Error> {
+    let drawer = drawer::context(app, name, asked, form)?;
+    let said = match asked.removed {
+        Some(_) => "Taken off. It is kept for 30 days.",
+        None => "",
+    };
+    let scene = Scene {
+        drawer: Some(drawer),
+        safe: asked.safe == "1",
+        said,
+        removed: asked.removed,
+        word,
+        ..Scene::default()
+    };
+    Ok(render(app, viewer, name, &scene, true).await?.html)
+}
+
+/// The modules of a wall, rendered, and what they were made from.
+pub struct Modules {
+    pub html: String,
+    pub stamp: Stamp,
+    /// The earliest moment at which one of them should be asked again, Unix milliseconds.
+    pub until: Option<i64>,
+    pub personal: bool,
+}
+
+/// Every module as this viewer sees it, one after the other.
+///
+/// # Errors
+/// The template's.
+pub async fn modules(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>) -> Result<Modules, Error> {
+    let now = now_ms();
+    let class = viewer.class(wall.owner.user_id);
+    let topics = wall.modules.iter().flat_map(|module| topics(module.id, &module.plugin));
+    let mut out = Modules { html: String::new(), stamp: app.topics.stamp(topics), until: None, personal: false };
+    let views = join_all(wall.modules.iter().map(async |module| {
+        if scene.safe {
+            return None;
+        }
+        Some(app.plugins.view(&module.installation(&wall.owner, now), viewer, now).await)
+    }));
+    for (module, shown) in wall.modules.iter().zip(views.await) {
+        let word = scene.word.as_ref().filter(|word| word.module == module.id);
+        if let Some(shown) = &shown {
+            out.personal |= shown.personal;
+            out.until = [out.until, shown.expires].into_iter().flatten().min();
+        }
+        out.html.push_str(&card::render(
+            app,
+            &Parts {
+                owner: &wall.owner,
+                module,
+                class,
+                standing: &app.plugins.standing(&module.plugin),
+                shown: word.and_then(|word| word.shown).or(shown.as_ref()),
+                said: word.map(|word| (word.text, word.refused)),
+            },
+        )?);
+    }
+    Ok(out)
+}
+
+/// What a module's view is made from.
+fn topics(id: i64, plugin: &str) -> [String; 3] {
+    [format!("module:{id}"), format!("plugin:{plugin}"), format!("shared:{plugin}")]
+}
+
+/// One module as this viewer sees it, and whether that is theirs alone.
+///
+/// # Errors
+/// The template's.
+pub async fn one(
+    app: &App,
+    viewer: &Viewer,
+    owner: &Profile,
+    module: &Module,
+    word: Option<Word<'_>>,
+) -> Result<(String, bool), Error> {
+    let now = now_ms();
+    let seen = app.plugins.view(&module.installation(owner, now), viewer, now).await;
+    let parts = Parts {
+        owner,
+        module,
+        class: viewer.class(owner.user_id),
+        standing: &app.plugins.standing(&module.plugin),
+        shown: Some(word.as_ref().and_then(|word| word.shown).unwrap_or(&seen)),
+        said: word.as_ref().map(|word| (word.text, word.refused)),
+    };
+    Ok((card::render(app, &parts)?, seen.personal))
+}
+
+/// The grid with every module as this viewer sees it, and whether that is theirs alone.
+///
+/// # Errors
+/// The template's.
+pub async fn grid(app: &App, viewer: &Viewer, wall: &Wall) -> Result<(String, bool), Error> {
+    let modules = modules(app, viewer, wall, &Scene::default()).await?;
+    let context = context! {
+        who => Who::of(&wall.owner),
+        modules => Value::from_safe_string(modules.html),
+        own => viewer.class(wall.owner.user_id) == ViewerClass::Owner,
+    };
+    Ok((app.html.render("walls/grid.html", context)?, modules.personal))
+}
+
+/// `GET /wall/{user}/modules/{id}`: one module, as the page shows it. The truth after a reconnect.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn module(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path((name, id)): Path<(String, i64)>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let (owner, module) = app.db.read(|db| queries::module(db, &name, id))?;
+    let (html, _) = one(&app, &viewer, &owner, &module, None).await?;
+    let page = Page::new(Rendered { html, stamp: Stamp::default(), max_age: None, personal: true });
+    Ok(page.respond(&headers))
+}
+
+/// `GET /wall/{user}/modules/{id}/drawing.svg`: a sticker's picture, in a document that can do nothing.
+///
+/// # Errors
+/// [`Error::NotFound`] for a module that isn't a sticker; [`Error::Unavailable`] when it can't be drawn now.
+pub async fn drawing(
+    State(app): State<App>,
+    Path((name, id)): Path<(String, i64)>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let (owner, module) = app.db.read(|db| queries::module(db, &name, id))?;
+    let drawn = app.plugins.draw(&module.installation(&owner, now_ms())).await?;
+    let etag = format!("\"{}\"", drawn.etag);
+    let mut response = Response::new(axum::body::Body::empty());
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
+    if known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag)) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    } else {
+        *response.body_mut() = drawn.svg.clone().into();
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+    );
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        headers.insert(header::ETAG, etag);
+    }
+    Ok(response)
+}
+
+/// A page outside the cache, the viewer's own.
+pub fn plain(html: String, status: StatusCode) -> Response {
+    let mut response = Response::new(html.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Who a wall belongs to, as `templates/walls/ident.html` reads it.
+#[derive(Serialize)]
+pub struct Who<'a> {
+    name: &'a str,
+    colour: &'a str,
+    status: &'a str,
+    bio: &'a str,
+    mood: &'a str,
+    pattern: &'static str,
+    banner: String,
+    mascot: String,
+}
+
+impl<'a> Who<'a> {
+    /// The owner of a wall.
+    pub fn of(owner: &'a Profile) -> Self {
+        Self {
+            name: &owner.name,
+            colour: &owner.colour,
+            status: &owner.status,
+            bio: &owner.bio,
+            mood: &owner.mood,
+            pattern: pictures::pattern(&owner.name),
+            banner: pictures::banner(&owner.name, &owner.colour),
+            mascot: pictures::mascot(&owner.name),
+        }
+    }
+}
