@@ -15,6 +15,7 @@ pub mod home;
 pub mod html;
 pub mod http;
 pub mod live;
+pub mod plugins;
 pub mod profiles;
 pub mod routes;
 pub mod session;

@@ -1,0 +1,4 @@
+//! The plugin platform.
+pub mod tokens;
+pub mod view;
+pub mod vocabulary;
