@@ -1,0 +1,800 @@
+//! A plugin's style sheet, parsed and rebuilt from allow-lists: nothing of the source's text is kept, only tokens that
+//! were understood. What isn't understood is an error with its line, not left out in silence.
+//!
+//! The result styles one shadow root. It can load nothing (`url()`, `@import`, `@font-face` don't exist here), can't
+//! leave its box (no `position: fixed`, no `!important`, and for `:host` only colours and type), and stands still for
+//! those who asked for reduced motion.
+
+use std::fmt;
+
+use cssparser::{Delimiter, ParseError, Parser, SourceLocation, ToCss, Token, TokenSerializationType};
+
+/// Bytes of source.
+pub const CSS_MAX: usize = 16 * 1024;
+/// Errors told at once.
+const ERRORS_MAX: usize = 20;
+/// Blocks within blocks.
+const NESTING_MAX: u8 = 16;
+
+/// What is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CssError {
+    /// From 1.
+    pub line: u32,
+    /// From 1.
+    pub column: u32,
+    pub message: String,
+}
+
+impl fmt::Display for CssError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.message)
+    }
+}
+
+/// The rebuilt sheet, or everything that's wrong with it.
+pub fn rebuild(source: &str) -> Result<String, Vec<CssError>> {
+    if source.len() > CSS_MAX {
+        let message = format!("the sheet has {} bytes; {} KiB are allowed", source.len(), CSS_MAX / 1024);
+        return Err(vec![CssError { line: 1, column: 1, message }]);
+    }
+    let mut parser = Parser::new(source);
+    parser.set_nested_block_limit(NESTING_MAX);
+    let mut sheet = Sheet { out: String::with_capacity(source.len()), errors: Vec::new(), moves: false };
+    sheet.rules(&mut parser, 0);
+    if !sheet.errors.is_empty() {
+        sheet.errors.truncate(ERRORS_MAX);
+        return Err(sheet.errors);
+    }
+    if sheet.moves {
+        sheet.out.push_str(
+            "@media (prefers-reduced-motion:reduce){*,::before,::after{animation:none!important;transition:none!important}}\n",
+        );
+    }
+    Ok(sheet.out)
+}
+
+struct Sheet {
+    out: String,
+    errors: Vec<CssError>,
+    /// Has an animation or a transition.
+    moves: bool,
+}
+
+/// What was wrong and where; turned into a [`CssError`] where it is caught.
+struct Fault(SourceLocation, String);
+type Part<T = ()> = Result<T, Fault>;
+
+fn fault<T>(at: SourceLocation, message: impl Into<String>) -> Part<T> {
+    Err(Fault(at, message.into()))
+}
+
+/// Runs `f` in the block that was just opened, or up to a delimiter, in our own error type.
+fn wrap<T>(
+    at: SourceLocation,
+    run: impl FnOnce(&mut Option<Part<T>>) -> Result<(), ParseError<()>>,
+) -> Part<T> {
+    let mut result = None;
+    let parsed = run(&mut result);
+    match (result, parsed) {
+        (Some(Err(fault)), _) => Err(fault),
+        (Some(Ok(value)), Ok(())) => Ok(value),
+        _ => fault(at, format!("this can't be read; blocks may be nested {NESTING_MAX} deep")),
+    }
+}
+
+fn in_block<'i, T>(parser: &mut Parser<'i>, f: impl FnOnce(&mut Parser<'i>) -> Part<T>) -> Part<T> {
+    let at = parser.current_source_location();
+    wrap(at, |result| {
+        parser.parse_nested_block(|inner| {
+            *result = Some(f(inner));
+            // Whatever wasn't read is skipped; the error is in `result`.
+            while inner.next().is_ok() {}
+            Ok(())
+        })
+    })
+}
+
+impl Sheet {
+    fn note(&mut self, Fault(at, message): Fault) {
+        if self.errors.len() < ERRORS_MAX {
+            self.errors.push(CssError { line: at.line + 1, column: at.column, message });
+        }
+    }
+
+    /// The rules at the top (`depth` 0) or in an `@media` or `@container`.
+    fn rules(&mut self, parser: &mut Parser<'_>, depth: u8) {
+        loop {
+            parser.skip_whitespace();
+            let start = parser.state();
+            let at = parser.current_source_location();
+            let result = match parser.next().cloned() {
+                Err(_) => return,
+                Ok(Token::AtKeyword(name)) => self.at_rule(parser, &name, at, depth),
+                Ok(_) => {
+                    parser.reset(&start);
+                    self.style_rule(parser, at)
+                }
+            };
+            if let Err(fault) = result {
+                self.note(fault);
+            }
+        }
+    }
+
+    fn at_rule(&mut self, parser: &mut Parser<'_>, name: &str, at: SourceLocation, depth: u8) -> Part {
+        let mut prelude = Tokens::default();
+        let lower = name.to_ascii_lowercase();
+        let known = matches!(lower.as_str(), "media" | "container" | "keyframes");
+        let result = if !known {
+            fault(at, format!("@{lower} isn't allowed; @media, @container and @keyframes are"))
+        } else if depth > 1 && lower != "keyframes" {
+            fault(at, format!("@{lower} may be nested twice at most"))
+        } else {
+            until_block(parser, |parser| match lower.as_str() {
+                "keyframes" => keyframes_name(parser, &mut prelude),
+                _ => condition(parser, &mut prelude),
+            })
+        };
+        // The block, or the semicolon of a rule without one.
+        match parser.next().cloned() {
+            Ok(Token::CurlyBracketBlock) => {}
+            _ => return result.and_then(|()| fault(at, format!("@{lower} needs a block: {{ … }}"))),
+        }
+        if let Err(fault) = result {
+            let _skipped = in_block(parser, |_| Ok(()));
+            return Err(fault);
+        }
+        let before = self.out.len();
+        self.out.push_str(&format!("@{lower} {}{{", prelude.text.trim()));
+        let inner_from = self.out.len();
+        let done = in_block(parser, |parser| {
+            if lower == "keyframes" { self.keyframes(parser) } else { self.rules(parser, depth + 1) }
+            Ok(())
+        });
+        if self.out.len() == inner_from {
+            self.out.truncate(before);
+        } else {
+            self.out.push_str("}\n");
+        }
+        done
+    }
+
+    fn keyframes(&mut self, parser: &mut Parser<'_>) {
+        loop {
+            parser.skip_whitespace();
+            if parser.is_exhausted() {
+                return;
+            }
+            let at = parser.current_source_location();
+            let mut stops = Tokens::default();
+            let stops_fine = until_block(parser, |parser| {
+                while let Ok(token) = parser.next().cloned() {
+                    match &token {
+                        Token::Percentage { .. } | Token::Comma => stops.push(&token),
+                        Token::Ident(word) if word.eq_ignore_ascii_case("from") || word.eq_ignore_ascii_case("to") => {
+                            stops.push(&token);
+                        }
+                        _ => return fault(at, "a keyframe is `from`, `to` or a percentage"),
+                    }
+                }
+                Ok(())
+            });
+            if !matches!(parser.next(), Ok(Token::CurlyBracketBlock)) {
+                return self.note(Fault(at, "a keyframe needs a block: { … }".to_owned()));
+            }
+            let declarations = in_block(parser, |parser| Ok(self.declarations(parser, false)));
+            match stops_fine.and(declarations) {
+                Ok(declarations) => self.out.push_str(&format!("{}{{{declarations}}}", stops.text)),
+                Err(fault) => self.note(fault),
+            }
+        }
+    }
+
+    fn style_rule(&mut self, parser: &mut Parser<'_>, at: SourceLocation) -> Part {
+        let mut selectors = Tokens::default();
+        let mut host = Host::default();
+        let fine = until_block(parser, |parser| selector_list(parser, &mut selectors, &mut host));
+        if !matches!(parser.next(), Ok(Token::CurlyBracketBlock)) {
+            return fine.and_then(|()| fault(at, "a rule is a selector and a block: .name { … }"));
+        }
+        if fine.is_ok() && selectors.text.trim().is_empty() {
+            let _skipped = in_block(parser, |_| Ok(()));
+            return fault(at, "a block needs a selector before it");
+        }
+        let declarations = in_block(parser, |parser| Ok(self.declarations(parser, host.is_subject())));
+        fine?;
+        let declarations = declarations?;
+        if !declarations.is_empty() {
+            self.out.push_str(&format!("{}{{{declarations}}}\n", selectors.text.trim()));
+        }
+        Ok(())
+    }
+
+    /// `name: value;` pairs, rebuilt.
+    fn declarations(&mut self, parser: &mut Parser<'_>, of_host: bool) -> String {
+        let mut out = String::new();
+        loop {
+            parser.skip_whitespace();
+            let at = parser.current_source_location();
+            let name = match parser.next().cloned() {
+                Err(_) => return out,
+                Ok(Token::Semicolon) => continue,
+                Ok(Token::Ident(name)) => name,
+                Ok(_) => {
+                    self.note(Fault(at, "here only `property: value;` may stand; rules can't be nested".to_owned()));
+                    while parser.next().is_ok() {}
+                    return out;
+                }
+            };
+            let mut value = Tokens::default();
+            let mut name = name.to_string();
+            if !name.starts_with("--") {
+                name.make_ascii_lowercase();
+            }
+            let mut result = None;
+            let _delimited = parser.parse_until_after(Delimiter::Semicolon, |parser| {
+                result = Some(declaration(parser, &name, of_host, at, &mut value));
+                while parser.next().is_ok() {}
+                Ok::<(), ParseError<()>>(())
+            });
+            match result {
+                Some(Ok(())) => {
+                    self.moves |= name.starts_with("animation") || name.starts_with("transition");
+                    if !out.is_empty() {
+                        out.push(';');
+                    }
+                    out.push_str(&format!("{name}:{}", value.text.trim()));
+                }
+                Some(Err(fault)) => self.note(fault),
+                None => self.note(Fault(at, "this can't be read".to_owned())),
+            }
+        }
+    }
+}
+
+/// Reads up to the next `{`.
+fn until_block<'i>(parser: &mut Parser<'i>, f: impl FnOnce(&mut Parser<'i>) -> Part) -> Part {
+    let at = parser.current_source_location();
+    wrap(at, |result| {
+        parser.parse_until_before(Delimiter::CurlyBracketBlock | Delimiter::Semicolon, |inner| {
+            *result = Some(f(inner));
+            while inner.next().is_ok() {}
+            Ok(())
+        })
+    })
+}
+
+/// Tokens written so that they are read as the same tokens again.
+struct Tokens {
+    text: String,
+    last: TokenSerializationType,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Tokens { text: String::new(), last: TokenSerializationType::Nothing }
+    }
+}
+
+impl Tokens {
+    fn push(&mut self, token: &Token<'_>) {
+        let kind = token.serialization_type();
+        match token {
+            Token::WhiteSpace(_) => {
+                if !self.text.ends_with(' ') {
+                    self.text.push(' ');
+                }
+            }
+            Token::Comment(_) => return,
+            _ => {
+                if self.last.needs_separator_when_before(kind) {
+                    self.text.push(' ');
+                }
+                let from = self.text.len();
+                token.to_css(&mut self.text).expect("a String takes every write");
+                // `</style` must not stand in a string: the sheet may be written into a document.
+                if matches!(token, Token::QuotedString(_) | Token::Ident(_)) && self.text[from..].contains('<') {
+                    let safe = self.text[from..].replace("\\<", "<").replace('<', "\\3c ");
+                    self.text.replace_range(from.., &safe);
+                }
+            }
+        }
+        self.last = kind;
+    }
+
+    fn close(&mut self, bracket: char) {
+        self.text.push(bracket);
+        self.last = TokenSerializationType::Nothing;
+    }
+}
+
+/// Whether `:host` is what a rule applies to, in any selector of its list.
+#[derive(Default)]
+struct Host {
+    in_compound: bool,
+    in_list: bool,
+}
+
+impl Host {
+    fn is_subject(&self) -> bool {
+        self.in_compound || self.in_list
+    }
+}
+
+fn selector_list(parser: &mut Parser<'_>, out: &mut Tokens, host: &mut Host) -> Part {
+    loop {
+        let at = parser.current_source_location();
+        let Ok(token) = parser.next_including_whitespace().cloned() else { return Ok(()) };
+        match &token {
+            Token::WhiteSpace(_) => {
+                let state = parser.state();
+                // White space before a combinator, a comma or the end separates nothing.
+                let combinator = match parser.next() {
+                    Err(_) | Ok(Token::Comma | Token::Delim('>' | '+' | '~')) => false,
+                    Ok(_) => true,
+                };
+                parser.reset(&state);
+                if combinator && !out.text.is_empty() {
+                    host.in_compound = false;
+                }
+                out.push(&token);
+            }
+            Token::Comma => {
+                host.in_list |= host.in_compound;
+                host.in_compound = false;
+                out.push(&token);
+            }
+            Token::Delim('>' | '+' | '~') => {
+                host.in_compound = false;
+                out.push(&token);
+            }
+            Token::Delim('*') | Token::Ident(_) => out.push(&token),
+            // `:nth-child(2n + 1)`
+            Token::Number { .. } | Token::Dimension { .. } => out.push(&token),
+            Token::Delim('.') => match parser.next_including_whitespace().cloned() {
+                Ok(class @ Token::Ident(_)) => {
+                    out.push(&token);
+                    out.push(&class);
+                }
+                _ => return fault(at, "a `.` needs a class name after it"),
+            },
+            Token::Delim('-') => out.push(&token),
+            Token::Colon => pseudo(parser, out, host, at)?,
+            Token::SquareBracketBlock => {
+                out.push(&token);
+                in_block(parser, |parser| attribute_selector(parser, out, at))?;
+                out.close(']');
+            }
+            Token::Hash(_) | Token::IDHash(_) => {
+                return fault(at, "a view has no ids; select by class: .name");
+            }
+            Token::Delim('&') => return fault(at, "rules can't be nested"),
+            other => return fault(at, format!("`{}` isn't allowed in a selector", other.to_css_string())),
+        }
+    }
+}
+
+fn pseudo(parser: &mut Parser<'_>, out: &mut Tokens, host: &mut Host, at: SourceLocation) -> Part {
+    let mut element = false;
+    let mut token = parser.next_including_whitespace().cloned();
+    if let Ok(Token::Colon) = token {
+        element = true;
+        token = parser.next_including_whitespace().cloned();
+    }
+    let Ok(token) = token else { return fault(at, "a `:` needs a name after it") };
+    let (name, function) = match &token {
+        Token::Ident(name) => (name.to_ascii_lowercase(), false),
+        Token::Function(name) => (name.to_ascii_lowercase(), true),
+        _ => return fault(at, "a `:` needs a name after it"),
+    };
+    let known = match (element, function) {
+        (true, false) => PSEUDO_ELEMENTS.contains(&name.as_str()),
+        (true, true) => false,
+        (false, false) => PSEUDO_CLASSES.contains(&name.as_str()),
+        (false, true) => PSEUDO_FUNCTIONS.contains(&name.as_str()),
+    };
+    if !known {
+        let allowed = match (element, function) {
+            (true, _) => PSEUDO_ELEMENTS,
+            (false, false) => PSEUDO_CLASSES,
+            (false, true) => PSEUDO_FUNCTIONS,
+        };
+        let colons = if element { "::" } else { ":" };
+        let call = if function { "()" } else { "" };
+        return fault(at, format!("{colons}{name}{call} isn't allowed; these are: {}", allowed.join(", ")));
+    }
+    if !element && name == "host" {
+        host.in_compound = true;
+    }
+    out.push(&Token::Colon);
+    if element {
+        out.push(&Token::Colon);
+    }
+    out.push(&token);
+    if function {
+        let mut inside = Host::default();
+        in_block(parser, |parser| selector_list(parser, out, &mut inside))?;
+        host.in_compound |= inside.is_subject();
+        out.close(')');
+    }
+    Ok(())
+}
+
+fn attribute_selector(parser: &mut Parser<'_>, out: &mut Tokens, at: SourceLocation) -> Part {
+    while let Ok(token) = parser.next().cloned() {
+        match token {
+            Token::Ident(_)
+            | Token::QuotedString(_)
+            | Token::Delim('=')
+            | Token::IncludeMatch
+            | Token::DashMatch
+            | Token::PrefixMatch
+            | Token::SuffixMatch
+            | Token::SubstringMatch => out.push(&token),
+            _ => return fault(at, "an attribute selector is [name] or [name=\"value\"]"),
+        }
+    }
+    Ok(())
+}
+
+fn keyframes_name(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
+    let at = parser.current_source_location();
+    match parser.next().cloned() {
+        Ok(name @ Token::Ident(_)) if parser.is_exhausted() => out.push(&name),
+        _ => return fault(at, "@keyframes needs one name"),
+    }
+    Ok(())
+}
+
+/// The condition of `@media` or `@container`.
+fn condition(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
+    loop {
+        let at = parser.current_source_location();
+        let Ok(token) = parser.next_including_whitespace().cloned() else { return Ok(()) };
+        match &token {
+            Token::WhiteSpace(_) | Token::Comma | Token::Colon => out.push(&token),
+            Token::Number { .. } | Token::Dimension { .. } | Token::Delim('<' | '>' | '=' | '/') => out.push(&token),
+            Token::Ident(word) if CONDITION_WORDS.contains(&word.to_ascii_lowercase().as_str()) => out.push(&token),
+            Token::ParenthesisBlock => {
+                out.push(&token);
+                in_block(parser, |parser| condition(parser, out))?;
+                out.close(')');
+            }
+            other => {
+                let other = other.to_css_string();
+                return fault(at, format!("`{other}` isn't allowed in a condition; these words are: {}", CONDITION_WORDS.join(", ")));
+            }
+        }
+    }
+}
+
+fn declaration(parser: &mut Parser<'_>, name: &str, of_host: bool, at: SourceLocation, out: &mut Tokens) -> Part {
+    if parser.expect_colon().is_err() {
+        return fault(at, format!("`{name}` needs a colon and a value after it; rules can't be nested"));
+    }
+    let custom = name.starts_with("--");
+    if !custom && PROPERTIES.binary_search(&name).is_err() {
+        return fault(at, format!("the property `{name}` isn't allowed; the guide lists those that are"));
+    }
+    if of_host && !custom && !HOST_PROPERTIES.contains(&name) {
+        let allowed = HOST_PROPERTIES.join(", ");
+        return fault(at, format!("`{name}` isn't allowed for :host, which is the page's; --names and {allowed} are"));
+    }
+    if name == "position" {
+        parser.skip_whitespace();
+        let at = parser.current_source_location();
+        return match parser.next().cloned() {
+            Ok(token @ Token::Ident(_)) if parser.is_exhausted() && is_position(&token) => {
+                out.push(&token);
+                Ok(())
+            }
+            _ => fault(at, "`position` is static, relative, absolute or sticky here"),
+        };
+    }
+    value(parser, out)?;
+    if out.text.trim().is_empty() && !custom { fault(at, format!("`{name}` has no value")) } else { Ok(()) }
+}
+
+fn is_position(token: &Token<'_>) -> bool {
+    let Token::Ident(word) = token else { return false };
+    ["static", "relative", "absolute", "sticky"].iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+fn value(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
+    loop {
+        let at = parser.current_source_location();
+        let Ok(token) = parser.next_including_whitespace().cloned() else { return Ok(()) };
+        match &token {
+            Token::Ident(_)
+            | Token::Hash(_)
+            | Token::IDHash(_)
+            | Token::QuotedString(_)
+            | Token::Number { .. }
+            | Token::Percentage { .. }
+            | Token::Dimension { .. }
+            | Token::WhiteSpace(_)
+            | Token::Comma
+            | Token::Delim('/' | '+' | '-' | '*') => out.push(&token),
+            Token::Function(name) => {
+                let lower = name.to_ascii_lowercase();
+                if FUNCTIONS.binary_search(&lower.as_str()).is_err() {
+                    let hint = if lower == "url" { "; nothing can be loaded" } else { "" };
+                    return fault(at, format!("{lower}() isn't allowed{hint}"));
+                }
+                out.push(&token);
+                in_block(parser, |parser| value(parser, out))?;
+                out.close(')');
+            }
+            Token::ParenthesisBlock => {
+                out.push(&token);
+                in_block(parser, |parser| value(parser, out))?;
+                out.close(')');
+            }
+            Token::SquareBracketBlock => {
+                out.push(&token);
+                in_block(parser, |parser| value(parser, out))?;
+                out.close(']');
+            }
+            Token::UnquotedUrl(_) | Token::BadUrl(_) => return fault(at, "url() isn't allowed; nothing can be loaded"),
+            Token::Delim('!') => return fault(at, "!important isn't allowed"),
+            other => return fault(at, format!("`{}` isn't allowed in a value", other.to_css_string())),
+        }
+    }
+}
+
+const PSEUDO_CLASSES: &[&str] = &[
+    "host", "hover", "focus", "focus-visible", "focus-within", "active", "visited", "link", "any-link", "checked",
+    "indeterminate", "default", "disabled", "enabled", "required", "optional", "valid", "invalid", "user-valid",
+    "user-invalid", "in-range", "out-of-range", "placeholder-shown", "read-only", "read-write", "first-child",
+    "last-child", "only-child", "first-of-type", "last-of-type", "only-of-type", "empty", "open",
+];
+const PSEUDO_FUNCTIONS: &[&str] = &[
+    "is", "not", "where", "has", "host", "nth-child", "nth-last-child", "nth-of-type", "nth-last-of-type", "dir", "lang",
+];
+const PSEUDO_ELEMENTS: &[&str] = &[
+    "before", "after", "marker", "placeholder", "selection", "first-line", "first-letter", "details-content",
+    "-webkit-progress-bar", "-webkit-progress-value", "-moz-progress-bar", "-webkit-meter-bar",
+    "-webkit-meter-optimum-value", "-webkit-meter-suboptimum-value", "-webkit-meter-even-less-good-value",
+    "-moz-meter-bar", "-webkit-slider-thumb", "-webkit-slider-runnable-track", "-moz-range-thumb", "-moz-range-track",
+    "-webkit-color-swatch", "-moz-color-swatch",
+];
+const CONDITION_WORDS: &[&str] = &[
+    "screen", "print", "all", "and", "or", "not", "only", "prefers-color-scheme", "dark", "light",
+    "prefers-reduced-motion", "reduce", "no-preference", "prefers-contrast", "more", "less", "forced-colors", "active",
+    "none", "hover", "any-hover", "pointer", "any-pointer", "fine", "coarse", "width", "min-width", "max-width", "height",
+    "min-height", "max-height", "inline-size", "min-inline-size", "max-inline-size", "block-size", "min-block-size",
+    "max-block-size", "aspect-ratio", "min-aspect-ratio", "max-aspect-ratio", "orientation", "portrait", "landscape",
+];
+/// What a plugin may say about its host element, which stands in the page.
+const HOST_PROPERTIES: &[&str] = &[
+    "color", "background", "background-color", "background-image", "background-size", "background-position",
+    "background-repeat", "font", "font-family", "font-size", "font-style", "font-weight", "font-stretch", "line-height",
+    "letter-spacing", "text-align", "accent-color", "caret-color", "color-scheme",
+];
+/// In order, for the binary search.
+const FUNCTIONS: &[&str] = &[
+    "abs", "acos", "asin", "atan", "atan2", "attr", "blur", "brightness", "calc", "circle", "clamp", "color", "color-mix",
+    "conic-gradient", "contrast", "cos", "counter", "counters", "cubic-bezier", "drop-shadow", "ellipse", "exp",
+    "fit-content", "grayscale", "hsl", "hsla", "hue-rotate", "hwb", "hypot", "inset", "invert", "lab", "lch",
+    "light-dark", "linear", "linear-gradient", "log", "matrix", "matrix3d", "max", "min", "minmax", "mod", "oklab",
+    "oklch", "opacity", "path", "perspective", "polygon", "pow", "radial-gradient", "ray", "rem", "repeat",
+    "repeating-conic-gradient", "repeating-linear-gradient", "repeating-radial-gradient", "rgb", "rgba", "rotate",
+    "rotate3d", "rotatex", "rotatey", "rotatez", "round", "saturate", "scale", "scale3d", "scalex", "scaley", "scalez",
+    "sepia", "sign", "sin", "skew", "skewx", "skewy", "sqrt", "steps", "tan", "translate", "translate3d", "translatex",
+    "translatey", "translatez", "var",
+];
+/// In order, for the binary search.
+const PROPERTIES: &[&str] = &[
+    "-webkit-appearance", "-webkit-background-clip", "-webkit-box-orient", "-webkit-line-clamp", "-webkit-mask",
+    "-webkit-mask-composite", "-webkit-mask-image", "-webkit-text-fill-color", "-webkit-text-stroke",
+    "-webkit-text-stroke-color", "-webkit-text-stroke-width", "accent-color", "align-content", "align-items", "align-self",
+    "animation", "animation-composition", "animation-delay", "animation-direction", "animation-duration",
+    "animation-fill-mode", "animation-iteration-count", "animation-name", "animation-play-state",
+    "animation-timing-function", "appearance", "aspect-ratio", "backface-visibility", "background",
+    "background-attachment", "background-blend-mode", "background-clip", "background-color", "background-image",
+    "background-origin", "background-position", "background-position-x", "background-position-y", "background-repeat",
+    "background-size", "block-size", "border", "border-block", "border-block-color", "border-block-end",
+    "border-block-end-color", "border-block-end-style", "border-block-end-width", "border-block-start",
+    "border-block-start-color", "border-block-start-style", "border-block-start-width", "border-block-style",
+    "border-block-width", "border-bottom", "border-bottom-color", "border-bottom-left-radius",
+    "border-bottom-right-radius", "border-bottom-style", "border-bottom-width", "border-collapse", "border-color",
+    "border-end-end-radius", "border-end-start-radius", "border-inline", "border-inline-color", "border-inline-end",
+    "border-inline-end-color", "border-inline-end-style", "border-inline-end-width", "border-inline-start",
+    "border-inline-start-color", "border-inline-start-style", "border-inline-start-width", "border-inline-style",
+    "border-inline-width", "border-left", "border-left-color", "border-left-style", "border-left-width", "border-radius",
+    "border-right", "border-right-color", "border-right-style", "border-right-width", "border-spacing",
+    "border-start-end-radius", "border-start-start-radius", "border-style", "border-top", "border-top-color",
+    "border-top-left-radius", "border-top-right-radius", "border-top-style", "border-top-width", "border-width", "bottom",
+    "box-decoration-break", "box-shadow", "box-sizing", "break-after", "break-before", "break-inside", "caption-side",
+    "caret-color", "clear", "clip-path", "clip-rule", "color", "color-scheme", "column-count", "column-fill", "column-gap",
+    "column-rule", "column-rule-color", "column-rule-style", "column-rule-width", "column-span", "column-width", "columns",
+    "container", "container-name", "container-type", "content", "counter-increment", "counter-reset", "counter-set",
+    "cursor", "cx", "cy", "d", "direction", "display", "dominant-baseline", "empty-cells", "field-sizing", "fill",
+    "fill-opacity", "fill-rule", "filter", "flex", "flex-basis", "flex-direction", "flex-flow", "flex-grow", "flex-shrink",
+    "flex-wrap", "float", "font", "font-family", "font-feature-settings", "font-kerning", "font-optical-sizing",
+    "font-size", "font-size-adjust", "font-stretch", "font-style", "font-synthesis", "font-variant", "font-variant-caps",
+    "font-variant-east-asian", "font-variant-ligatures", "font-variant-numeric", "font-variation-settings", "font-weight",
+    "gap", "grid", "grid-area", "grid-auto-columns", "grid-auto-flow", "grid-auto-rows", "grid-column", "grid-column-end",
+    "grid-column-start", "grid-row", "grid-row-end", "grid-row-start", "grid-template", "grid-template-areas",
+    "grid-template-columns", "grid-template-rows", "hanging-punctuation", "height", "hyphens", "image-rendering",
+    "inline-size", "inset", "inset-block", "inset-block-end", "inset-block-start", "inset-inline", "inset-inline-end",
+    "inset-inline-start", "isolation", "justify-content", "justify-items", "justify-self", "left", "letter-spacing",
+    "line-break", "line-clamp", "line-height", "list-style", "list-style-position", "list-style-type", "margin",
+    "margin-block", "margin-block-end", "margin-block-start", "margin-bottom", "margin-inline", "margin-inline-end",
+    "margin-inline-start", "margin-left", "margin-right", "margin-top", "mask", "mask-clip", "mask-composite",
+    "mask-image", "mask-mode", "mask-origin", "mask-position", "mask-repeat", "mask-size", "max-block-size", "max-height",
+    "max-inline-size", "max-width", "min-block-size", "min-height", "min-inline-size", "min-width", "mix-blend-mode",
+    "object-fit", "object-position", "offset", "offset-distance", "offset-path", "offset-rotate", "opacity", "order",
+    "orphans", "outline", "outline-color", "outline-offset", "outline-style", "outline-width", "overflow",
+    "overflow-block", "overflow-inline", "overflow-wrap", "overflow-x", "overflow-y", "padding", "padding-block",
+    "padding-block-end", "padding-block-start", "padding-bottom", "padding-inline", "padding-inline-end",
+    "padding-inline-start", "padding-left", "padding-right", "padding-top", "paint-order", "perspective",
+    "perspective-origin", "place-content", "place-items", "place-self", "pointer-events", "position", "quotes", "r",
+    "resize", "right", "rotate", "row-gap", "ruby-align", "ruby-position", "rx", "ry", "scale", "scroll-margin",
+    "scroll-padding", "scroll-snap-align", "scroll-snap-stop", "scroll-snap-type", "scrollbar-color", "scrollbar-gutter",
+    "scrollbar-width", "shape-image-threshold", "shape-margin", "shape-outside", "shape-rendering", "stop-color",
+    "stop-opacity", "stroke", "stroke-dasharray", "stroke-dashoffset", "stroke-linecap", "stroke-linejoin",
+    "stroke-miterlimit", "stroke-opacity", "stroke-width", "tab-size", "table-layout", "text-align", "text-align-last",
+    "text-anchor", "text-box", "text-decoration", "text-decoration-color", "text-decoration-line",
+    "text-decoration-skip-ink", "text-decoration-style", "text-decoration-thickness", "text-emphasis",
+    "text-emphasis-color", "text-emphasis-position", "text-emphasis-style", "text-indent", "text-justify",
+    "text-orientation", "text-overflow", "text-rendering", "text-shadow", "text-transform", "text-underline-offset",
+    "text-underline-position", "text-wrap", "text-wrap-mode", "text-wrap-style", "top", "touch-action", "transform",
+    "transform-box", "transform-origin", "transform-style", "transition", "transition-delay", "transition-duration",
+    "transition-property", "transition-timing-function", "translate", "unicode-bidi", "user-select", "vector-effect",
+    "vertical-align", "visibility", "white-space", "white-space-collapse", "widows", "width", "word-break", "word-spacing",
+    "writing-mode", "x", "y", "z-index", "zoom",
+];
+
+/// The names of the allowed properties, for the guide.
+pub fn properties() -> &'static [&'static str] {
+    PROPERTIES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first_error(source: &str) -> CssError {
+        match rebuild(source) {
+            Ok(css) => panic!("{source:?} was accepted as {css:?}"),
+            Err(errors) => errors[0].clone(),
+        }
+    }
+
+    #[test]
+    fn the_lists_are_in_order() {
+        assert!(PROPERTIES.is_sorted());
+        assert!(FUNCTIONS.is_sorted());
+        assert!(HOST_PROPERTIES.iter().all(|name| PROPERTIES.binary_search(name).is_ok()));
+    }
+
+    #[test]
+    fn a_sheet_is_rebuilt_with_its_meaning() {
+        let css = rebuild(
+            "/* a guestbook */\n:host { --ink: #123; color: var(--ink) }\n.line > p:nth-child(2n + 1)::before { content: \"“\"; \
+             inline-size: calc(100% - 2rem); }\n@media (prefers-color-scheme: dark) and (min-width: 30rem) { .a { color: oklch(0.7 0.1 \
+             200 / 50%) } }\n@container (width < 20rem) { .b{display:none} }\n",
+        )
+        .expect("all of it is allowed");
+        assert_eq!(
+            css,
+            ":host{--ink:#123;color:var(--ink)}\n.line > p:nth-child(2n + 1)::before{content:\"“\";inline-size:calc(100% - 2rem)}\n\
+             @media (prefers-color-scheme: dark) and (min-width: 30rem){.a{color:oklch(0.7 0.1 200 / 50%)}\n}\n\
+             @container (width < 20rem){.b{display:none}\n}\n"
+        );
+        assert_eq!(rebuild(&css).as_ref(), Ok(&css), "what was rebuilt stays as it is");
+    }
+
+    #[test]
+    fn what_moves_stands_still_for_those_who_asked() {
+        let css = rebuild("@keyframes blink { 0%, 50% { opacity: 1 } to { opacity: 0 } }\n.b { animation: blink 1s steps(2) infinite }")
+            .expect("all of it is allowed");
+        assert!(css.contains("@keyframes blink{0%,50%{opacity:1}to{opacity:0}}"), "{css}");
+        assert!(css.contains("prefers-reduced-motion:reduce"), "{css}");
+    }
+
+    #[test]
+    fn nothing_is_loaded() {
+        for source in [
+            ".a { background: url(https://evil.example/a.png) }",
+            ".a { background: URL(\"//evil.example\") }",
+            ".a { background: u\\72l(x) }",
+            ".a { background: \\75 rl(\"x\") }",
+            ".a { --x: url(x) }",
+            ".a { --x: { a: url(x) } }",
+            ".a { background: image-set(\"x.png\" 1x) }",
+            ".a { background: -webkit-image-set(\"x.png\" 1x) }",
+            ".a { background: image(\"x.png\") }",
+            ".a { background: cross-fade(\"x\", \"y\") }",
+            ".a { cursor: src(\"x\") }",
+            ".a { background: element(#x) }",
+            "@import \"https://evil.example/x.css\";",
+            "@import url(x);",
+            "@font-face { font-family: x; src: url(x) }",
+            "@namespace svg url(http://www.w3.org/2000/svg);",
+            "@charset \"utf-8\"; @import \"x\";",
+        ] {
+            first_error(source);
+        }
+    }
+
+    #[test]
+    fn nothing_leaves_its_box() {
+        for source in [
+            ".a { position: fixed }",
+            ".a { position: FIXED }",
+            ".a { position: f\\69xed }",
+            ".a { position: var(--p); --p: fixed }",
+            ".a { position: absolute fixed }",
+            ".a { color: red !important }",
+            ".a { color: red ! important }",
+            ":host { position: absolute }",
+            ":host { margin: -1000px }",
+            ":host(.x), .b { inline-size: 100vw }",
+            ".b, :host:hover { transform: scale(9) }",
+            ":is(:host) { display: contents }",
+            ":host:is(*) { z-index: 9 }",
+            ":host-context(body) .a { color: red }",
+            ":root { color: red }",
+            "::slotted(*) { color: red }",
+            "::part(x) { color: red }",
+            "::view-transition { color: red }",
+            "#id { color: red }",
+            ".a { all: unset }",
+            ".a { contain: none }",
+            ".a { view-transition-name: x }",
+            ".a { anchor-name: --x }",
+            ".a { behavior: x }",
+            ".a { -moz-binding: x }",
+            ".a { expression: x }",
+            ".a { color: expression(alert(1)) }",
+            ".a { color: env(safe-area-inset-top) }",
+            "@layer x { .a { color: red } }",
+            "@scope (.a) { .b { color: red } }",
+            "@property --x { syntax: \"*\"; inherits: true }",
+            "@supports (color: red) { .a { color: red } }",
+            "@page { margin: 0 }",
+            ".a { & .b { color: red } }",
+            ".a { .b { color: red } }",
+            ".a { b:hover { color: red } }",
+            "svg|a { color: red }",
+        ] {
+            first_error(source);
+        }
+    }
+
+    #[test]
+    fn an_inner_element_of_the_host_is_no_host() {
+        for source in [":host > .a { position: absolute }", ":host(.wide) .a { margin: 0 }", ":host .a, .b { width: 1px }"] {
+            rebuild(source).unwrap_or_else(|errors| panic!("{source}: {}", errors[0]));
+        }
+    }
+
+    #[test]
+    fn a_document_cannot_be_left() {
+        let css = rebuild(".a::before { content: \"</style><script>\" }").expect("a string is a string");
+        assert!(!css.contains('<'), "{css}");
+        let css = rebuild(".a\\<b { color: red }").expect("a strange class");
+        assert!(!css.contains('<'), "{css}");
+        let again = rebuild(&css).expect("it still reads");
+        assert_eq!(again, css);
+    }
+
+    #[test]
+    fn broken_sheets_are_refused_where_they_break() {
+        assert_eq!(first_error(".a { color: red }\n.b { colour: red }").line, 2);
+        assert!(first_error(".a { colour: red }").message.contains("`colour`"));
+        for source in ["}", ".a", ".a {} }", ".a { color }", ".a { color: }", "{ color: red }", ".a { color: \"open\n }", ".a { (x) }", "<!-- .a { color: red } -->"] {
+            first_error(source);
+        }
+        assert!(first_error(&" ".repeat(CSS_MAX + 1)).message.contains("16 KiB"));
+        let deep = format!(".a {{ width: {}1px{} }}", "calc(".repeat(500), ")".repeat(500));
+        first_error(&deep);
+        // Cut off in the middle: blocks end with the sheet, as in a browser.
+        assert_eq!(rebuild(".a { color: red").as_deref(), Ok(".a{color:red}\n"));
+        let many = ".a { q: 1 }\n".repeat(100);
+        assert_eq!(rebuild(&many).unwrap_err().len(), 100.min(ERRORS_MAX));
+    }
+}
