@@ -90,7 +90,7 @@ pub struct Limits {
     pub body_seconds: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Plugins {
     /// SHA-256 hashes, in hex, that never load again, whatever their name.
@@ -184,17 +184,6 @@ impl Default for Limits {
             body_kib: 256,
             header_seconds: 10,
             body_seconds: 30,
-        }
-    }
-}
-
-impl Default for Plugins {
-    fn default() -> Self {
-        Self {
-            revoked: Vec::new(),
-            revoked_because: BTreeMap::new(),
-            require_confinement: false,
-            lanes: 0,
         }
     }
 }

@@ -65,15 +65,29 @@ pub async fn show(
         "" | "name" => "name",
         "newest" => "newest",
         "random" => "random",
-        _ => return Err(Error::BadRequest("The directory can be in the order of name, newest or random.".into())),
+        _ => {
+            return Err(Error::BadRequest(
+                "The directory can be in the order of name, newest or random.".into(),
+            ));
+        }
     };
     let q: String = asked.q.trim().to_lowercase().chars().take(SEARCH_MOST).collect();
     let after: String = asked.after.chars().take(SEARCH_MOST + 20).collect();
-    let audience = if viewer.member.is_some() { Audience::Members } else { Audience::Guests };
+    let audience = if viewer.member.is_some() {
+        Audience::Members
+    } else {
+        Audience::Guests
+    };
     let render = async || {
         let started = Instant::now();
         let stamp = app.topics.stamp(["people"]);
-        let mut people = app.db.read(|db| if by == "random" { drawn(db, &q) } else { list(db, by, &q, &after) })?;
+        let mut people = app.db.read(|db| {
+            if by == "random" {
+                drawn(db, &q)
+            } else {
+                list(db, by, &q, &after)
+            }
+        })?;
         let next = (people.len() > PAGE).then(|| people[PAGE - 1].key.clone());
         people.truncate(PAGE);
         let context = context! {
@@ -83,20 +97,35 @@ pub async fn show(
             made => format!("one query, {}", lasted(started)),
         };
         let html = app.html.render("directory.html", context)?;
-        Ok(Rendered { html, stamp, max_age: None, personal: false })
+        Ok(Rendered {
+            html,
+            stamp,
+            max_age: None,
+            personal: false,
+        })
     };
     if by == "random" {
         return Ok(Page::new(render().await?).respond(&headers));
     }
     let page: Arc<str> = format!("/directory?{by}&{q}&{after}").into();
-    Ok(app.cache.get_or_render(&page, audience, None, render).await?.respond(&headers))
+    Ok(app
+        .cache
+        .get_or_render(&page, audience, None, render)
+        .await?
+        .respond(&headers))
 }
 
 /// One page and one person more, who says whether there is a next page.
 fn list(db: &Reader, by: &str, q: &str, after: &str) -> Result<Vec<Person>, Error> {
     let limit = PAGE as i64 + 1;
     let person = |row: &rusqlite::Row, key: String| -> rusqlite::Result<Person> {
-        Ok(Person { name: row.get(1)?, colour: row.get(2)?, status: row.get(3)?, since: day(row.get(4)?), key })
+        Ok(Person {
+            name: row.get(1)?,
+            colour: row.get(2)?,
+            status: row.get(3)?,
+            since: day(row.get(4)?),
+            key,
+        })
     };
     match by {
         "newest" => {
@@ -130,7 +159,13 @@ fn drawn(db: &Reader, q: &str) -> Result<Vec<Person>, Error> {
     let from = i64::from_le_bytes(crypto::random());
     let person = |row: &rusqlite::Row| {
         let (name, created_at): (String, i64) = (row.get(0)?, row.get(3)?);
-        Ok(Person { key: name.clone(), name, colour: row.get(1)?, status: row.get(2)?, since: day(created_at) })
+        Ok(Person {
+            key: name.clone(),
+            name,
+            colour: row.get(1)?,
+            status: row.get(2)?,
+            since: day(created_at),
+        })
     };
     let mut people = db.all(
         "select u.name, p.colour, p.status, u.created_at

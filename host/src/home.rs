@@ -48,9 +48,16 @@ pub async fn show(State(app): State<App>, viewer: Viewer, headers: HeaderMap) ->
         made => format!("drawn from a hat in {}", words::lasted(started)),
     };
     let html = app.html.render("home.html", context)?;
-    let page = Page::new(Rendered { html, stamp: Default::default(), max_age: None, personal: false });
+    let page = Page::new(Rendered {
+        html,
+        stamp: Default::default(),
+        max_age: None,
+        personal: false,
+    });
     let mut response = page.respond(&headers);
-    response.headers_mut().insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
@@ -75,8 +82,11 @@ fn random() -> i64 {
 
 fn drawn(db: &Reader, from: i64, many: usize) -> Result<Vec<Thumb>, Error> {
     let names = drawn_names(db, from, many)?;
-    let thumb = |(name, colour, status): (String, String, String)| {
-        Thumb { picture: pictures::thumbnail(&name, &colour), name, colour, status }
+    let thumb = |(name, colour, status): (String, String, String)| Thumb {
+        picture: pictures::thumbnail(&name, &colour),
+        name,
+        colour,
+        status,
     };
     Ok(names.into_iter().map(thumb).collect())
 }

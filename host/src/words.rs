@@ -47,7 +47,9 @@ pub fn size(bytes: u64) -> String {
 }
 
 fn moment(ms: i64, format: &str) -> String {
-    let Ok(at) = Timestamp::from_millisecond(ms) else { return String::new() };
+    let Ok(at) = Timestamp::from_millisecond(ms) else {
+        return String::new();
+    };
     at.to_zoned(TimeZone::UTC).strftime(format).to_string()
 }
 

@@ -34,7 +34,10 @@ pub fn main(options: &New) -> Result<()> {
     let dir = options.dir.clone().unwrap_or_else(|| PathBuf::from(id));
     match fs::read_dir(&dir).map(|mut entries| entries.next().is_some()) {
         Ok(true) => {
-            bail!("{} is there already and not empty: give another name, or another place with --dir", dir.display())
+            bail!(
+                "{} is there already and not empty: give another name, or another place with --dir",
+                dir.display()
+            )
         }
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => bail!("{}: {error}", dir.display()),
         _ => {}

@@ -35,12 +35,24 @@ impl fmt::Display for CssError {
 /// The rebuilt sheet, or everything that's wrong with it.
 pub fn rebuild(source: &str) -> Result<String, Vec<CssError>> {
     if source.len() > CSS_MAX {
-        let message = format!("the sheet has {} bytes; {} KiB are allowed", source.len(), CSS_MAX / 1024);
-        return Err(vec![CssError { line: 1, column: 1, message }]);
+        let message = format!(
+            "the sheet has {} bytes; {} KiB are allowed",
+            source.len(),
+            CSS_MAX / 1024
+        );
+        return Err(vec![CssError {
+            line: 1,
+            column: 1,
+            message,
+        }]);
     }
     let mut parser = Parser::new(source);
     parser.set_nested_block_limit(NESTING_MAX);
-    let mut sheet = Sheet { out: String::with_capacity(source.len()), errors: Vec::new(), moves: false };
+    let mut sheet = Sheet {
+        out: String::with_capacity(source.len()),
+        errors: Vec::new(),
+        moves: false,
+    };
     sheet.rules(&mut parser, 0);
     if !sheet.errors.is_empty() {
         sheet.errors.truncate(ERRORS_MAX);
@@ -70,16 +82,16 @@ fn fault<T>(at: SourceLocation, message: impl Into<String>) -> Part<T> {
 }
 
 /// Runs `f` in the block that was just opened, or up to a delimiter, in our own error type.
-fn wrap<T>(
-    at: SourceLocation,
-    run: impl FnOnce(&mut Option<Part<T>>) -> Result<(), ParseError<()>>,
-) -> Part<T> {
+fn wrap<T>(at: SourceLocation, run: impl FnOnce(&mut Option<Part<T>>) -> Result<(), ParseError<()>>) -> Part<T> {
     let mut result = None;
     let parsed = run(&mut result);
     match (result, parsed) {
         (Some(Err(fault)), _) => Err(fault),
         (Some(Ok(value)), Ok(())) => Ok(value),
-        _ => fault(at, format!("this can't be read; blocks may be nested {NESTING_MAX} deep")),
+        _ => fault(
+            at,
+            format!("this can't be read; blocks may be nested {NESTING_MAX} deep"),
+        ),
     }
 }
 
@@ -98,7 +110,11 @@ fn in_block<'i, T>(parser: &mut Parser<'i>, f: impl FnOnce(&mut Parser<'i>) -> P
 impl Sheet {
     fn note(&mut self, Fault(at, message): Fault) {
         if self.errors.len() < ERRORS_MAX {
-            self.errors.push(CssError { line: at.line + 1, column: at.column, message });
+            self.errors.push(CssError {
+                line: at.line + 1,
+                column: at.column,
+                message,
+            });
         }
     }
 
@@ -127,7 +143,10 @@ impl Sheet {
         let lower = name.to_ascii_lowercase();
         let known = matches!(lower.as_str(), "media" | "container" | "keyframes");
         let result = if !known {
-            fault(at, format!("@{lower} isn't allowed; @media, @container and @keyframes are"))
+            fault(
+                at,
+                format!("@{lower} isn't allowed; @media, @container and @keyframes are"),
+            )
         } else if depth > 1 && lower != "keyframes" {
             fault(at, format!("@{lower} may be nested twice at most"))
         } else {
@@ -149,7 +168,11 @@ impl Sheet {
         self.out.push_str(&format!("@{lower} {}{{", prelude.text.trim()));
         let inner_from = self.out.len();
         let done = in_block(parser, |parser| {
-            if lower == "keyframes" { self.keyframes(parser) } else { self.rules(parser, depth + 1) }
+            if lower == "keyframes" {
+                self.keyframes(parser)
+            } else {
+                self.rules(parser, depth + 1)
+            }
             Ok(())
         });
         if self.out.len() == inner_from {
@@ -206,7 +229,8 @@ impl Sheet {
         fine?;
         let declarations = declarations?;
         if !declarations.is_empty() {
-            self.out.push_str(&format!("{}{{{declarations}}}\n", selectors.text.trim()));
+            self.out
+                .push_str(&format!("{}{{{declarations}}}\n", selectors.text.trim()));
         }
         Ok(())
     }
@@ -222,7 +246,10 @@ impl Sheet {
                 Ok(Token::Semicolon) => continue,
                 Ok(Token::Ident(name)) => name,
                 Ok(_) => {
-                    self.note(Fault(at, "here only `property: value;` may stand; rules can't be nested".to_owned()));
+                    self.note(Fault(
+                        at,
+                        "here only `property: value;` may stand; rules can't be nested".to_owned(),
+                    ));
                     while parser.next().is_ok() {}
                     return out;
                 }
@@ -273,7 +300,10 @@ struct Tokens {
 
 impl Default for Tokens {
     fn default() -> Self {
-        Tokens { text: String::new(), last: TokenSerializationType::Nothing }
+        Tokens {
+            text: String::new(),
+            last: TokenSerializationType::Nothing,
+        }
     }
 }
 
@@ -325,7 +355,9 @@ impl Host {
 fn selector_list(parser: &mut Parser<'_>, out: &mut Tokens, host: &mut Host) -> Part {
     loop {
         let at = parser.current_source_location();
-        let Ok(token) = parser.next_including_whitespace().cloned() else { return Ok(()) };
+        let Ok(token) = parser.next_including_whitespace().cloned() else {
+            return Ok(());
+        };
         match &token {
             Token::WhiteSpace(_) => {
                 let state = parser.state();
@@ -382,7 +414,9 @@ fn pseudo(parser: &mut Parser<'_>, out: &mut Tokens, host: &mut Host, at: Source
         element = true;
         token = parser.next_including_whitespace().cloned();
     }
-    let Ok(token) = token else { return fault(at, "a `:` needs a name after it") };
+    let Ok(token) = token else {
+        return fault(at, "a `:` needs a name after it");
+    };
     let (name, function) = match &token {
         Token::Ident(name) => (name.to_ascii_lowercase(), false),
         Token::Function(name) => (name.to_ascii_lowercase(), true),
@@ -402,7 +436,10 @@ fn pseudo(parser: &mut Parser<'_>, out: &mut Tokens, host: &mut Host, at: Source
         };
         let colons = if element { "::" } else { ":" };
         let call = if function { "()" } else { "" };
-        return fault(at, format!("{colons}{name}{call} isn't allowed; these are: {}", allowed.join(", ")));
+        return fault(
+            at,
+            format!("{colons}{name}{call} isn't allowed; these are: {}", allowed.join(", ")),
+        );
     }
     if !element && name == "host" {
         host.in_compound = true;
@@ -451,7 +488,9 @@ fn keyframes_name(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
 fn condition(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
     loop {
         let at = parser.current_source_location();
-        let Ok(token) = parser.next_including_whitespace().cloned() else { return Ok(()) };
+        let Ok(token) = parser.next_including_whitespace().cloned() else {
+            return Ok(());
+        };
         match &token {
             Token::WhiteSpace(_) | Token::Comma | Token::Colon => out.push(&token),
             Token::Number { .. } | Token::Dimension { .. } | Token::Delim('<' | '>' | '=' | '/') => out.push(&token),
@@ -463,7 +502,13 @@ fn condition(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
             }
             other => {
                 let other = other.to_css_string();
-                return fault(at, format!("`{other}` isn't allowed in a condition; these words are: {}", CONDITION_WORDS.join(", ")));
+                return fault(
+                    at,
+                    format!(
+                        "`{other}` isn't allowed in a condition; these words are: {}",
+                        CONDITION_WORDS.join(", ")
+                    ),
+                );
             }
         }
     }
@@ -471,15 +516,24 @@ fn condition(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
 
 fn declaration(parser: &mut Parser<'_>, name: &str, of_host: bool, at: SourceLocation, out: &mut Tokens) -> Part {
     if parser.expect_colon().is_err() {
-        return fault(at, format!("`{name}` needs a colon and a value after it; rules can't be nested"));
+        return fault(
+            at,
+            format!("`{name}` needs a colon and a value after it; rules can't be nested"),
+        );
     }
     let custom = name.starts_with("--");
     if !custom && PROPERTIES.binary_search(&name).is_err() {
-        return fault(at, format!("the property `{name}` isn't allowed; the guide lists those that are"));
+        return fault(
+            at,
+            format!("the property `{name}` isn't allowed; the guide lists those that are"),
+        );
     }
     if of_host && !custom && !HOST_PROPERTIES.contains(&name) {
         let allowed = HOST_PROPERTIES.join(", ");
-        return fault(at, format!("`{name}` isn't allowed for :host, which is the page's; --names and {allowed} are"));
+        return fault(
+            at,
+            format!("`{name}` isn't allowed for :host, which is the page's; --names and {allowed} are"),
+        );
     }
     if name == "position" {
         parser.skip_whitespace();
@@ -493,18 +547,26 @@ fn declaration(parser: &mut Parser<'_>, name: &str, of_host: bool, at: SourceLoc
         };
     }
     value(parser, out)?;
-    if out.text.trim().is_empty() && !custom { fault(at, format!("`{name}` has no value")) } else { Ok(()) }
+    if out.text.trim().is_empty() && !custom {
+        fault(at, format!("`{name}` has no value"))
+    } else {
+        Ok(())
+    }
 }
 
 fn is_position(token: &Token<'_>) -> bool {
     let Token::Ident(word) = token else { return false };
-    ["static", "relative", "absolute", "sticky"].iter().any(|known| word.eq_ignore_ascii_case(known))
+    ["static", "relative", "absolute", "sticky"]
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known))
 }
 
 fn value(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
     loop {
         let at = parser.current_source_location();
-        let Ok(token) = parser.next_including_whitespace().cloned() else { return Ok(()) };
+        let Ok(token) = parser.next_including_whitespace().cloned() else {
+            return Ok(());
+        };
         match &token {
             Token::Ident(_)
             | Token::Hash(_)
@@ -544,107 +606,597 @@ fn value(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
 }
 
 const PSEUDO_CLASSES: &[&str] = &[
-    "host", "hover", "focus", "focus-visible", "focus-within", "active", "visited", "link", "any-link", "checked",
-    "indeterminate", "default", "disabled", "enabled", "required", "optional", "valid", "invalid", "user-valid",
-    "user-invalid", "in-range", "out-of-range", "placeholder-shown", "read-only", "read-write", "first-child",
-    "last-child", "only-child", "first-of-type", "last-of-type", "only-of-type", "empty", "open",
+    "host",
+    "hover",
+    "focus",
+    "focus-visible",
+    "focus-within",
+    "active",
+    "visited",
+    "link",
+    "any-link",
+    "checked",
+    "indeterminate",
+    "default",
+    "disabled",
+    "enabled",
+    "required",
+    "optional",
+    "valid",
+    "invalid",
+    "user-valid",
+    "user-invalid",
+    "in-range",
+    "out-of-range",
+    "placeholder-shown",
+    "read-only",
+    "read-write",
+    "first-child",
+    "last-child",
+    "only-child",
+    "first-of-type",
+    "last-of-type",
+    "only-of-type",
+    "empty",
+    "open",
 ];
 const PSEUDO_FUNCTIONS: &[&str] = &[
-    "is", "not", "where", "has", "host", "nth-child", "nth-last-child", "nth-of-type", "nth-last-of-type", "dir", "lang",
+    "is",
+    "not",
+    "where",
+    "has",
+    "host",
+    "nth-child",
+    "nth-last-child",
+    "nth-of-type",
+    "nth-last-of-type",
+    "dir",
+    "lang",
 ];
 const PSEUDO_ELEMENTS: &[&str] = &[
-    "before", "after", "marker", "placeholder", "selection", "first-line", "first-letter", "details-content",
-    "-webkit-progress-bar", "-webkit-progress-value", "-moz-progress-bar", "-webkit-meter-bar",
-    "-webkit-meter-optimum-value", "-webkit-meter-suboptimum-value", "-webkit-meter-even-less-good-value",
-    "-moz-meter-bar", "-webkit-slider-thumb", "-webkit-slider-runnable-track", "-moz-range-thumb", "-moz-range-track",
-    "-webkit-color-swatch", "-moz-color-swatch",
+    "before",
+    "after",
+    "marker",
+    "placeholder",
+    "selection",
+    "first-line",
+    "first-letter",
+    "details-content",
+    "-webkit-progress-bar",
+    "-webkit-progress-value",
+    "-moz-progress-bar",
+    "-webkit-meter-bar",
+    "-webkit-meter-optimum-value",
+    "-webkit-meter-suboptimum-value",
+    "-webkit-meter-even-less-good-value",
+    "-moz-meter-bar",
+    "-webkit-slider-thumb",
+    "-webkit-slider-runnable-track",
+    "-moz-range-thumb",
+    "-moz-range-track",
+    "-webkit-color-swatch",
+    "-moz-color-swatch",
 ];
 const CONDITION_WORDS: &[&str] = &[
-    "screen", "print", "all", "and", "or", "not", "only", "prefers-color-scheme", "dark", "light",
-    "prefers-reduced-motion", "reduce", "no-preference", "prefers-contrast", "more", "less", "forced-colors", "active",
-    "none", "hover", "any-hover", "pointer", "any-pointer", "fine", "coarse", "width", "min-width", "max-width", "height",
-    "min-height", "max-height", "inline-size", "min-inline-size", "max-inline-size", "block-size", "min-block-size",
-    "max-block-size", "aspect-ratio", "min-aspect-ratio", "max-aspect-ratio", "orientation", "portrait", "landscape",
+    "screen",
+    "print",
+    "all",
+    "and",
+    "or",
+    "not",
+    "only",
+    "prefers-color-scheme",
+    "dark",
+    "light",
+    "prefers-reduced-motion",
+    "reduce",
+    "no-preference",
+    "prefers-contrast",
+    "more",
+    "less",
+    "forced-colors",
+    "active",
+    "none",
+    "hover",
+    "any-hover",
+    "pointer",
+    "any-pointer",
+    "fine",
+    "coarse",
+    "width",
+    "min-width",
+    "max-width",
+    "height",
+    "min-height",
+    "max-height",
+    "inline-size",
+    "min-inline-size",
+    "max-inline-size",
+    "block-size",
+    "min-block-size",
+    "max-block-size",
+    "aspect-ratio",
+    "min-aspect-ratio",
+    "max-aspect-ratio",
+    "orientation",
+    "portrait",
+    "landscape",
 ];
 /// What a plugin may say about its host element, which stands in the page.
 const HOST_PROPERTIES: &[&str] = &[
-    "color", "background", "background-color", "background-image", "background-size", "background-position",
-    "background-repeat", "font", "font-family", "font-size", "font-style", "font-weight", "font-stretch", "line-height",
-    "letter-spacing", "text-align", "accent-color", "caret-color", "color-scheme",
+    "color",
+    "background",
+    "background-color",
+    "background-image",
+    "background-size",
+    "background-position",
+    "background-repeat",
+    "font",
+    "font-family",
+    "font-size",
+    "font-style",
+    "font-weight",
+    "font-stretch",
+    "line-height",
+    "letter-spacing",
+    "text-align",
+    "accent-color",
+    "caret-color",
+    "color-scheme",
 ];
 /// In order, for the binary search.
 const FUNCTIONS: &[&str] = &[
-    "abs", "acos", "asin", "atan", "atan2", "attr", "blur", "brightness", "calc", "circle", "clamp", "color", "color-mix",
-    "conic-gradient", "contrast", "cos", "counter", "counters", "cubic-bezier", "drop-shadow", "ellipse", "exp",
-    "fit-content", "grayscale", "hsl", "hsla", "hue-rotate", "hwb", "hypot", "inset", "invert", "lab", "lch",
-    "light-dark", "linear", "linear-gradient", "log", "matrix", "matrix3d", "max", "min", "minmax", "mod", "oklab",
-    "oklch", "opacity", "path", "perspective", "polygon", "pow", "radial-gradient", "ray", "rem", "repeat",
-    "repeating-conic-gradient", "repeating-linear-gradient", "repeating-radial-gradient", "rgb", "rgba", "rotate",
-    "rotate3d", "rotatex", "rotatey", "rotatez", "round", "saturate", "scale", "scale3d", "scalex", "scaley", "scalez",
-    "sepia", "sign", "sin", "skew", "skewx", "skewy", "sqrt", "steps", "tan", "translate", "translate3d", "translatex",
-    "translatey", "translatez", "var",
+    "abs",
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
+    "attr",
+    "blur",
+    "brightness",
+    "calc",
+    "circle",
+    "clamp",
+    "color",
+    "color-mix",
+    "conic-gradient",
+    "contrast",
+    "cos",
+    "counter",
+    "counters",
+    "cubic-bezier",
+    "drop-shadow",
+    "ellipse",
+    "exp",
+    "fit-content",
+    "grayscale",
+    "hsl",
+    "hsla",
+    "hue-rotate",
+    "hwb",
+    "hypot",
+    "inset",
+    "invert",
+    "lab",
+    "lch",
+    "light-dark",
+    "linear",
+    "linear-gradient",
+    "log",
+    "matrix",
+    "matrix3d",
+    "max",
+    "min",
+    "minmax",
+    "mod",
+    "oklab",
+    "oklch",
+    "opacity",
+    "path",
+    "perspective",
+    "polygon",
+    "pow",
+    "radial-gradient",
+    "ray",
+    "rem",
+    "repeat",
+    "repeating-conic-gradient",
+    "repeating-linear-gradient",
+    "repeating-radial-gradient",
+    "rgb",
+    "rgba",
+    "rotate",
+    "rotate3d",
+    "rotatex",
+    "rotatey",
+    "rotatez",
+    "round",
+    "saturate",
+    "scale",
+    "scale3d",
+    "scalex",
+    "scaley",
+    "scalez",
+    "sepia",
+    "sign",
+    "sin",
+    "skew",
+    "skewx",
+    "skewy",
+    "sqrt",
+    "steps",
+    "tan",
+    "translate",
+    "translate3d",
+    "translatex",
+    "translatey",
+    "translatez",
+    "var",
 ];
 /// In order, for the binary search.
 const PROPERTIES: &[&str] = &[
-    "-webkit-appearance", "-webkit-background-clip", "-webkit-box-orient", "-webkit-line-clamp", "-webkit-mask",
-    "-webkit-mask-composite", "-webkit-mask-image", "-webkit-text-fill-color", "-webkit-text-stroke",
-    "-webkit-text-stroke-color", "-webkit-text-stroke-width", "accent-color", "align-content", "align-items", "align-self",
-    "animation", "animation-composition", "animation-delay", "animation-direction", "animation-duration",
-    "animation-fill-mode", "animation-iteration-count", "animation-name", "animation-play-state",
-    "animation-timing-function", "appearance", "aspect-ratio", "backface-visibility", "background",
-    "background-attachment", "background-blend-mode", "background-clip", "background-color", "background-image",
-    "background-origin", "background-position", "background-position-x", "background-position-y", "background-repeat",
-    "background-size", "block-size", "border", "border-block", "border-block-color", "border-block-end",
-    "border-block-end-color", "border-block-end-style", "border-block-end-width", "border-block-start",
-    "border-block-start-color", "border-block-start-style", "border-block-start-width", "border-block-style",
-    "border-block-width", "border-bottom", "border-bottom-color", "border-bottom-left-radius",
-    "border-bottom-right-radius", "border-bottom-style", "border-bottom-width", "border-collapse", "border-color",
-    "border-end-end-radius", "border-end-start-radius", "border-inline", "border-inline-color", "border-inline-end",
-    "border-inline-end-color", "border-inline-end-style", "border-inline-end-width", "border-inline-start",
-    "border-inline-start-color", "border-inline-start-style", "border-inline-start-width", "border-inline-style",
-    "border-inline-width", "border-left", "border-left-color", "border-left-style", "border-left-width", "border-radius",
-    "border-right", "border-right-color", "border-right-style", "border-right-width", "border-spacing",
-    "border-start-end-radius", "border-start-start-radius", "border-style", "border-top", "border-top-color",
-    "border-top-left-radius", "border-top-right-radius", "border-top-style", "border-top-width", "border-width", "bottom",
-    "box-decoration-break", "box-shadow", "box-sizing", "break-after", "break-before", "break-inside", "caption-side",
-    "caret-color", "clear", "clip-path", "clip-rule", "color", "color-scheme", "column-count", "column-fill", "column-gap",
-    "column-rule", "column-rule-color", "column-rule-style", "column-rule-width", "column-span", "column-width", "columns",
-    "container", "container-name", "container-type", "content", "counter-increment", "counter-reset", "counter-set",
-    "cursor", "cx", "cy", "d", "direction", "display", "dominant-baseline", "empty-cells", "field-sizing", "fill",
-    "fill-opacity", "fill-rule", "filter", "flex", "flex-basis", "flex-direction", "flex-flow", "flex-grow", "flex-shrink",
-    "flex-wrap", "float", "font", "font-family", "font-feature-settings", "font-kerning", "font-optical-sizing",
-    "font-size", "font-size-adjust", "font-stretch", "font-style", "font-synthesis", "font-variant", "font-variant-caps",
-    "font-variant-east-asian", "font-variant-ligatures", "font-variant-numeric", "font-variation-settings", "font-weight",
-    "gap", "grid", "grid-area", "grid-auto-columns", "grid-auto-flow", "grid-auto-rows", "grid-column", "grid-column-end",
-    "grid-column-start", "grid-row", "grid-row-end", "grid-row-start", "grid-template", "grid-template-areas",
-    "grid-template-columns", "grid-template-rows", "hanging-punctuation", "height", "hyphens", "image-rendering",
-    "inline-size", "inset", "inset-block", "inset-block-end", "inset-block-start", "inset-inline", "inset-inline-end",
-    "inset-inline-start", "isolation", "justify-content", "justify-items", "justify-self", "left", "letter-spacing",
-    "line-break", "line-clamp", "line-height", "list-style", "list-style-position", "list-style-type", "margin",
-    "margin-block", "margin-block-end", "margin-block-start", "margin-bottom", "margin-inline", "margin-inline-end",
-    "margin-inline-start", "margin-left", "margin-right", "margin-top", "mask", "mask-clip", "mask-composite",
-    "mask-image", "mask-mode", "mask-origin", "mask-position", "mask-repeat", "mask-size", "max-block-size", "max-height",
-    "max-inline-size", "max-width", "min-block-size", "min-height", "min-inline-size", "min-width", "mix-blend-mode",
-    "object-fit", "object-position", "offset", "offset-distance", "offset-path", "offset-rotate", "opacity", "order",
-    "orphans", "outline", "outline-color", "outline-offset", "outline-style", "outline-width", "overflow",
-    "overflow-block", "overflow-inline", "overflow-wrap", "overflow-x", "overflow-y", "padding", "padding-block",
-    "padding-block-end", "padding-block-start", "padding-bottom", "padding-inline", "padding-inline-end",
-    "padding-inline-start", "padding-left", "padding-right", "padding-top", "paint-order", "perspective",
-    "perspective-origin", "place-content", "place-items", "place-self", "pointer-events", "position", "quotes", "r",
-    "resize", "right", "rotate", "row-gap", "ruby-align", "ruby-position", "rx", "ry", "scale", "scroll-margin",
-    "scroll-padding", "scroll-snap-align", "scroll-snap-stop", "scroll-snap-type", "scrollbar-color", "scrollbar-gutter",
-    "scrollbar-width", "shape-image-threshold", "shape-margin", "shape-outside", "shape-rendering", "stop-color",
-    "stop-opacity", "stroke", "stroke-dasharray", "stroke-dashoffset", "stroke-linecap", "stroke-linejoin",
-    "stroke-miterlimit", "stroke-opacity", "stroke-width", "tab-size", "table-layout", "text-align", "text-align-last",
-    "text-anchor", "text-box", "text-decoration", "text-decoration-color", "text-decoration-line",
-    "text-decoration-skip-ink", "text-decoration-style", "text-decoration-thickness", "text-emphasis",
-    "text-emphasis-color", "text-emphasis-position", "text-emphasis-style", "text-indent", "text-justify",
-    "text-orientation", "text-overflow", "text-rendering", "text-shadow", "text-transform", "text-underline-offset",
-    "text-underline-position", "text-wrap", "text-wrap-mode", "text-wrap-style", "top", "touch-action", "transform",
-    "transform-box", "transform-origin", "transform-style", "transition", "transition-delay", "transition-duration",
-    "transition-property", "transition-timing-function", "translate", "unicode-bidi", "user-select", "vector-effect",
-    "vertical-align", "visibility", "white-space", "white-space-collapse", "widows", "width", "word-break", "word-spacing",
-    "writing-mode", "x", "y", "z-index", "zoom",
+    "-webkit-appearance",
+    "-webkit-background-clip",
+    "-webkit-box-orient",
+    "-webkit-line-clamp",
+    "-webkit-mask",
+    "-webkit-mask-composite",
+    "-webkit-mask-image",
+    "-webkit-text-fill-color",
+    "-webkit-text-stroke",
+    "-webkit-text-stroke-color",
+    "-webkit-text-stroke-width",
+    "accent-color",
+    "align-content",
+    "align-items",
+    "align-self",
+    "animation",
+    "animation-composition",
+    "animation-delay",
+    "animation-direction",
+    "animation-duration",
+    "animation-fill-mode",
+    "animation-iteration-count",
+    "animation-name",
+    "animation-play-state",
+    "animation-timing-function",
+    "appearance",
+    "aspect-ratio",
+    "backface-visibility",
+    "background",
+    "background-attachment",
+    "background-blend-mode",
+    "background-clip",
+    "background-color",
+    "background-image",
+    "background-origin",
+    "background-position",
+    "background-position-x",
+    "background-position-y",
+    "background-repeat",
+    "background-size",
+    "block-size",
+    "border",
+    "border-block",
+    "border-block-color",
+    "border-block-end",
+    "border-block-end-color",
+    "border-block-end-style",
+    "border-block-end-width",
+    "border-block-start",
+    "border-block-start-color",
+    "border-block-start-style",
+    "border-block-start-width",
+    "border-block-style",
+    "border-block-width",
+    "border-bottom",
+    "border-bottom-color",
+    "border-bottom-left-radius",
+    "border-bottom-right-radius",
+    "border-bottom-style",
+    "border-bottom-width",
+    "border-collapse",
+    "border-color",
+    "border-end-end-radius",
+    "border-end-start-radius",
+    "border-inline",
+    "border-inline-color",
+    "border-inline-end",
+    "border-inline-end-color",
+    "border-inline-end-style",
+    "border-inline-end-width",
+    "border-inline-start",
+    "border-inline-start-color",
+    "border-inline-start-style",
+    "border-inline-start-width",
+    "border-inline-style",
+    "border-inline-width",
+    "border-left",
+    "border-left-color",
+    "border-left-style",
+    "border-left-width",
+    "border-radius",
+    "border-right",
+    "border-right-color",
+    "border-right-style",
+    "border-right-width",
+    "border-spacing",
+    "border-start-end-radius",
+    "border-start-start-radius",
+    "border-style",
+    "border-top",
+    "border-top-color",
+    "border-top-left-radius",
+    "border-top-right-radius",
+    "border-top-style",
+    "border-top-width",
+    "border-width",
+    "bottom",
+    "box-decoration-break",
+    "box-shadow",
+    "box-sizing",
+    "break-after",
+    "break-before",
+    "break-inside",
+    "caption-side",
+    "caret-color",
+    "clear",
+    "clip-path",
+    "clip-rule",
+    "color",
+    "color-scheme",
+    "column-count",
+    "column-fill",
+    "column-gap",
+    "column-rule",
+    "column-rule-color",
+    "column-rule-style",
+    "column-rule-width",
+    "column-span",
+    "column-width",
+    "columns",
+    "container",
+    "container-name",
+    "container-type",
+    "content",
+    "counter-increment",
+    "counter-reset",
+    "counter-set",
+    "cursor",
+    "cx",
+    "cy",
+    "d",
+    "direction",
+    "display",
+    "dominant-baseline",
+    "empty-cells",
+    "field-sizing",
+    "fill",
+    "fill-opacity",
+    "fill-rule",
+    "filter",
+    "flex",
+    "flex-basis",
+    "flex-direction",
+    "flex-flow",
+    "flex-grow",
+    "flex-shrink",
+    "flex-wrap",
+    "float",
+    "font",
+    "font-family",
+    "font-feature-settings",
+    "font-kerning",
+    "font-optical-sizing",
+    "font-size",
+    "font-size-adjust",
+    "font-stretch",
+    "font-style",
+    "font-synthesis",
+    "font-variant",
+    "font-variant-caps",
+    "font-variant-east-asian",
+    "font-variant-ligatures",
+    "font-variant-numeric",
+    "font-variation-settings",
+    "font-weight",
+    "gap",
+    "grid",
+    "grid-area",
+    "grid-auto-columns",
+    "grid-auto-flow",
+    "grid-auto-rows",
+    "grid-column",
+    "grid-column-end",
+    "grid-column-start",
+    "grid-row",
+    "grid-row-end",
+    "grid-row-start",
+    "grid-template",
+    "grid-template-areas",
+    "grid-template-columns",
+    "grid-template-rows",
+    "hanging-punctuation",
+    "height",
+    "hyphens",
+    "image-rendering",
+    "inline-size",
+    "inset",
+    "inset-block",
+    "inset-block-end",
+    "inset-block-start",
+    "inset-inline",
+    "inset-inline-end",
+    "inset-inline-start",
+    "isolation",
+    "justify-content",
+    "justify-items",
+    "justify-self",
+    "left",
+    "letter-spacing",
+    "line-break",
+    "line-clamp",
+    "line-height",
+    "list-style",
+    "list-style-position",
+    "list-style-type",
+    "margin",
+    "margin-block",
+    "margin-block-end",
+    "margin-block-start",
+    "margin-bottom",
+    "margin-inline",
+    "margin-inline-end",
+    "margin-inline-start",
+    "margin-left",
+    "margin-right",
+    "margin-top",
+    "mask",
+    "mask-clip",
+    "mask-composite",
+    "mask-image",
+    "mask-mode",
+    "mask-origin",
+    "mask-position",
+    "mask-repeat",
+    "mask-size",
+    "max-block-size",
+    "max-height",
+    "max-inline-size",
+    "max-width",
+    "min-block-size",
+    "min-height",
+    "min-inline-size",
+    "min-width",
+    "mix-blend-mode",
+    "object-fit",
+    "object-position",
+    "offset",
+    "offset-distance",
+    "offset-path",
+    "offset-rotate",
+    "opacity",
+    "order",
+    "orphans",
+    "outline",
+    "outline-color",
+    "outline-offset",
+    "outline-style",
+    "outline-width",
+    "overflow",
+    "overflow-block",
+    "overflow-inline",
+    "overflow-wrap",
+    "overflow-x",
+    "overflow-y",
+    "padding",
+    "padding-block",
+    "padding-block-end",
+    "padding-block-start",
+    "padding-bottom",
+    "padding-inline",
+    "padding-inline-end",
+    "padding-inline-start",
+    "padding-left",
+    "padding-right",
+    "padding-top",
+    "paint-order",
+    "perspective",
+    "perspective-origin",
+    "place-content",
+    "place-items",
+    "place-self",
+    "pointer-events",
+    "position",
+    "quotes",
+    "r",
+    "resize",
+    "right",
+    "rotate",
+    "row-gap",
+    "ruby-align",
+    "ruby-position",
+    "rx",
+    "ry",
+    "scale",
+    "scroll-margin",
+    "scroll-padding",
+    "scroll-snap-align",
+    "scroll-snap-stop",
+    "scroll-snap-type",
+    "scrollbar-color",
+    "scrollbar-gutter",
+    "scrollbar-width",
+    "shape-image-threshold",
+    "shape-margin",
+    "shape-outside",
+    "shape-rendering",
+    "stop-color",
+    "stop-opacity",
+    "stroke",
+    "stroke-dasharray",
+    "stroke-dashoffset",
+    "stroke-linecap",
+    "stroke-linejoin",
+    "stroke-miterlimit",
+    "stroke-opacity",
+    "stroke-width",
+    "tab-size",
+    "table-layout",
+    "text-align",
+    "text-align-last",
+    "text-anchor",
+    "text-box",
+    "text-decoration",
+    "text-decoration-color",
+    "text-decoration-line",
+    "text-decoration-skip-ink",
+    "text-decoration-style",
+    "text-decoration-thickness",
+    "text-emphasis",
+    "text-emphasis-color",
+    "text-emphasis-position",
+    "text-emphasis-style",
+    "text-indent",
+    "text-justify",
+    "text-orientation",
+    "text-overflow",
+    "text-rendering",
+    "text-shadow",
+    "text-transform",
+    "text-underline-offset",
+    "text-underline-position",
+    "text-wrap",
+    "text-wrap-mode",
+    "text-wrap-style",
+    "top",
+    "touch-action",
+    "transform",
+    "transform-box",
+    "transform-origin",
+    "transform-style",
+    "transition",
+    "transition-delay",
+    "transition-duration",
+    "transition-property",
+    "transition-timing-function",
+    "translate",
+    "unicode-bidi",
+    "user-select",
+    "vector-effect",
+    "vertical-align",
+    "visibility",
+    "white-space",
+    "white-space-collapse",
+    "widows",
+    "width",
+    "word-break",
+    "word-spacing",
+    "writing-mode",
+    "x",
+    "y",
+    "z-index",
+    "zoom",
 ];
 
 /// The names of the allowed properties, for the guide.
@@ -667,7 +1219,11 @@ mod tests {
     fn the_lists_are_in_order() {
         assert!(PROPERTIES.is_sorted());
         assert!(FUNCTIONS.is_sorted());
-        assert!(HOST_PROPERTIES.iter().all(|name| PROPERTIES.binary_search(name).is_ok()));
+        assert!(
+            HOST_PROPERTIES
+                .iter()
+                .all(|name| PROPERTIES.binary_search(name).is_ok())
+        );
     }
 
     #[test]
@@ -691,7 +1247,10 @@ mod tests {
     fn what_moves_stands_still_for_those_who_asked() {
         let css = rebuild("@keyframes blink { 0%, 50% { opacity: 1 } to { opacity: 0 } }\n.b { animation: blink 1s steps(2) infinite }")
             .expect("all of it is allowed");
-        assert!(css.contains("@keyframes blink{0%,50%{opacity:1}to{opacity:0}}"), "{css}");
+        assert!(
+            css.contains("@keyframes blink{0%,50%{opacity:1}to{opacity:0}}"),
+            "{css}"
+        );
         assert!(css.contains("prefers-reduced-motion:reduce"), "{css}");
     }
 
@@ -767,7 +1326,11 @@ mod tests {
 
     #[test]
     fn an_inner_element_of_the_host_is_no_host() {
-        for source in [":host > .a { position: absolute }", ":host(.wide) .a { margin: 0 }", ":host .a, .b { width: 1px }"] {
+        for source in [
+            ":host > .a { position: absolute }",
+            ":host(.wide) .a { margin: 0 }",
+            ":host .a, .b { width: 1px }",
+        ] {
             rebuild(source).unwrap_or_else(|errors| panic!("{source}: {}", errors[0]));
         }
     }
@@ -786,7 +1349,17 @@ mod tests {
     fn broken_sheets_are_refused_where_they_break() {
         assert_eq!(first_error(".a { color: red }\n.b { colour: red }").line, 2);
         assert!(first_error(".a { colour: red }").message.contains("`colour`"));
-        for source in ["}", ".a", ".a {} }", ".a { color }", ".a { color: }", "{ color: red }", ".a { color: \"open\n }", ".a { (x) }", "<!-- .a { color: red } -->"] {
+        for source in [
+            "}",
+            ".a",
+            ".a {} }",
+            ".a { color }",
+            ".a { color: }",
+            "{ color: red }",
+            ".a { color: \"open\n }",
+            ".a { (x) }",
+            "<!-- .a { color: red } -->",
+        ] {
             first_error(source);
         }
         assert!(first_error(&" ".repeat(CSS_MAX + 1)).message.contains("16 KiB"));

@@ -22,16 +22,36 @@ pub struct Capability {
 
 /// Every capability that needs a grant.
 pub static CAPABILITIES: &[Capability] = &[
-    Capability { name: "log", bit: Grants::LOG, words: "write lines to the operator's log" },
-    Capability { name: "storage", bit: Grants::STORAGE, words: "keep notes of its own with this module" },
+    Capability {
+        name: "log",
+        bit: Grants::LOG,
+        words: "write lines to the operator's log",
+    },
+    Capability {
+        name: "storage",
+        bit: Grants::STORAGE,
+        words: "keep notes of its own with this module",
+    },
     Capability {
         name: "shared-storage",
         bit: Grants::SHARED_STORAGE,
         words: "keep notes shared by all walls that have it",
     },
-    Capability { name: "viewer-name", bit: Grants::VIEWER_NAME, words: "know who is looking, by user name" },
-    Capability { name: "live", bit: Grants::LIVE, words: "show changes at once to everyone who has the wall open" },
-    Capability { name: "notify-owner", bit: Grants::NOTIFY_OWNER, words: "leave private notices for the wall's owner" },
+    Capability {
+        name: "viewer-name",
+        bit: Grants::VIEWER_NAME,
+        words: "know who is looking, by user name",
+    },
+    Capability {
+        name: "live",
+        bit: Grants::LIVE,
+        words: "show changes at once to everyone who has the wall open",
+    },
+    Capability {
+        name: "notify-owner",
+        bit: Grants::NOTIFY_OWNER,
+        words: "leave private notices for the wall's owner",
+    },
 ];
 
 /// The capability of this name.
@@ -41,20 +61,33 @@ pub fn named(name: &str) -> Option<&'static Capability> {
 
 /// The names of a set, in the order of [`CAPABILITIES`].
 pub fn names(grants: Grants) -> Vec<&'static str> {
-    CAPABILITIES.iter().filter(|capability| grants.contains(capability.bit)).map(|capability| capability.name).collect()
+    CAPABILITIES
+        .iter()
+        .filter(|capability| grants.contains(capability.bit))
+        .map(|capability| capability.name)
+        .collect()
 }
 
 /// The names of all capabilities, for sentences.
 pub fn all_names() -> String {
-    CAPABILITIES.iter().map(|capability| capability.name).collect::<Vec<_>>().join(", ")
+    CAPABILITIES
+        .iter()
+        .map(|capability| capability.name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The set of these names, or a sentence about the first that doesn't exist.
 pub fn parse<S: AsRef<str>>(list: &[S]) -> Result<Grants, String> {
-    list.iter().try_fold(Grants::default(), |grants, name| match named(name.as_ref()) {
-        Some(capability) => Ok(grants.or(capability.bit)),
-        None => Err(format!("there is no capability `{}`; there are: {}", name.as_ref(), all_names())),
-    })
+    list.iter()
+        .try_fold(Grants::default(), |grants, name| match named(name.as_ref()) {
+            Some(capability) => Ok(grants.or(capability.bit)),
+            None => Err(format!(
+                "there is no capability `{}`; there are: {}",
+                name.as_ref(),
+                all_names()
+            )),
+        })
 }
 
 /// What a capability means for this plugin, in a member's words: a whole sentence.
@@ -87,7 +120,9 @@ pub fn imported(inspection: &Inspection) -> Result<Grants, String> {
     let mut grants = Grants::default();
     for import in &inspection.imports {
         // The inert WASI subset, which the lane links or refuses.
-        let Some(rest) = import.strip_prefix(PACKAGE) else { continue };
+        let Some(rest) = import.strip_prefix(PACKAGE) else {
+            continue;
+        };
         let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
         if version != CONTRACT_VERSION {
             return Err(format!(
@@ -97,7 +132,10 @@ pub fn imported(inspection: &Inspection) -> Result<Grants, String> {
         if let Some(capability) = named(interface) {
             grants = grants.or(capability.bit);
         } else if !matches!(interface, "viewer" | "types" | "storage-types") {
-            return Err(format!("it imports `{import}`, which doesn't exist; capabilities are: {}", all_names()));
+            return Err(format!(
+                "it imports `{import}`, which doesn't exist; capabilities are: {}",
+                all_names()
+            ));
         }
     }
     Ok(grants)
@@ -105,8 +143,17 @@ pub fn imported(inspection: &Inspection) -> Result<Grants, String> {
 
 /// The roles of a component; one without any is refused.
 pub fn roles(inspection: &Inspection) -> Result<Roles, String> {
-    let exports = |name: &str| inspection.exports.iter().any(|e| *e == format!("{PACKAGE}{name}@{CONTRACT_VERSION}"));
-    let roles = Roles { sticker: exports("sticker"), widget: exports("widget"), actions: exports("actions") };
+    let exports = |name: &str| {
+        inspection
+            .exports
+            .iter()
+            .any(|e| *e == format!("{PACKAGE}{name}@{CONTRACT_VERSION}"))
+    };
+    let roles = Roles {
+        sticker: exports("sticker"),
+        widget: exports("widget"),
+        actions: exports("actions"),
+    };
     if !roles.sticker && !roles.widget {
         return Err(format!(
             "it exports neither `{PACKAGE}sticker@{CONTRACT_VERSION}` nor `{PACKAGE}widget@{CONTRACT_VERSION}`, so there is nothing to show"
@@ -133,14 +180,26 @@ pub struct Asked {
 /// What a component asks for, checked against its manifest: an import that the manifest doesn't explain is refused.
 pub fn asked(inspection: &Inspection, manifest: &Manifest) -> Result<Asked, String> {
     let imported = imported(inspection)?;
-    let declared = manifest.capabilities.iter().fold(Grants::default(), |all, c| all.or(c.bit()));
+    let declared = manifest
+        .capabilities
+        .iter()
+        .fold(Grants::default(), |all, c| all.or(c.bit()));
     let silent = imported.without(declared);
     if silent != Grants::default() {
         let names = names(silent).join(", ");
-        return Err(format!("it uses {names} without giving a reason under [capabilities] in plugin.toml"));
+        return Err(format!(
+            "it uses {names} without giving a reason under [capabilities] in plugin.toml"
+        ));
     }
-    let optional = manifest.capabilities.iter().filter(|c| c.optional).fold(Grants::default(), |all, c| all.or(c.bit()));
-    Ok(Asked { wanted: imported, needed: imported.without(optional) })
+    let optional = manifest
+        .capabilities
+        .iter()
+        .filter(|c| c.optional)
+        .fold(Grants::default(), |all, c| all.or(c.bit()));
+    Ok(Asked {
+        wanted: imported,
+        needed: imported.without(optional),
+    })
 }
 
 /// What holds under the operator's grants; or, when something it can't do without is missing, the sentence that says so.
@@ -150,8 +209,15 @@ pub fn granted(asked: Asked, operator: Grants) -> Result<Grants, String> {
         return Ok(asked.wanted.and(operator));
     }
     let names = names(missing);
-    let list = names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-    Err(format!("it needs {}, not granted: add {list} to its `grants`", names.join(" and ")))
+    let list = names
+        .iter()
+        .map(|name| format!("\"{name}\""))
+        .collect::<Vec<_>>()
+        .join(", ");
+    Err(format!(
+        "it needs {}, not granted: add {list} to its `grants`",
+        names.join(" and ")
+    ))
 }
 
 #[cfg(test)]
@@ -159,8 +225,16 @@ mod tests {
     use super::*;
 
     fn component(imports: &[&str], exports: &[&str]) -> Inspection {
-        let full = |names: &[&str]| names.iter().map(|name| format!("{PACKAGE}{name}@{CONTRACT_VERSION}")).collect();
-        Inspection { imports: full(imports), exports: full(exports) }
+        let full = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| format!("{PACKAGE}{name}@{CONTRACT_VERSION}"))
+                .collect()
+        };
+        Inspection {
+            imports: full(imports),
+            exports: full(exports),
+        }
     }
 
     fn manifest(capabilities: &str) -> Manifest {
@@ -172,31 +246,63 @@ mod tests {
 
     #[test]
     fn a_capability_holds_only_when_everyone_agrees() {
-        let manifest = manifest("storage = \"Votes.\"\nviewer-name = { reason = \"Names.\", optional = true }\nlive = \"Bars.\"");
-        let asked = asked(&component(&["types", "viewer", "storage", "viewer-name"], &["widget"]), &manifest).unwrap();
-        assert_eq!(names(asked.wanted), ["storage", "viewer-name"], "what isn't imported isn't asked for");
+        let manifest =
+            manifest("storage = \"Votes.\"\nviewer-name = { reason = \"Names.\", optional = true }\nlive = \"Bars.\"");
+        let asked = asked(
+            &component(&["types", "viewer", "storage", "viewer-name"], &["widget"]),
+            &manifest,
+        )
+        .unwrap();
+        assert_eq!(
+            names(asked.wanted),
+            ["storage", "viewer-name"],
+            "what isn't imported isn't asked for"
+        );
         assert_eq!(names(asked.needed), ["storage"]);
-        assert_eq!(granted(asked, parse(&["storage", "live"]).unwrap()), Ok(Grants::STORAGE));
-        assert_eq!(granted(asked, parse(&["storage", "viewer-name"]).unwrap()), Ok(Grants::STORAGE.or(Grants::VIEWER_NAME)));
+        assert_eq!(
+            granted(asked, parse(&["storage", "live"]).unwrap()),
+            Ok(Grants::STORAGE)
+        );
+        assert_eq!(
+            granted(asked, parse(&["storage", "viewer-name"]).unwrap()),
+            Ok(Grants::STORAGE.or(Grants::VIEWER_NAME))
+        );
         let refusal = granted(asked, Grants::LIVE).unwrap_err();
         assert!(refusal.contains("storage"), "{refusal}");
     }
 
     #[test]
     fn an_import_that_the_manifest_hides_is_refused() {
-        let refusal = asked(&component(&["storage", "notify-owner"], &["widget"]), &manifest("storage = \"Votes.\"")).unwrap_err();
-        assert!(refusal.contains("notify-owner") && !refusal.contains("storage,"), "{refusal}");
+        let refusal = asked(
+            &component(&["storage", "notify-owner"], &["widget"]),
+            &manifest("storage = \"Votes.\""),
+        )
+        .unwrap_err();
+        assert!(
+            refusal.contains("notify-owner") && !refusal.contains("storage,"),
+            "{refusal}"
+        );
     }
 
     #[test]
     fn what_the_contract_lacks_is_refused() {
         assert!(imported(&component(&["filesystem"], &[])).is_err());
-        let other = Inspection { imports: vec!["neospace:plugin/storage@9.0.0".into()], exports: vec![] };
+        let other = Inspection {
+            imports: vec!["neospace:plugin/storage@9.0.0".into()],
+            exports: vec![],
+        };
         assert!(imported(&other).unwrap_err().contains("9.0.0"));
         assert!(roles(&component(&[], &[])).is_err());
         assert!(roles(&component(&[], &["sticker", "widget"])).is_err());
         assert!(roles(&component(&[], &["actions"])).is_err());
-        assert_eq!(roles(&component(&[], &["widget", "actions"])), Ok(Roles { sticker: false, widget: true, actions: true }));
+        assert_eq!(
+            roles(&component(&[], &["widget", "actions"])),
+            Ok(Roles {
+                sticker: false,
+                widget: true,
+                actions: true
+            })
+        );
         assert!(parse(&["storage", "root"]).unwrap_err().contains("root"));
     }
 }

@@ -10,17 +10,32 @@ pub const ICON_MAX: usize = 16 * 1024;
 /// The icon as a document of its own, or what is wrong with it, with its line.
 pub fn rebuild(source: &str) -> Result<String, String> {
     if source.len() > ICON_MAX {
-        return Err(format!("the icon has {} bytes; {} KiB are allowed", source.len(), ICON_MAX / 1024));
+        return Err(format!(
+            "the icon has {} bytes; {} KiB are allowed",
+            source.len(),
+            ICON_MAX / 1024
+        ));
     }
-    let options = roxmltree::ParsingOptions { allow_dtd: false, nodes_limit: 4 * view::NODES_MAX as u32, ..Default::default() };
+    let options = roxmltree::ParsingOptions {
+        allow_dtd: false,
+        nodes_limit: 4 * view::NODES_MAX as u32,
+        ..Default::default()
+    };
     let document = roxmltree::Document::parse_with_options(source, options).map_err(|e| format!("not an SVG: {e}"))?;
-    let mut view = View { nodes: Vec::new(), roots: Vec::new(), max_age_seconds: None };
+    let mut view = View {
+        nodes: Vec::new(),
+        roots: Vec::new(),
+        max_age_seconds: None,
+    };
     let mut origins = Vec::new();
     let root = add(&document.root_element(), &mut view, &mut origins, 1)?;
     view.roots.push(root);
     let mut out = String::with_capacity(source.len());
     view::write_svg(&view, None, &mut out).map_err(|error| {
-        let line = error.node.and_then(|node| origins.get(node as usize)).map(|at| document.text_pos_at(*at).row);
+        let line = error
+            .node
+            .and_then(|node| origins.get(node as usize))
+            .map(|at| document.text_pos_at(*at).row);
         line.map_or_else(|| error.to_string(), |line| format!("line {line}: {error}"))
     })?;
     Ok(out)
@@ -52,12 +67,33 @@ fn add<'d>(
             origins.push(child.range().start);
         }
     }
-    let attributes = node.attributes().filter(|a| !(a.namespace().is_none() && matches!(a.name(), "version")));
+    let attributes = node
+        .attributes()
+        .filter(|a| !(a.namespace().is_none() && matches!(a.name(), "version")));
     // An attribute of another namespace (`xlink:href`) is in no list, whatever its prefix.
-    let attributes = attributes.map(|a| (if a.namespace().is_none() { a.name() } else { "xlink:href" }, a.value())).collect();
-    let foreign = node.tag_name().namespace().is_some_and(|name| name != "http://www.w3.org/2000/svg");
+    let attributes = attributes
+        .map(|a| {
+            (
+                if a.namespace().is_none() {
+                    a.name()
+                } else {
+                    "xlink:href"
+                },
+                a.value(),
+            )
+        })
+        .collect();
+    let foreign = node
+        .tag_name()
+        .namespace()
+        .is_some_and(|name| name != "http://www.w3.org/2000/svg");
     let tag = if foreign { "foreign" } else { node.tag_name().name() };
-    view.nodes[index] = Node::Element(Element { tag, attributes, children, action: None });
+    view.nodes[index] = Node::Element(Element {
+        tag,
+        attributes,
+        children,
+        action: None,
+    });
     Ok(index as u32)
 }
 
@@ -71,14 +107,20 @@ mod tests {
                       <defs><linearGradient id=\"g\"><stop offset=\"0\" stop-color=\"red\"/></linearGradient></defs>\n  <path d='M0 0h8v8z' fill='url(#g)'/>\n</svg>\n";
         assert_eq!(
             rebuild(source).as_deref(),
-            Ok("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 8 8\"><title>A &amp; B</title><defs><linearGradient id=\"p-g\">\
-                <stop offset=\"0\" stop-color=\"red\"></stop></linearGradient></defs><path d=\"M0 0h8v8z\" fill=\"url(#p-g)\"></path></svg>")
+            Ok(
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 8 8\"><title>A &amp; B</title><defs><linearGradient id=\"p-g\">\
+                <stop offset=\"0\" stop-color=\"red\"></stop></linearGradient></defs><path d=\"M0 0h8v8z\" fill=\"url(#p-g)\"></path></svg>"
+            )
         );
     }
 
     #[test]
     fn hostile_icons_are_refused() {
-        let within = |inner: &str| format!("<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" viewBox=\"0 0 8 8\">{inner}</svg>");
+        let within = |inner: &str| {
+            format!(
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" viewBox=\"0 0 8 8\">{inner}</svg>"
+            )
+        };
         for source in [
             within("<script>alert(1)</script>"),
             within("<foreignObject><b xmlns=\"http://www.w3.org/1999/xhtml\">x</b></foreignObject>"),

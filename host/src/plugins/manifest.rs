@@ -64,7 +64,12 @@ pub struct Size {
 
 impl Default for Size {
     fn default() -> Self {
-        Size { width: 1, height: 2, min_width: 1, min_height: 1 }
+        Size {
+            width: 1,
+            height: 2,
+            min_width: 1,
+            min_height: 1,
+        }
     }
 }
 
@@ -142,7 +147,10 @@ impl std::error::Error for ManifestErrors {}
 
 impl ManifestErrors {
     fn one(message: impl Into<String>) -> Self {
-        ManifestErrors(vec![ManifestError { line: None, message: message.into() }])
+        ManifestErrors(vec![ManifestError {
+            line: None,
+            message: message.into(),
+        }])
     }
 }
 
@@ -220,11 +228,17 @@ impl Manifest {
     pub fn parse(text: &str, packed: bool) -> Result<Manifest, ManifestErrors> {
         if text.len() > MANIFEST_MAX {
             let most = MANIFEST_MAX / 1024;
-            return Err(ManifestErrors::one(format!("the manifest has {} bytes; {most} KiB are allowed", text.len())));
+            return Err(ManifestErrors::one(format!(
+                "the manifest has {} bytes; {most} KiB are allowed",
+                text.len()
+            )));
         }
         let raw: Raw = toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| line_of(text, span.start));
-            ManifestErrors(vec![ManifestError { line, message: error.message().replace('\n', " ") }])
+            ManifestErrors(vec![ManifestError {
+                line,
+                message: error.message().replace('\n', " "),
+            }])
         })?;
         let mut problems = Problems(Vec::new());
         check_words(&raw, &mut problems);
@@ -254,7 +268,10 @@ impl Manifest {
                 if let Some(file) = file
                     && !is_file_name(file)
                 {
-                    problems.at(vec![Key(key)], format!("`{key}` is the name of a file beside plugin.toml"));
+                    problems.at(
+                        vec![Key(key)],
+                        format!("`{key}` is the name of a file beside plugin.toml"),
+                    );
                 }
             }
         }
@@ -284,8 +301,9 @@ impl Manifest {
     /// The manifest as it is packed: the files it names, which lie in `folder`, taken in. Checked, comments kept.
     pub fn pack(text: &str, folder: &Path) -> Result<String, ManifestErrors> {
         let manifest = Manifest::parse(text, false)?;
-        let mut document: toml_edit::DocumentMut =
-            text.parse().map_err(|error: toml_edit::TomlError| ManifestErrors::one(error.to_string()))?;
+        let mut document: toml_edit::DocumentMut = text
+            .parse()
+            .map_err(|error: toml_edit::TomlError| ManifestErrors::one(error.to_string()))?;
         for (key, file) in [("icon", &manifest.icon), ("css", &manifest.css)] {
             let Some(file) = file else { continue };
             let path = folder.join(file);
@@ -296,7 +314,13 @@ impl Manifest {
         let packed = document.to_string();
         Manifest::parse(&packed, true).map_err(|errors| {
             // Lines of the packed text would mislead; those within icon and sheet are in the messages.
-            ManifestErrors(errors.0.into_iter().map(|error| ManifestError { line: None, ..error }).collect())
+            ManifestErrors(
+                errors
+                    .0
+                    .into_iter()
+                    .map(|error| ManifestError { line: None, ..error })
+                    .collect(),
+            )
         })?;
         Ok(packed)
     }
@@ -310,13 +334,28 @@ impl Manifest {
 fn check_words<'a>(raw: &'a Raw, problems: &mut Problems<'a>) {
     let id_fine = (2..=32).contains(&raw.id.len())
         && raw.id.starts_with(|c: char| c.is_ascii_lowercase())
-        && raw.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        && raw
+            .id
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !id_fine {
-        problems.at(vec![Key("id")], "`id` has 2 to 32 of a-z, 0-9 and -, and begins with a letter");
+        problems.at(
+            vec![Key("id")],
+            "`id` has 2 to 32 of a-z, 0-9 and -, and begins with a letter",
+        );
     }
-    let numbers: Vec<_> = raw.version.split(['-', '+']).next().unwrap_or_default().split('.').collect();
+    let numbers: Vec<_> = raw
+        .version
+        .split(['-', '+'])
+        .next()
+        .unwrap_or_default()
+        .split('.')
+        .collect();
     let plain = |part: &&str| !part.is_empty() && part.len() <= 9 && part.bytes().all(|b| b.is_ascii_digit());
-    let rest = raw.version.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+".contains(&b));
+    let rest = raw
+        .version
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b".-+".contains(&b));
     if numbers.len() != 3 || !numbers.iter().all(plain) || !rest || raw.version.len() > 32 {
         problems.at(vec![Key("version")], "`version` is three numbers, such as 1.2.0");
     }
@@ -324,7 +363,10 @@ fn check_words<'a>(raw: &'a Raw, problems: &mut Problems<'a>) {
         let length = value.chars().count();
         if length < min || length > max || value.chars().any(char::is_control) {
             let least = if min > 0 { "1 to " } else { "at most " };
-            problems.at(vec![Key(key)], format!("`{key}` is one line of {least}{max} characters"));
+            problems.at(
+                vec![Key(key)],
+                format!("`{key}` is one line of {least}{max} characters"),
+            );
         }
     };
     line("name", &raw.name, 1, 40);
@@ -338,16 +380,25 @@ fn check_words<'a>(raw: &'a Raw, problems: &mut Problems<'a>) {
         line("authors", author, 1, 80);
     }
     if raw.description.chars().count() > DESCRIPTION_MAX
-        || raw.description.chars().any(|c| c.is_control() && c != '\n' && c != '\r' && c != '\t')
+        || raw
+            .description
+            .chars()
+            .any(|c| c.is_control() && c != '\n' && c != '\r' && c != '\t')
     {
-        problems.at(vec![Key("description")], format!("`description` is text of at most {DESCRIPTION_MAX} characters"));
+        problems.at(
+            vec![Key("description")],
+            format!("`description` is text of at most {DESCRIPTION_MAX} characters"),
+        );
     }
     if let Some(source) = &raw.source
         && (!source.starts_with("https://")
             || source.len() > 200
             || source.bytes().any(|b| b <= b' ' || b"\"\\<>".contains(&b)))
     {
-        problems.at(vec![Key("source")], "`source` is an https:// address of at most 200 bytes");
+        problems.at(
+            vec![Key("source")],
+            "`source` is an https:// address of at most 200 bytes",
+        );
     }
 }
 
@@ -356,7 +407,10 @@ fn check_size(size: &Size, problems: &mut Problems<'_>) {
     if !fits(size.width, 1, 4) || !fits(size.height, 1, 12) {
         problems.at(vec![Key("size")], "`size` is 1 to 4 cells wide and 1 to 12 high");
     } else if !fits(size.min_width, 1, size.width) || !fits(size.min_height, 1, size.height) {
-        problems.at(vec![Key("size")], "`min_width` and `min_height` are at least 1 and at most the size itself");
+        problems.at(
+            vec![Key("size")],
+            "`min_width` and `min_height` are at least 1 and at most the size itself",
+        );
     }
 }
 
@@ -378,17 +432,28 @@ fn read_capabilities<'a>(raw: &'a BTreeMap<String, toml::Value>, problems: &mut 
             _ => (None, None),
         };
         let (Some(reason), Some(optional)) = (reason, optional) else {
-            problems.at(at(), format!("write {name} = \"the reason\" or {name} = {{ reason = \"…\", optional = true }}"));
+            problems.at(
+                at(),
+                format!("write {name} = \"the reason\" or {name} = {{ reason = \"…\", optional = true }}"),
+            );
             continue;
         };
         let length = reason.chars().count();
         if !(1..=200).contains(&length) || reason.chars().any(char::is_control) {
             problems.at(at(), "the reason is one line of 1 to 200 characters, in plain words");
         }
-        declared.push(Declared { name: capability.name, reason: reason.to_owned(), optional });
+        declared.push(Declared {
+            name: capability.name,
+            reason: reason.to_owned(),
+            optional,
+        });
     }
     // In the order of the list, not of the alphabet.
-    declared.sort_by_key(|declared| grants::CAPABILITIES.iter().position(|known| known.name == declared.name));
+    declared.sort_by_key(|declared| {
+        grants::CAPABILITIES
+            .iter()
+            .position(|known| known.name == declared.name)
+    });
     declared
 }
 
@@ -400,9 +465,16 @@ fn read_settings<'a>(
     in_list: bool,
     problems: &mut Problems<'a>,
 ) -> Vec<Setting> {
-    let most = if in_list { settings::LIST_FIELDS_MAX } else { settings::SETTINGS_MAX };
+    let most = if in_list {
+        settings::LIST_FIELDS_MAX
+    } else {
+        settings::SETTINGS_MAX
+    };
     if raw.len() > most {
-        problems.at(path.to_vec(), format!("there are {} entries; {most} are allowed here", raw.len()));
+        problems.at(
+            path.to_vec(),
+            format!("there are {} entries; {most} are allowed here", raw.len()),
+        );
     }
     let mut read = Vec::new();
     for (i, one) in raw.iter().enumerate() {
@@ -410,9 +482,15 @@ fn read_settings<'a>(
         at.push(Index(i));
         let key_fine = (1..=32).contains(&one.key.len())
             && one.key.starts_with(|c: char| c.is_ascii_lowercase())
-            && one.key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            && one
+                .key
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if !key_fine {
-            problems.at(step(&at, "key"), "`key` has 1 to 32 of a-z, 0-9 and _, and begins with a letter");
+            problems.at(
+                step(&at, "key"),
+                "`key` has 1 to 32 of a-z, 0-9 and _, and begins with a letter",
+            );
         } else if raw[..i].iter().any(|other| other.key == one.key) {
             problems.at(step(&at, "key"), format!("the key `{}` is there twice", one.key));
         }
@@ -422,7 +500,9 @@ fn read_settings<'a>(
         if one.help.chars().count() > 200 || one.help.chars().any(char::is_control) {
             problems.at(step(&at, "help"), "`help` is one line of at most 200 characters");
         }
-        let Some(kind) = read_kind(one, &at, in_list, problems) else { continue };
+        let Some(kind) = read_kind(one, &at, in_list, problems) else {
+            continue;
+        };
         let mut setting = Setting {
             key: one.key.clone(),
             label: one.label.clone(),
@@ -436,7 +516,10 @@ fn read_settings<'a>(
                 Some(value) => setting.default = value,
                 None => {
                     let kind = setting.kind.name();
-                    problems.at(step(&at, "default"), format!("this default doesn't fit a {kind} within its limits"));
+                    problems.at(
+                        step(&at, "default"),
+                        format!("this default doesn't fit a {kind} within its limits"),
+                    );
                 }
             }
         }
@@ -474,7 +557,11 @@ fn read_kind<'a>(raw: &'a RawSetting, at: &[Step<'a>], in_list: bool, problems: 
     match raw.kind.as_str() {
         kind @ ("text" | "long-text") => {
             only(&["max"]);
-            let (default, most) = if kind == "text" { (200, settings::TEXT_MAX) } else { (2_000, settings::LONG_TEXT_MAX) };
+            let (default, most) = if kind == "text" {
+                (200, settings::TEXT_MAX)
+            } else {
+                (2_000, settings::LONG_TEXT_MAX)
+            };
             match whole(raw.max, default, most) {
                 Some(max) if kind == "text" => Some(Kind::Text { max }),
                 Some(max) => Some(Kind::LongText { max }),
@@ -495,7 +582,11 @@ fn read_kind<'a>(raw: &'a RawSetting, at: &[Step<'a>], in_list: bool, problems: 
                 problems.at(step(at, "step"), "`step` is a number above 0");
                 return None;
             }
-            Some(Kind::Number { min, max, step: raw.step })
+            Some(Kind::Number {
+                min,
+                max,
+                step: raw.step,
+            })
         }
         "choice" => {
             only(&["choices"]);
@@ -503,10 +594,15 @@ fn read_kind<'a>(raw: &'a RawSetting, at: &[Step<'a>], in_list: bool, problems: 
             let line = |text: &str, most: usize| {
                 (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
             };
-            let distinct = choices.iter().enumerate().all(|(i, c)| choices[..i].iter().all(|d| d.value != c.value));
+            let distinct = choices
+                .iter()
+                .enumerate()
+                .all(|(i, c)| choices[..i].iter().all(|d| d.value != c.value));
             if !(1..=50).contains(&choices.len())
                 || !distinct
-                || !choices.iter().all(|choice| line(&choice.value, 60) && line(&choice.label, 60))
+                || !choices
+                    .iter()
+                    .all(|choice| line(&choice.value, 60) && line(&choice.label, 60))
             {
                 problems.at(
                     at.to_vec(),
@@ -514,7 +610,9 @@ fn read_kind<'a>(raw: &'a RawSetting, at: &[Step<'a>], in_list: bool, problems: 
                 );
                 return None;
             }
-            Some(Kind::Choice { choices: choices.iter().map(|c| (c.value.clone(), c.label.clone())).collect() })
+            Some(Kind::Choice {
+                choices: choices.iter().map(|c| (c.value.clone(), c.label.clone())).collect(),
+            })
         }
         "toggle" | "colour" | "date" | "member" => {
             only(&[]);
@@ -538,18 +636,27 @@ fn read_kind<'a>(raw: &'a RawSetting, at: &[Step<'a>], in_list: bool, problems: 
                 problems.at(at.to_vec(), "a list needs `fields`: the settings of each item");
                 return None;
             }
-            Some(Kind::List { max_items, fields: read_settings(fields, &step(at, "fields"), true, problems) })
+            Some(Kind::List {
+                max_items,
+                fields: read_settings(fields, &step(at, "fields"), true, problems),
+            })
         }
         "list" => {
             problems.at(step(at, "kind"), "a list can't hold lists");
             None
         }
         kind @ ("image" | "room") => {
-            problems.at(step(at, "kind"), format!("this server has no {kind}s yet; kinds are: {KINDS}"));
+            problems.at(
+                step(at, "kind"),
+                format!("this server has no {kind}s yet; kinds are: {KINDS}"),
+            );
             None
         }
         other => {
-            problems.at(step(at, "kind"), format!("there is no kind `{other}`; kinds are: {KINDS}"));
+            problems.at(
+                step(at, "kind"),
+                format!("there is no kind `{other}`; kinds are: {KINDS}"),
+            );
             None
         }
     }
@@ -568,7 +675,10 @@ fn is_file_name(name: &str) -> bool {
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|&&byte| byte == b'\n').count()
+    1 + text.as_bytes()[..offset.min(text.len())]
+        .iter()
+        .filter(|&&byte| byte == b'\n')
+        .count()
 }
 
 /// Looks up the lines; only done when there is something to complain about.
@@ -588,7 +698,10 @@ fn with_lines(text: &str, problems: Problems<'_>) -> ManifestErrors {
         }
         span.map(|span| line_of(text, span.start))
     };
-    let error = |(at, message): (At<'_>, String)| ManifestError { line: line(&at), message };
+    let error = |(at, message): (At<'_>, String)| ManifestError {
+        line: line(&at),
+        message,
+    };
     ManifestErrors(problems.0.into_iter().map(error).collect())
 }
 
@@ -617,7 +730,9 @@ fn sections(component: &[u8]) -> Result<Vec<(u8, Range<usize>, Range<usize>)>, M
             reader.read_bytes(size)?;
             Ok::<_, wasmparser::BinaryReaderError>((id, content..content + size))
         })();
-        let Ok((id, content)) = section else { return bad("this component is cut off or damaged") };
+        let Ok((id, content)) = section else {
+            return bad("this component is cut off or damaged");
+        };
         sections.push((id, start..content.end, content));
     }
     Ok(sections)
@@ -643,14 +758,20 @@ pub fn embed(component: &[u8], text: &str) -> Result<Vec<u8>, ManifestErrors> {
             out.extend_from_slice(&component[whole]);
         }
     }
-    CustomSection { name: SECTION.into(), data: text.as_bytes().into() }.append_to_component(&mut out);
+    CustomSection {
+        name: SECTION.into(),
+        data: text.as_bytes().into(),
+    }
+    .append_to_component(&mut out);
     Ok(out)
 }
 
 /// The manifest in a component.
 pub fn extract(component: &[u8]) -> Result<Manifest, ManifestErrors> {
     let sections = sections(component)?;
-    let mut found = sections.iter().filter_map(|(id, _, content)| manifest_data(component, *id, content));
+    let mut found = sections
+        .iter()
+        .filter_map(|(id, _, content)| manifest_data(component, *id, content));
     let Some(data) = found.next() else {
         return Err(ManifestErrors::one(format!(
             "this component has no manifest (custom section `{SECTION}`); pack it with `neospace plugin pack`"
@@ -667,7 +788,8 @@ pub fn extract(component: &[u8]) -> Result<Manifest, ManifestErrors> {
 mod tests {
     use super::*;
 
-    const HEAD: &str = "id = \"guestbook\"\nname = \"Guestbook\"\nversion = \"1.2.0\"\nsummary = \"Sign here.\"\nlicense = \"MIT\"\n";
+    const HEAD: &str =
+        "id = \"guestbook\"\nname = \"Guestbook\"\nversion = \"1.2.0\"\nsummary = \"Sign here.\"\nlicense = \"MIT\"\n";
 
     fn errors(rest: &str) -> String {
         match Manifest::parse(&format!("{HEAD}{rest}"), true) {
@@ -689,7 +811,10 @@ mod tests {
         );
         let manifest = Manifest::parse(&text, true).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(manifest.plate, Some(Plate::Green));
-        assert_eq!((manifest.size.width, manifest.size.height, manifest.size.min_height), (2, 4, 2));
+        assert_eq!(
+            (manifest.size.width, manifest.size.height, manifest.size.min_height),
+            (2, 4, 2)
+        );
         assert_eq!(manifest.css.as_deref(), Some(".a{color:red}\n"));
         let names: Vec<_> = manifest.capabilities.iter().map(|c| (c.name, c.optional)).collect();
         assert_eq!(names, [("storage", false), ("viewer-name", true)]);
@@ -701,7 +826,9 @@ mod tests {
 
     #[test]
     fn errors_name_line_and_what_is_allowed() {
-        let error = errors("[[settings]]\nkey = \"a\"\nlabel = \"A\"\nkind = \"text\"\n\n[[settings]]\nkey = \"pic\"\nlabel = \"Picture\"\nkind = \"image\"\n");
+        let error = errors(
+            "[[settings]]\nkey = \"a\"\nlabel = \"A\"\nkind = \"text\"\n\n[[settings]]\nkey = \"pic\"\nlabel = \"Picture\"\nkind = \"image\"\n",
+        );
         assert!(error.contains("line 14") && error.contains("long-text"), "{error}");
         let error = errors("[capabilities]\nfilesystem = \"Everything.\"\n");
         assert!(error.contains("line 7") && error.contains("shared-storage"), "{error}");
@@ -766,7 +893,9 @@ mod tests {
         let again = embed(&component, &newer).unwrap();
         assert_eq!(again.len(), component.len(), "the old one is gone");
         assert_eq!(extract(&again).unwrap().version, "1.3.0");
-        wasmparser::Validator::new().validate_all(&again).expect("it is still a component");
+        wasmparser::Validator::new()
+            .validate_all(&again)
+            .expect("it is still a component");
     }
 
     #[test]

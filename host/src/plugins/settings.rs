@@ -158,7 +158,12 @@ fn complete_object(schema: &[Setting], stored: &Map<String, Value>) -> Map<Strin
     let value = |setting: &Setting| stored.get(&setting.key).and_then(|value| fit(setting, value));
     schema
         .iter()
-        .map(|setting| (setting.key.clone(), value(setting).unwrap_or_else(|| setting.default.clone())))
+        .map(|setting| {
+            (
+                setting.key.clone(),
+                value(setting).unwrap_or_else(|| setting.default.clone()),
+            )
+        })
         .collect()
 }
 
@@ -187,7 +192,10 @@ fn read(setting: &Setting, text: &str) -> Result<Value, String> {
     match &setting.kind {
         Kind::Text { max } => {
             if longer_than(*max) {
-                return Err(format!("{label} has {} characters; {max} are allowed.", text.chars().count()));
+                return Err(format!(
+                    "{label} has {} characters; {max} are allowed.",
+                    text.chars().count()
+                ));
             }
             if text.chars().any(char::is_control) {
                 return Err(format!("{label} is one line, without control characters."));
@@ -197,10 +205,15 @@ fn read(setting: &Setting, text: &str) -> Result<Value, String> {
         Kind::LongText { max } => {
             let text = text.replace("\r\n", "\n").replace('\r', "\n");
             if text.chars().nth(*max).is_some() {
-                return Err(format!("{label} has {} characters; {max} are allowed.", text.chars().count()));
+                return Err(format!(
+                    "{label} has {} characters; {max} are allowed.",
+                    text.chars().count()
+                ));
             }
             if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-                return Err(format!("{label} has control characters in it; text and line breaks are allowed."));
+                return Err(format!(
+                    "{label} has control characters in it; text and line breaks are allowed."
+                ));
             }
             Ok(Value::from(text))
         }
@@ -231,7 +244,9 @@ fn read(setting: &Setting, text: &str) -> Result<Value, String> {
             if digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
                 Ok(Value::from(text.to_ascii_lowercase()))
             } else {
-                Err(format!("{label} is a colour, written # and six digits, such as #00a86b."))
+                Err(format!(
+                    "{label} is a colour, written # and six digits, such as #00a86b."
+                ))
             }
         }
         Kind::Date => {
@@ -240,13 +255,17 @@ fn read(setting: &Setting, text: &str) -> Result<Value, String> {
                 return Ok(Value::from(""));
             }
             match text.parse::<jiff::civil::DateTime>() {
-                Ok(date) if (0..=9_999).contains(&date.year()) => Ok(Value::from(date.strftime("%Y-%m-%dT%H:%M").to_string())),
+                Ok(date) if (0..=9_999).contains(&date.year()) => {
+                    Ok(Value::from(date.strftime("%Y-%m-%dT%H:%M").to_string()))
+                }
                 _ => Err(format!("{label} is a date and a time, such as 2026-11-21T18:00.")),
             }
         }
         Kind::Member => {
             let name = text.trim().trim_start_matches('@').to_lowercase();
-            let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
+            let plain = name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
             if name.is_empty() || (plain && (3..=24).contains(&name.len())) {
                 Ok(Value::from(name))
             } else {
@@ -277,7 +296,10 @@ pub fn from_form(schema: &[Setting], form: &[(String, String)]) -> Result<Value,
     let value = Value::Object(object);
     if errors.is_empty() && value.to_string().len() > JSON_MAX {
         let message = format!("All settings together may have {} KiB.", JSON_MAX / 1024);
-        errors.push(FieldError { name: String::new(), message });
+        errors.push(FieldError {
+            name: String::new(),
+            message,
+        });
     }
     if errors.is_empty() { Ok(value) } else { Err(errors) }
 }
@@ -308,10 +330,16 @@ fn read_record(
                 }
                 if items.len() > *max_items {
                     let message = format!("{} has {} items; {max_items} are allowed.", setting.label, items.len());
-                    errors.push(FieldError { name: name.clone(), message });
+                    errors.push(FieldError {
+                        name: name.clone(),
+                        message,
+                    });
                 }
                 if setting.required && items.is_empty() {
-                    errors.push(FieldError { name, message: format!("{} needs at least one item.", setting.label) });
+                    errors.push(FieldError {
+                        name,
+                        message: format!("{} needs at least one item.", setting.label),
+                    });
                 }
                 Value::Array(items)
             }
@@ -321,12 +349,18 @@ fn read_record(
                     // A field that wasn't posted at all is as it was by default; an unset checkbox is `false`.
                     _ if text.is_none() && setting.kind != Kind::Toggle => {
                         if setting.required {
-                            errors.push(FieldError { name, message: format!("{} is missing.", setting.label) });
+                            errors.push(FieldError {
+                                name,
+                                message: format!("{} is missing.", setting.label),
+                            });
                         }
                         setting.default.clone()
                     }
                     Ok(value) if setting.required && value == "" => {
-                        errors.push(FieldError { name, message: format!("{} can't be empty.", setting.label) });
+                        errors.push(FieldError {
+                            name,
+                            message: format!("{} can't be empty.", setting.label),
+                        });
                         value
                     }
                     Ok(value) => value,
@@ -343,15 +377,21 @@ fn read_record(
 }
 
 fn posted<'f>(form: &'f [(String, String)], name: &str) -> Option<&'f str> {
-    form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    form.iter()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.as_str())
 }
 
 /// The items of a list in the order in which they were posted: `s-items-3`, and whether it is a new one.
 fn list_items(form: &[(String, String)], list: &str) -> Vec<(String, bool)> {
     let mut items: Vec<(String, bool)> = Vec::new();
     for (name, _) in form {
-        let Some(rest) = name.strip_prefix(list).and_then(|rest| rest.strip_prefix('-')) else { continue };
-        let Some((index, field)) = rest.split_once('-') else { continue };
+        let Some(rest) = name.strip_prefix(list).and_then(|rest| rest.strip_prefix('-')) else {
+            continue;
+        };
+        let Some((index, field)) = rest.split_once('-') else {
+            continue;
+        };
         if index.is_empty() || index.len() > 3 || !index.bytes().all(|b| b.is_ascii_digit()) {
             continue;
         }
@@ -368,10 +408,12 @@ fn list_items(form: &[(String, String)], list: &str) -> Vec<(String, bool)> {
 }
 
 fn untouched(fields: &[Setting], form: &[(String, String)], prefix: &str) -> bool {
-    fields.iter().all(|field| match posted(form, &format!("{prefix}{}", field.key)) {
-        None => field.kind != Kind::Toggle || field.default == false,
-        Some(text) => text.trim().is_empty() || read(field, text).is_ok_and(|value| value == field.default),
-    })
+    fields
+        .iter()
+        .all(|field| match posted(form, &format!("{prefix}{}", field.key)) {
+            None => field.kind != Kind::Toggle || field.default == false,
+            Some(text) => text.trim().is_empty() || read(field, text).is_ok_and(|value| value == field.default),
+        })
 }
 
 /// The form for values as they are stored (and completed).
@@ -395,7 +437,12 @@ fn record_model(schema: &[Setting], values: &Map<String, Value>, prefix: &str) -
                         let name = format!("{name}-{index}");
                         let values = item.as_object().cloned().unwrap_or_default();
                         let fields = record_model(fields, &values, &format!("{name}-"));
-                        FormItem { name, index, new, fields }
+                        FormItem {
+                            name,
+                            index,
+                            new,
+                            fields,
+                        }
                     })
                     .collect()
             }
@@ -428,21 +475,40 @@ fn typed_model(schema: &[Setting], form: &[(String, String)], errors: &[FieldErr
                     .map(|(item, new)| {
                         let index = item[name.len() + 1..].parse().unwrap_or(0);
                         let fields = typed_model(fields, form, errors, &format!("{item}-"));
-                        FormItem { name: item, index, new, fields }
+                        FormItem {
+                            name: item,
+                            index,
+                            new,
+                            fields,
+                        }
                     })
                     .collect();
                 if items.len() < *max_items && !items.iter().any(|item| item.new) {
                     let index = items.iter().map(|item| item.index + 1).max().unwrap_or(0);
                     let name = format!("{name}-{index}");
                     let fields = record_model(fields, &Map::new(), &format!("{name}-"));
-                    items.push(FormItem { name, index, new: true, fields });
+                    items.push(FormItem {
+                        name,
+                        index,
+                        new: true,
+                        fields,
+                    });
                 }
                 items
             }
             _ => Vec::new(),
         };
-        let mut field = empty_field(setting, name, text.unwrap_or_default().to_owned(), text == Some("on"), items);
-        field.error = errors.iter().find(|error| error.name == field.name).map(|error| error.message.clone());
+        let mut field = empty_field(
+            setting,
+            name,
+            text.unwrap_or_default().to_owned(),
+            text == Some("on"),
+            items,
+        );
+        field.error = errors
+            .iter()
+            .find(|error| error.name == field.name)
+            .map(|error| error.message.clone());
         field
     };
     schema.iter().map(field).collect()
@@ -453,7 +519,11 @@ fn empty_field(setting: &Setting, name: String, text: String, checked: bool, ite
     let mut choices = Vec::new();
     match &setting.kind {
         Kind::Text { max } | Kind::LongText { max } => max_length = Some(*max),
-        Kind::Number { min: least, max: most, step: by } => {
+        Kind::Number {
+            min: least,
+            max: most,
+            step: by,
+        } => {
             (min, max) = (Some(*least), Some(*most));
             step = Some(by.map_or("any".to_owned(), plain));
         }
@@ -475,7 +545,11 @@ fn empty_field(setting: &Setting, name: String, text: String, checked: bool, ite
         help: setting.help.clone(),
         kind: setting.kind.name(),
         required: setting.required,
-        value: if setting.kind == Kind::Toggle { String::new() } else { text },
+        value: if setting.kind == Kind::Toggle {
+            String::new()
+        } else {
+            text
+        },
         checked: checked && setting.kind == Kind::Toggle,
         min,
         max,
@@ -495,16 +569,33 @@ mod tests {
 
     fn setting(key: &str, kind: Kind) -> Setting {
         let default = kind.blank();
-        Setting { key: key.into(), label: key.to_uppercase(), help: String::new(), required: false, kind, default }
+        Setting {
+            key: key.into(),
+            label: key.to_uppercase(),
+            help: String::new(),
+            required: false,
+            kind,
+            default,
+        }
     }
 
     fn schema() -> Vec<Setting> {
-        let choices = vec![("red".to_owned(), "stamp red".to_owned()), ("blue".to_owned(), "ink blue".to_owned())];
+        let choices = vec![
+            ("red".to_owned(), "stamp red".to_owned()),
+            ("blue".to_owned(), "ink blue".to_owned()),
+        ];
         let mut shown = setting("shown", Kind::Toggle);
         shown.default = json!(true);
         vec![
             setting("title", Kind::Text { max: 5 }),
-            setting("count", Kind::Number { min: 1.0, max: 9.0, step: Some(2.0) }),
+            setting(
+                "count",
+                Kind::Number {
+                    min: 1.0,
+                    max: 9.0,
+                    step: Some(2.0),
+                },
+            ),
             shown,
             setting("ink", Kind::Choice { choices }),
             setting("fill", Kind::Colour),
@@ -521,7 +612,10 @@ mod tests {
     }
 
     fn form(fields: &[(&str, &str)]) -> Vec<(String, String)> {
-        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        fields
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -542,9 +636,18 @@ mod tests {
     #[test]
     fn a_form_is_read_whole() {
         let posted = form(&[
-            ("s-title", "hello"), ("s-count", "3"), ("s-ink", "blue"), ("s-fill", "#00A86B"),
-            ("s-at", "2026-11-21T18:00"), ("s-who", "@Ana"), ("s-items-4-name", "x"), ("s-items-4-on", "on"),
-            ("s-items-0-name", "gone"), ("s-items-0--remove", "on"), ("s-items-5--new", "1"), ("s-items-5-name", ""),
+            ("s-title", "hello"),
+            ("s-count", "3"),
+            ("s-ink", "blue"),
+            ("s-fill", "#00A86B"),
+            ("s-at", "2026-11-21T18:00"),
+            ("s-who", "@Ana"),
+            ("s-items-4-name", "x"),
+            ("s-items-4-on", "on"),
+            ("s-items-0-name", "gone"),
+            ("s-items-0--remove", "on"),
+            ("s-items-5--new", "1"),
+            ("s-items-5-name", ""),
         ]);
         let value = from_form(&schema(), &posted).unwrap();
         assert_eq!(
@@ -557,12 +660,28 @@ mod tests {
     #[test]
     fn every_wrong_field_is_named_and_what_was_typed_is_kept() {
         let posted = form(&[
-            ("s-title", "hello!"), ("s-count", "4"), ("s-ink", "green"), ("s-fill", "red"), ("s-at", "tomorrow"),
-            ("s-who", "a b"), ("s-items-0-name", "much too long"),
+            ("s-title", "hello!"),
+            ("s-count", "4"),
+            ("s-ink", "green"),
+            ("s-fill", "red"),
+            ("s-at", "tomorrow"),
+            ("s-who", "a b"),
+            ("s-items-0-name", "much too long"),
         ]);
         let errors = from_form(&schema(), &posted).unwrap_err();
         let names: Vec<_> = errors.iter().map(|error| error.name.as_str()).collect();
-        assert_eq!(names, ["s-title", "s-count", "s-ink", "s-fill", "s-at", "s-who", "s-items-0-name"]);
+        assert_eq!(
+            names,
+            [
+                "s-title",
+                "s-count",
+                "s-ink",
+                "s-fill",
+                "s-at",
+                "s-who",
+                "s-items-0-name"
+            ]
+        );
         let model = form_model_typed(&schema(), &posted, &errors);
         assert_eq!(model[0].value, "hello!");
         assert!(model[0].error.as_deref().unwrap().contains("5 are allowed"));
@@ -574,7 +693,10 @@ mod tests {
     #[test]
     fn a_list_offers_one_new_item_while_there_is_room() {
         let model = form_model(&schema(), &json!({"items":[{"name":"a"}]}));
-        assert_eq!(model[7].items.iter().map(|item| item.new).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(
+            model[7].items.iter().map(|item| item.new).collect::<Vec<_>>(),
+            [false, true]
+        );
         assert_eq!(model[7].items[1].fields[0].name, "s-items-1-name");
         let model = form_model(&schema(), &json!({"items":[{"name":"a"},{"name":"b"}]}));
         assert_eq!(model[7].items.len(), 2);
@@ -582,7 +704,11 @@ mod tests {
 
     #[test]
     fn more_items_than_allowed_are_refused() {
-        let posted = form(&[("s-items-0-name", "a"), ("s-items-1-name", "b"), ("s-items-2-name", "c")]);
+        let posted = form(&[
+            ("s-items-0-name", "a"),
+            ("s-items-1-name", "b"),
+            ("s-items-2-name", "c"),
+        ]);
         let errors = from_form(&schema(), &posted).unwrap_err();
         assert!(errors[0].message.contains("2 are allowed"), "{errors:?}");
     }

@@ -78,7 +78,9 @@ impl Signer {
     /// `secret` is the server's own; the key for tokens is derived from it.
     pub fn new(secret: &[u8; 32]) -> Self {
         let key = derive(secret, "neospace action tokens 1");
-        Signer { keyed: Hmac::new_from_slice(&key).expect("HMAC takes keys of any length") }
+        Signer {
+            keyed: Hmac::new_from_slice(&key).expect("HMAC takes keys of any length"),
+        }
     }
 
     /// Appends the token of one action to `out`. `body` is scratch space.
@@ -112,7 +114,9 @@ impl Signer {
         now_ms: i64,
     ) -> Result<Action, Rejected> {
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Rejected::Forged)?;
-        let Some((tag, body)) = bytes.split_first_chunk::<TAG_BYTES>() else { return Err(Rejected::Forged) };
+        let Some((tag, body)) = bytes.split_first_chunk::<TAG_BYTES>() else {
+            return Err(Rejected::Forged);
+        };
         if !bool::from(self.tag(body).ct_eq(tag)) {
             return Err(Rejected::Forged);
         }
@@ -136,7 +140,9 @@ impl Signer {
             };
             Some((u32::from_le_bytes(*expires), of, for_this_viewer, action))
         })();
-        let Some((expires, of, for_this_viewer, action)) = parsed else { return Err(Rejected::Forged) };
+        let Some((expires, of, for_this_viewer, action)) = parsed else {
+            return Err(Rejected::Forged);
+        };
         if of != installation {
             Err(Rejected::OtherInstallation)
         } else if minutes(now_ms) >= expires {
@@ -199,8 +205,13 @@ mod tests {
 
     fn token(signer: &Signer, audience: Audience, name: &str, payload: &str) -> String {
         let mut out = String::new();
-        let actions =
-            Actions { url: "", signer, installation: 12, audience, expires: minutes(NOW) + LIFETIME_MINUTES };
+        let actions = Actions {
+            url: "",
+            signer,
+            installation: 12,
+            audience,
+            expires: minutes(NOW) + LIFETIME_MINUTES,
+        };
         signer.sign_into(&actions, name, payload, &mut Vec::new(), &mut out);
         out
     }
@@ -209,8 +220,16 @@ mod tests {
     fn an_action_comes_back_as_it_went_out() {
         let signer = Signer::new(&[7; 32]);
         let token = token(&signer, Audience::Class(ViewerClass::Guest), "sign", "page=3&ü");
-        let action = signer.check(&token, 12, ViewerClass::Guest, None, NOW).expect("it is ours");
-        assert_eq!(action, Action { name: "sign".into(), payload: "page=3&ü".into() });
+        let action = signer
+            .check(&token, 12, ViewerClass::Guest, None, NOW)
+            .expect("it is ours");
+        assert_eq!(
+            action,
+            Action {
+                name: "sign".into(),
+                payload: "page=3&ü".into()
+            }
+        );
         assert!(token.len() < 60, "{token}");
     }
 
@@ -219,12 +238,24 @@ mod tests {
         let signer = Signer::new(&[7; 32]);
         let guests = token(&signer, Audience::Class(ViewerClass::Guest), "sign", "");
         let check = |token: &str, id, class, member, now| signer.check(token, id, class, member, now).unwrap_err();
-        assert_eq!(check(&guests, 12, ViewerClass::Guest, None, NOW + 24 * 3_600_000), Rejected::Expired);
-        assert_eq!(check(&guests, 13, ViewerClass::Guest, None, NOW), Rejected::OtherInstallation);
-        assert_eq!(check(&guests, 12, ViewerClass::Owner, Some(1), NOW), Rejected::OtherViewer);
+        assert_eq!(
+            check(&guests, 12, ViewerClass::Guest, None, NOW + 24 * 3_600_000),
+            Rejected::Expired
+        );
+        assert_eq!(
+            check(&guests, 13, ViewerClass::Guest, None, NOW),
+            Rejected::OtherInstallation
+        );
+        assert_eq!(
+            check(&guests, 12, ViewerClass::Owner, Some(1), NOW),
+            Rejected::OtherViewer
+        );
         let bos = token(&signer, Audience::Member(2), "sign", "");
         assert!(signer.check(&bos, 12, ViewerClass::Member, Some(2), NOW).is_ok());
-        assert_eq!(check(&bos, 12, ViewerClass::Member, Some(3), NOW), Rejected::OtherViewer);
+        assert_eq!(
+            check(&bos, 12, ViewerClass::Member, Some(3), NOW),
+            Rejected::OtherViewer
+        );
         assert_eq!(check(&bos, 12, ViewerClass::Guest, None, NOW), Rejected::OtherViewer);
     }
 
@@ -237,12 +268,21 @@ mod tests {
             let mut changed = bytes.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
             let changed = URL_SAFE_NO_PAD.encode(changed);
-            assert_eq!(signer.check(&changed, 12, ViewerClass::Member, Some(2), NOW), Err(Rejected::Forged));
+            assert_eq!(
+                signer.check(&changed, 12, ViewerClass::Member, Some(2), NOW),
+                Err(Rejected::Forged)
+            );
         }
         for junk in ["", "AAAA", "not base64 !", &token[..token.len() - 4]] {
-            assert_eq!(signer.check(junk, 12, ViewerClass::Member, Some(2), NOW), Err(Rejected::Forged));
+            assert_eq!(
+                signer.check(junk, 12, ViewerClass::Member, Some(2), NOW),
+                Err(Rejected::Forged)
+            );
         }
         let other = Signer::new(&[8; 32]);
-        assert_eq!(other.check(&token, 12, ViewerClass::Member, Some(2), NOW), Err(Rejected::Forged));
+        assert_eq!(
+            other.check(&token, 12, ViewerClass::Member, Some(2), NOW),
+            Err(Rejected::Forged)
+        );
     }
 }

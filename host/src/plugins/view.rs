@@ -9,7 +9,9 @@ use std::fmt;
 use neospace_runner::protocol::{Node, View};
 
 use super::tokens::{Actions, Audience};
-use super::vocabulary::{ATTRIBUTES, Element, INPUT_TYPES, Kind, Role, attribute_named, content, element_named, nature};
+use super::vocabulary::{
+    ATTRIBUTES, Element, INPUT_TYPES, Kind, Role, attribute_named, content, element_named, nature,
+};
 
 /// Nodes in one view.
 pub const NODES_MAX: usize = 1_000;
@@ -66,14 +68,27 @@ pub enum Rule {
     NoParent,
     UnknownElement,
     /// Not in this parent.
-    Misplaced { parent: &'static str },
+    Misplaced {
+        parent: &'static str,
+    },
     /// Not anywhere within some ancestor.
     Within(&'static str),
     NoChildren,
-    UnknownAttribute { name: String, element: &'static str },
+    UnknownAttribute {
+        name: String,
+        element: &'static str,
+    },
     RepeatedAttribute(&'static str),
-    Value { attribute: &'static str, value: String, allowed: &'static str },
-    Choice { attribute: &'static str, value: String, allowed: &'static [&'static str] },
+    Value {
+        attribute: &'static str,
+        value: String,
+        allowed: &'static str,
+    },
+    Choice {
+        attribute: &'static str,
+        value: String,
+        allowed: &'static [&'static str],
+    },
     ActionHere,
     ActionSize,
     NoActions,
@@ -93,11 +108,17 @@ impl fmt::Display for ViewError {
         match &self.rule {
             Rule::TooManyNodes(n) => write!(f, "the view has {n} nodes; {NODES_MAX} are allowed"),
             Rule::TooDeep => write!(f, "the tree is deeper than {DEPTH_MAX} levels"),
-            Rule::TooMuchText => write!(f, "the view has more than {} KiB of text and attributes", TEXT_MAX / 1024),
+            Rule::TooMuchText => write!(
+                f,
+                "the view has more than {} KiB of text and attributes",
+                TEXT_MAX / 1024
+            ),
             Rule::NoSuchNode(index) => write!(f, "its child {index} is not in `nodes`"),
             Rule::TwoParents => f.write_str("it is a child twice, or of itself; each node has exactly one parent"),
             Rule::NoParent => f.write_str("it is nobody's child; each node is in `roots` or has a parent"),
-            Rule::UnknownElement => f.write_str("no such element; the guide's table \"Elements\" lists those there are"),
+            Rule::UnknownElement => {
+                f.write_str("no such element; the guide's table \"Elements\" lists those there are")
+            }
             Rule::Misplaced { parent: "" } => f.write_str("it cannot stand at the top of a view"),
             Rule::Misplaced { parent } => write!(f, "it cannot stand in <{parent}>"),
             Rule::Within(what) => f.write_str(what),
@@ -111,11 +132,24 @@ impl fmt::Display for ViewError {
                 Ok(())
             }
             Rule::RepeatedAttribute(name) => write!(f, "it has the attribute `{name}` twice"),
-            Rule::Value { attribute, value, allowed } => {
+            Rule::Value {
+                attribute,
+                value,
+                allowed,
+            } => {
                 write!(f, "`{attribute}` is \"{}\", but must be {allowed}", clip(value))
             }
-            Rule::Choice { attribute, value, allowed } => {
-                write!(f, "`{attribute}` is \"{}\", but must be one of {}", clip(value), allowed.join(", "))
+            Rule::Choice {
+                attribute,
+                value,
+                allowed,
+            } => {
+                write!(
+                    f,
+                    "`{attribute}` is \"{}\", but must be one of {}",
+                    clip(value),
+                    allowed.join(", ")
+                )
             }
             Rule::ActionHere => f.write_str("only <form> and <button> take an action"),
             Rule::ActionSize => write!(
@@ -162,13 +196,27 @@ pub fn write_html(view: &View<'_>, press: Press<'_>, returned: Option<Returned<'
 /// Checks a drawing and appends it to `out` as an SVG document of its own, with `css` (already rebuilt) in it.
 pub fn write_svg(view: &View<'_>, css: Option<&str>, out: &mut String) -> Checked {
     let mut writer = Writer::new(view, Press::None, None, out)?;
-    let wrong = |rule| Err(Box::new(ViewError { node: view.roots.first().copied(), tag: "svg".into(), rule }));
-    let &[root] = &view.roots[..] else { return wrong(Rule::Root) };
-    let Some(Node::Element(element)) = view.nodes.get(root as usize) else { return wrong(Rule::Root) };
+    let wrong = |rule| {
+        Err(Box::new(ViewError {
+            node: view.roots.first().copied(),
+            tag: "svg".into(),
+            rule,
+        }))
+    };
+    let &[root] = &view.roots[..] else {
+        return wrong(Rule::Root);
+    };
+    let Some(Node::Element(element)) = view.nodes.get(root as usize) else {
+        return wrong(Rule::Root);
+    };
     if element.tag != "svg" {
         return wrong(Rule::Root);
     }
-    if !element.attributes.iter().any(|(name, value)| *name == "viewBox" && is_view_box(value)) {
+    if !element
+        .attributes
+        .iter()
+        .any(|(name, value)| *name == "viewBox" && is_view_box(value))
+    {
         return wrong(Rule::NoViewBox);
     }
     writer.document_css = Some(css.unwrap_or_default());
@@ -177,7 +225,10 @@ pub fn write_svg(view: &View<'_>, css: Option<&str>, out: &mut String) -> Checke
 }
 
 fn is_view_box(value: &str) -> bool {
-    let mut numbers = value.split([' ', ',']).filter(|part| !part.is_empty()).map(str::parse::<f32>);
+    let mut numbers = value
+        .split([' ', ','])
+        .filter(|part| !part.is_empty())
+        .map(str::parse::<f32>);
     let four = [numbers.next(), numbers.next(), numbers.next(), numbers.next()];
     numbers.next().is_none() && four.iter().all(|n| matches!(n, Some(Ok(n)) if n.is_finite()))
 }
@@ -205,15 +256,14 @@ struct Writer<'v, 'o> {
 }
 
 impl<'v, 'o> Writer<'v, 'o> {
-    fn new(
-        view: &'v View<'v>,
-        press: Press<'v>,
-        returned: Option<Returned<'v>>,
-        out: &'o mut String,
-    ) -> Checked<Self> {
+    fn new(view: &'v View<'v>, press: Press<'v>, returned: Option<Returned<'v>>, out: &'o mut String) -> Checked<Self> {
         if view.nodes.len() > NODES_MAX {
             let rule = Rule::TooManyNodes(view.nodes.len());
-            return Err(Box::new(ViewError { node: None, tag: String::new(), rule }));
+            return Err(Box::new(ViewError {
+                node: None,
+                tag: String::new(),
+                rule,
+            }));
         }
         out.reserve(view.nodes.len() * 32);
         Ok(Writer {
@@ -247,19 +297,31 @@ impl<'v, 'o> Writer<'v, 'o> {
             Some(Node::Element(element)) => clip(element.tag).to_owned(),
             _ => "text".to_owned(),
         };
-        Err(Box::new(ViewError { node: Some(node), tag, rule }))
+        Err(Box::new(ViewError {
+            node: Some(node),
+            tag,
+            rule,
+        }))
     }
 
     #[inline]
     fn count(&mut self, node: u32, bytes: usize) -> Checked {
         self.text_bytes = self.text_bytes.saturating_add(bytes);
-        if self.text_bytes > TEXT_MAX { self.fail(node, Rule::TooMuchText) } else { Ok(()) }
+        if self.text_bytes > TEXT_MAX {
+            self.fail(node, Rule::TooMuchText)
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes a node and what is in it, where `accepts` may stand and what is `forbidden` may not.
     fn node(&mut self, index: u32, parent: &'static str, accepts: u32, forbidden: u16, depth: u8) -> Checked {
         let Some(node) = self.nodes.get(index as usize) else {
-            return Err(Box::new(ViewError { node: None, tag: parent.to_owned(), rule: Rule::NoSuchNode(index) }));
+            return Err(Box::new(ViewError {
+                node: None,
+                tag: parent.to_owned(),
+                rule: Rule::NoSuchNode(index),
+            }));
         };
         let (word, bit) = (index as usize / 64, 1 << (index % 64));
         if self.seen[word] & bit != 0 {
@@ -292,7 +354,9 @@ impl<'v, 'o> Writer<'v, 'o> {
         forbidden: u16,
         depth: u8,
     ) -> Checked {
-        let Some(element) = element_named(node.tag) else { return self.fail(index, Rule::UnknownElement) };
+        let Some(element) = element_named(node.tag) else {
+            return self.fail(index, Rule::UnknownElement);
+        };
         if element.place & accepts == 0 {
             return self.fail(index, Rule::Misplaced { parent });
         }
@@ -338,7 +402,11 @@ impl<'v, 'o> Writer<'v, 'o> {
             Role::Link => {
                 self.open("a");
                 self.attributes(index, element, &node.attributes)?;
-                if node.attributes.iter().any(|(name, value)| *name == "href" && value.starts_with("https:")) {
+                if node
+                    .attributes
+                    .iter()
+                    .any(|(name, value)| *name == "href" && value.starts_with("https:"))
+                {
                     self.out.push_str(" rel=\"nofollow noopener ugc\"");
                 }
             }
@@ -351,11 +419,15 @@ impl<'v, 'o> Writer<'v, 'o> {
                 self.out.push_str(" loading=\"lazy\"");
             }
             Role::Form => {
-                let Some((name, payload)) = node.action else { return self.fail(index, Rule::FormWithoutAction) };
+                let Some((name, payload)) = node.action else {
+                    return self.fail(index, Rule::FormWithoutAction);
+                };
                 self.open_form();
                 self.attributes(index, element, &node.attributes)?;
                 self.in_form = true;
-                self.filling = self.returned.is_some_and(|r| r.actions.iter().any(|a| a.0 == name && a.1 == payload));
+                self.filling = self
+                    .returned
+                    .is_some_and(|r| r.actions.iter().any(|a| a.0 == name && a.1 == payload));
                 if let Press::Signed(_) = self.press {
                     self.out.push_str("><input type=\"hidden\" name=\"token\" value=\"");
                     self.token(name, payload);
@@ -368,7 +440,10 @@ impl<'v, 'o> Writer<'v, 'o> {
                     self.out.push('>');
                     end_of_own_form = true;
                     if let Some(returned) = self.returned
-                        && returned.actions.iter().any(|(name, payload)| Some((&**name, &**payload)) == node.action)
+                        && returned
+                            .actions
+                            .iter()
+                            .any(|(name, payload)| Some((&**name, &**payload)) == node.action)
                     {
                         self.message(returned.message);
                     }
@@ -493,7 +568,9 @@ impl<'v, 'o> Writer<'v, 'o> {
 
     fn token(&mut self, name: &str, payload: &str) {
         if let Press::Signed(actions) = self.press {
-            actions.signer.sign_into(&actions, name, payload, &mut self.scratch, self.out);
+            actions
+                .signer
+                .sign_into(&actions, name, payload, &mut self.scratch, self.out);
         }
     }
 
@@ -515,7 +592,13 @@ impl<'v, 'o> Writer<'v, 'o> {
         seen: &mut u128,
     ) -> Checked {
         let Some(id) = attribute_named(name).filter(|id| element.attributes & (1 << id) != 0) else {
-            return self.fail(index, Rule::UnknownAttribute { name: clip(name).to_owned(), element: element.name });
+            return self.fail(
+                index,
+                Rule::UnknownAttribute {
+                    name: clip(name).to_owned(),
+                    element: element.name,
+                },
+            );
         };
         let attribute = &ATTRIBUTES[id];
         if *seen & (1 << id) != 0 {
@@ -526,8 +609,22 @@ impl<'v, 'o> Writer<'v, 'o> {
         if let Some(allowed) = refused_value(attribute.kind, value) {
             let (attribute, value) = (attribute.name, clip(value).to_owned());
             return match ATTRIBUTES[id].kind {
-                Kind::Choice(allowed) => self.fail(index, Rule::Choice { attribute, value, allowed }),
-                _ => self.fail(index, Rule::Value { attribute, value, allowed }),
+                Kind::Choice(allowed) => self.fail(
+                    index,
+                    Rule::Choice {
+                        attribute,
+                        value,
+                        allowed,
+                    },
+                ),
+                _ => self.fail(
+                    index,
+                    Rule::Value {
+                        attribute,
+                        value,
+                        allowed,
+                    },
+                ),
             };
         }
         self.out.push(' ');
@@ -577,12 +674,18 @@ impl<'v, 'o> Writer<'v, 'o> {
     /// What was typed into the field of this name.
     fn typed(&self, name: &str) -> Option<&'v str> {
         let fields = self.returned?.typed;
-        fields.iter().find(|(key, _)| key.strip_prefix("f-") == Some(name)).map(|(_, value)| value.as_str())
+        fields
+            .iter()
+            .find(|(key, _)| key.strip_prefix("f-") == Some(name))
+            .map(|(_, value)| value.as_str())
     }
 
     fn was_sent(&self, name: &str, value: &str) -> bool {
         self.returned.is_some_and(|returned| {
-            returned.typed.iter().any(|(key, sent)| key.strip_prefix("f-") == Some(name) && sent == value)
+            returned
+                .typed
+                .iter()
+                .any(|(key, sent)| key.strip_prefix("f-") == Some(name) && sent == value)
         })
     }
 
@@ -668,7 +771,10 @@ fn within(natures: u16) -> &'static str {
 }
 
 fn attribute<'v>(attributes: &[(&'v str, &'v str)], name: &str) -> Option<&'v str> {
-    attributes.iter().find(|attribute| attribute.0 == name).map(|attribute| attribute.1)
+    attributes
+        .iter()
+        .find(|attribute| attribute.0 == name)
+        .map(|attribute| attribute.1)
 }
 
 /// `None` when a value will do, else what is allowed.
@@ -683,9 +789,7 @@ fn refused_value(kind: Kind, value: &str) -> Option<&'static str> {
         Kind::Transform => all(|b| b.is_ascii_alphanumeric() || b" .,+-()\n".contains(&b)) && !value.contains("url"),
         Kind::Paint => is_paint(value),
         Kind::GradientName => is_gradient_name(value),
-        Kind::FieldName => {
-            (1..=64).contains(&value.len()) && all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        }
+        Kind::FieldName => (1..=64).contains(&value.len()) && all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)),
         Kind::Choice(allowed) => allowed.contains(&value),
     };
     if fine {
@@ -706,7 +810,9 @@ fn refused_value(kind: Kind, value: &str) -> Option<&'static str> {
 
 /// `https://host…`, without anything that a browser would read otherwise than it looks.
 fn is_https(value: &str) -> bool {
-    let Some(rest) = value.strip_prefix("https://") else { return false };
+    let Some(rest) = value.strip_prefix("https://") else {
+        return false;
+    };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let plain_host = !host.is_empty() && !host.contains('@') && !host.starts_with([':', '.']);
     plain_host && has_no_tricks(value)
@@ -725,21 +831,28 @@ fn is_paint(value: &str) -> bool {
     if let Some(name) = value.strip_prefix("url(#") {
         return name.strip_suffix(')').is_some_and(is_gradient_name);
     }
-    let safe = value.bytes().all(|b| b.is_ascii_alphanumeric() || b" .,#%()-/".contains(&b));
+    let safe = value
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b" .,#%()-/".contains(&b));
     if !safe || value.is_empty() || value.len() > 64 {
         return false;
     }
     match value.split_once('(') {
         None => !value.contains(')'),
         Some((function, rest)) => {
-            let known = ["rgb", "rgba", "hsl", "hsla", "oklch", "oklab", "hwb", "lab", "lch", "var"];
+            let known = [
+                "rgb", "rgba", "hsl", "hsla", "oklch", "oklab", "hwb", "lab", "lch", "var",
+            ];
             known.contains(&function) && rest.ends_with(')') && rest.matches(['(', ')']).count() == 1
         }
     }
 }
 
 fn is_gradient_name(value: &str) -> bool {
-    (1..=32).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    (1..=32).contains(&value.len())
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// 1 where a byte isn't written as it is.

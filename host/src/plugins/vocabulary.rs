@@ -114,8 +114,22 @@ use Kind::{Choice, FieldName, Flag, GradientName, Image, Link, Numbers, Paint, P
 
 /// The types of `input`. No `password` (nobody should type one into a plugin), no `file`, no `image`.
 pub const INPUT_TYPES: &[&str] = &[
-    "text", "search", "number", "range", "checkbox", "radio", "date", "time", "datetime-local", "month", "week", "color",
-    "email", "url", "tel", "hidden",
+    "text",
+    "search",
+    "number",
+    "range",
+    "checkbox",
+    "radio",
+    "date",
+    "time",
+    "datetime-local",
+    "month",
+    "week",
+    "color",
+    "email",
+    "url",
+    "tel",
+    "hidden",
 ];
 
 const fn attribute(name: &'static str, kind: Kind) -> Attribute {
@@ -133,15 +147,36 @@ pub static ATTRIBUTES: &[Attribute] = &{
         attribute(
             "role",
             Choice(&[
-                "img", "list", "listitem", "group", "status", "note", "figure", "presentation", "none", "timer", "table",
-                "row", "cell", "columnheader", "rowheader", "radiogroup", "toolbar", "separator", "log", "marquee",
+                "img",
+                "list",
+                "listitem",
+                "group",
+                "status",
+                "note",
+                "figure",
+                "presentation",
+                "none",
+                "timer",
+                "table",
+                "row",
+                "cell",
+                "columnheader",
+                "rowheader",
+                "radiogroup",
+                "toolbar",
+                "separator",
+                "log",
+                "marquee",
             ]),
         ),
         attribute("aria-label", Text),
         attribute("aria-description", Text),
         attribute("aria-hidden", Choice(&["true", "false"])),
         attribute("aria-live", Choice(&["off", "polite"])),
-        attribute("aria-current", Choice(&["true", "false", "page", "step", "location", "date", "time"])),
+        attribute(
+            "aria-current",
+            Choice(&["true", "false", "page", "step", "location", "date", "time"]),
+        ),
         attribute("aria-pressed", Choice(&["true", "false", "mixed"])),
         attribute("aria-roledescription", Text),
         attribute("href", Link),
@@ -178,7 +213,10 @@ pub static ATTRIBUTES: &[Attribute] = &{
         attribute("rows", Numbers),
         attribute("cols", Numbers),
         attribute("size", Numbers),
-        attribute("inputmode", Choice(&["none", "text", "tel", "url", "email", "numeric", "decimal", "search"])),
+        attribute(
+            "inputmode",
+            Choice(&["none", "text", "tel", "url", "email", "numeric", "decimal", "search"]),
+        ),
         attribute("label", Text),
         attribute("low", Numbers),
         attribute("high", Numbers),
@@ -228,17 +266,34 @@ pub static ATTRIBUTES: &[Attribute] = &{
         attribute("opacity", Numbers),
         attribute("paint-order", Text),
         attribute("vector-effect", Choice(&["none", "non-scaling-stroke"])),
-        attribute("shape-rendering", Choice(&["auto", "crispEdges", "geometricPrecision", "optimizeSpeed"])),
+        attribute(
+            "shape-rendering",
+            Choice(&["auto", "crispEdges", "geometricPrecision", "optimizeSpeed"]),
+        ),
         attribute("font-family", Text),
         attribute("font-size", Numbers),
-        attribute("font-weight", Choice(&["normal", "bold", "100", "200", "300", "400", "500", "600", "700", "800", "900"])),
+        attribute(
+            "font-weight",
+            Choice(&[
+                "normal", "bold", "100", "200", "300", "400", "500", "600", "700", "800", "900",
+            ]),
+        ),
         attribute("font-style", Choice(&["normal", "italic", "oblique"])),
         attribute("letter-spacing", Numbers),
         attribute("word-spacing", Numbers),
         attribute("text-anchor", Choice(&["start", "middle", "end"])),
         attribute(
             "dominant-baseline",
-            Choice(&["auto", "middle", "central", "hanging", "alphabetic", "mathematical", "text-top", "text-bottom"]),
+            Choice(&[
+                "auto",
+                "middle",
+                "central",
+                "hanging",
+                "alphabetic",
+                "mathematical",
+                "text-top",
+                "text-bottom",
+            ]),
         ),
     ]
 };
@@ -273,19 +328,60 @@ const fn these(names: &[&str]) -> u128 {
 }
 
 const GLOBAL: u128 = these(&[
-    "class", "title", "lang", "dir", "hidden", "role", "aria-label", "aria-description", "aria-hidden", "aria-live",
-    "aria-current", "aria-roledescription",
+    "class",
+    "title",
+    "lang",
+    "dir",
+    "hidden",
+    "role",
+    "aria-label",
+    "aria-description",
+    "aria-hidden",
+    "aria-live",
+    "aria-current",
+    "aria-roledescription",
 ]);
 const PRESENTATION: u128 = these(&[
-    "class", "role", "aria-label", "aria-hidden", "transform", "fill", "stroke", "fill-opacity", "fill-rule",
-    "stroke-opacity", "stroke-width", "stroke-linecap", "stroke-linejoin", "stroke-miterlimit", "stroke-dasharray",
-    "stroke-dashoffset", "opacity", "paint-order", "vector-effect", "shape-rendering",
+    "class",
+    "role",
+    "aria-label",
+    "aria-hidden",
+    "transform",
+    "fill",
+    "stroke",
+    "fill-opacity",
+    "fill-rule",
+    "stroke-opacity",
+    "stroke-width",
+    "stroke-linecap",
+    "stroke-linejoin",
+    "stroke-miterlimit",
+    "stroke-dasharray",
+    "stroke-dashoffset",
+    "opacity",
+    "paint-order",
+    "vector-effect",
+    "shape-rendering",
 ]);
 const LETTERING: u128 = these(&[
-    "font-family", "font-size", "font-weight", "font-style", "letter-spacing", "word-spacing", "text-anchor",
+    "font-family",
+    "font-size",
+    "font-weight",
+    "font-style",
+    "letter-spacing",
+    "word-spacing",
+    "text-anchor",
     "dominant-baseline",
 ]);
-const TYPING: u128 = these(&["name", "placeholder", "required", "disabled", "readonly", "minlength", "maxlength"]);
+const TYPING: u128 = these(&[
+    "name",
+    "placeholder",
+    "required",
+    "disabled",
+    "readonly",
+    "minlength",
+    "maxlength",
+]);
 
 const fn element(name: &'static str, place: u32, accepts: u32, attributes: u128) -> Element {
     let svg = place & (content::SHAPE | content::SPAN_OF_SVG_TEXT | content::GRADIENT | content::STOP) != 0;
@@ -321,7 +417,11 @@ impl Element {
     /// The names of the attributes that it takes.
     pub fn attribute_names(&self) -> impl Iterator<Item = &'static str> {
         let bits = self.attributes;
-        ATTRIBUTES.iter().enumerate().filter(move |(i, _)| bits & (1 << i) != 0).map(|(_, attribute)| attribute.name)
+        ATTRIBUTES
+            .iter()
+            .enumerate()
+            .filter(move |(i, _)| bits & (1 << i) != 0)
+            .map(|(_, attribute)| attribute.name)
     }
 }
 
@@ -395,9 +495,19 @@ pub static ELEMENTS: &[Element] = &{
         element("rp", RUBY_TEXT, TEXT, 0),
         element("br", PHRASING, 0, 0).void(),
         element("wbr", PHRASING, 0, 0).void(),
-        element("a", PHRASING, FLOW, these(&["href", "hreflang"])).is(INTERACTIVE).forbids(INTERACTIVE).role(Role::Link),
-        element("img", PHRASING, 0, these(&["src", "alt", "width", "height"])).void().role(Role::Image),
-        element("meter", PHRASING, LINE, these(&["value", "min", "max", "low", "high", "optimum"])),
+        element("a", PHRASING, FLOW, these(&["href", "hreflang"]))
+            .is(INTERACTIVE)
+            .forbids(INTERACTIVE)
+            .role(Role::Link),
+        element("img", PHRASING, 0, these(&["src", "alt", "width", "height"]))
+            .void()
+            .role(Role::Image),
+        element(
+            "meter",
+            PHRASING,
+            LINE,
+            these(&["value", "min", "max", "low", "high", "optimum"]),
+        ),
         element("progress", PHRASING, LINE, these(&["value", "max"])),
         element("output", PHRASING, LINE, 0),
         // Forms.
@@ -405,25 +515,54 @@ pub static ELEMENTS: &[Element] = &{
         element("fieldset", BLOCK, FLOW | LEGEND, these(&["disabled"])),
         element("legend", LEGEND, LINE, 0),
         element("label", PHRASING, LINE, 0).is(LABEL).forbids(LABEL),
-        element("button", PHRASING, LINE, these(&["disabled", "formnovalidate", "aria-pressed"]))
-            .is(INTERACTIVE)
-            .forbids(INTERACTIVE)
-            .role(Role::Button),
+        element(
+            "button",
+            PHRASING,
+            LINE,
+            these(&["disabled", "formnovalidate", "aria-pressed"]),
+        )
+        .is(INTERACTIVE)
+        .forbids(INTERACTIVE)
+        .role(Role::Button),
         element(
             "input",
             PHRASING,
             0,
-            TYPING | these(&["type", "value", "checked", "min", "max", "step", "pattern", "size", "inputmode"]),
+            TYPING
+                | these(&[
+                    "type",
+                    "value",
+                    "checked",
+                    "min",
+                    "max",
+                    "step",
+                    "pattern",
+                    "size",
+                    "inputmode",
+                ]),
         )
         .void()
         .is(INTERACTIVE)
         .role(Role::Input),
-        element("textarea", PHRASING, TEXT, TYPING | these(&["rows", "cols"])).is(INTERACTIVE).role(Role::Textarea),
-        element("select", PHRASING, OPTION | OPTION_GROUP, these(&["name", "required", "disabled", "multiple", "size"]))
+        element("textarea", PHRASING, TEXT, TYPING | these(&["rows", "cols"]))
             .is(INTERACTIVE)
-            .role(Role::Select),
+            .role(Role::Textarea),
+        element(
+            "select",
+            PHRASING,
+            OPTION | OPTION_GROUP,
+            these(&["name", "required", "disabled", "multiple", "size"]),
+        )
+        .is(INTERACTIVE)
+        .role(Role::Select),
         element("optgroup", OPTION_GROUP, OPTION, these(&["label", "disabled"])),
-        element("option", OPTION, TEXT, these(&["value", "selected", "disabled", "label"])).role(Role::Option),
+        element(
+            "option",
+            OPTION,
+            TEXT,
+            these(&["value", "selected", "disabled", "label"]),
+        )
+        .role(Role::Option),
         // Pictures.
         element(
             "svg",
@@ -435,12 +574,42 @@ pub static ELEMENTS: &[Element] = &{
         element("g", SHAPE, SHAPE | GRADIENT, PRESENTATION | LETTERING),
         element("defs", GRADIENT, GRADIENT, 0),
         element("path", SHAPE, SHAPE_NAMES, these(&["d", "pathLength"]) | PRESENTATION),
-        element("rect", SHAPE, SHAPE_NAMES, these(&["x", "y", "width", "height", "rx", "ry"]) | PRESENTATION),
-        element("circle", SHAPE, SHAPE_NAMES, these(&["cx", "cy", "r", "pathLength"]) | PRESENTATION),
-        element("ellipse", SHAPE, SHAPE_NAMES, these(&["cx", "cy", "rx", "ry"]) | PRESENTATION),
-        element("line", SHAPE, SHAPE_NAMES, these(&["x1", "y1", "x2", "y2", "pathLength"]) | PRESENTATION),
-        element("polyline", SHAPE, SHAPE_NAMES, these(&["points", "pathLength"]) | PRESENTATION),
-        element("polygon", SHAPE, SHAPE_NAMES, these(&["points", "pathLength"]) | PRESENTATION),
+        element(
+            "rect",
+            SHAPE,
+            SHAPE_NAMES,
+            these(&["x", "y", "width", "height", "rx", "ry"]) | PRESENTATION,
+        ),
+        element(
+            "circle",
+            SHAPE,
+            SHAPE_NAMES,
+            these(&["cx", "cy", "r", "pathLength"]) | PRESENTATION,
+        ),
+        element(
+            "ellipse",
+            SHAPE,
+            SHAPE_NAMES,
+            these(&["cx", "cy", "rx", "ry"]) | PRESENTATION,
+        ),
+        element(
+            "line",
+            SHAPE,
+            SHAPE_NAMES,
+            these(&["x1", "y1", "x2", "y2", "pathLength"]) | PRESENTATION,
+        ),
+        element(
+            "polyline",
+            SHAPE,
+            SHAPE_NAMES,
+            these(&["points", "pathLength"]) | PRESENTATION,
+        ),
+        element(
+            "polygon",
+            SHAPE,
+            SHAPE_NAMES,
+            these(&["points", "pathLength"]) | PRESENTATION,
+        ),
         element(
             "text",
             SHAPE,
@@ -459,15 +628,39 @@ pub static ELEMENTS: &[Element] = &{
             "linearGradient",
             GRADIENT,
             STOP,
-            these(&["id", "x1", "y1", "x2", "y2", "gradientUnits", "gradientTransform", "spreadMethod"]),
+            these(&[
+                "id",
+                "x1",
+                "y1",
+                "x2",
+                "y2",
+                "gradientUnits",
+                "gradientTransform",
+                "spreadMethod",
+            ]),
         ),
         element(
             "radialGradient",
             GRADIENT,
             STOP,
-            these(&["id", "cx", "cy", "r", "fx", "fy", "gradientUnits", "gradientTransform", "spreadMethod"]),
+            these(&[
+                "id",
+                "cx",
+                "cy",
+                "r",
+                "fx",
+                "fy",
+                "gradientUnits",
+                "gradientTransform",
+                "spreadMethod",
+            ]),
         ),
-        element("stop", STOP, 0, these(&["class", "offset", "stop-color", "stop-opacity"])),
+        element(
+            "stop",
+            STOP,
+            0,
+            these(&["class", "offset", "stop-color", "stop-opacity"]),
+        ),
     ]
 };
 
@@ -551,17 +744,44 @@ mod tests {
 
     #[test]
     fn every_name_is_found_and_nothing_else() {
-        assert!(ATTRIBUTES.len() < 128, "the attributes of an element are bits of a u128");
+        assert!(
+            ATTRIBUTES.len() < 128,
+            "the attributes of an element are bits of a u128"
+        );
         for element in ELEMENTS {
             assert_eq!(element_named(element.name).map(|e| e.name), Some(element.name));
         }
         for (i, attribute) in ATTRIBUTES.iter().enumerate() {
             assert_eq!(attribute_named(attribute.name), Some(i));
         }
-        for name in ["", "script", "style", "iframe", "template", "slot", "DIV", "object", "h1", "use", "foreignObject"] {
+        for name in [
+            "",
+            "script",
+            "style",
+            "iframe",
+            "template",
+            "slot",
+            "DIV",
+            "object",
+            "h1",
+            "use",
+            "foreignObject",
+        ] {
             assert!(element_named(name).is_none(), "{name}");
         }
-        for name in ["", "style", "onclick", "srcdoc", "slot", "part", "is", "xlink:href", "action", "formaction", "target"] {
+        for name in [
+            "",
+            "style",
+            "onclick",
+            "srcdoc",
+            "slot",
+            "part",
+            "is",
+            "xlink:href",
+            "action",
+            "formaction",
+            "target",
+        ] {
             assert!(attribute_named(name).is_none(), "{name}");
         }
     }

@@ -21,8 +21,6 @@ const BIO_MOST: usize = 500;
 const STATUS_MOST: usize = 80;
 const MOOD_MOST: usize = 60;
 
-
-
 /// A member, as their wall shows them.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -58,7 +56,9 @@ impl Profile {
 
     /// The owner's local time minus UTC, in minutes, at a time in Unix milliseconds.
     pub fn utc_offset_minutes(&self, now_ms: i64) -> i16 {
-        let Ok(now) = Timestamp::from_millisecond(now_ms) else { return 0 };
+        let Ok(now) = Timestamp::from_millisecond(now_ms) else {
+            return 0;
+        };
         match TimeZone::get(&self.time_zone) {
             // At most 26 hours either way, so minutes fit.
             Ok(zone) => (zone.to_offset(now).seconds() / 60) as i16,
@@ -100,10 +100,18 @@ impl Changes {
     pub fn check(form: &Form, old: &Profile) -> Result<Self, Error> {
         let mut invalid = Invalid::default();
         let mut text = |field: &str, old: &str, most: usize| {
-            let Some(value) = form.get(field) else { return old.to_owned() };
+            let Some(value) = form.get(field) else {
+                return old.to_owned();
+            };
             let value = value.trim();
             if value.chars().count() > most {
-                invalid.add(field, format!("At most {most} characters, please: these are {}.", value.chars().count()));
+                invalid.add(
+                    field,
+                    format!(
+                        "At most {most} characters, please: these are {}.",
+                        value.chars().count()
+                    ),
+                );
             }
             value.to_owned()
         };
@@ -118,7 +126,10 @@ impl Changes {
             invalid.add("colour", "Choose one of the five inks: red, green, blue, mauve or ink.");
         }
         if TimeZone::get(&changes.time_zone).is_err() {
-            invalid.add("time_zone", "This zone isn't known. Zones have names such as Europe/Lisbon or UTC.");
+            invalid.add(
+                "time_zone",
+                "This zone isn't known. Zones have names such as Europe/Lisbon or UTC.",
+            );
         }
         invalid.into_result()?;
         Ok(changes)
@@ -159,7 +170,10 @@ pub fn save(tx: &Tx, profile: &Profile, changes: &Changes) -> Result<(), Error> 
 
 /// The names of all time zones, for the form to suggest.
 pub fn time_zones() -> Vec<String> {
-    let mut names: Vec<String> = jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+    let mut names: Vec<String> = jiff::tz::db()
+        .available()
+        .map(|name| name.as_str().to_owned())
+        .collect();
     names.retain(|name| name == "UTC" || name.contains('/') && !name.starts_with("Etc/"));
     names
 }

@@ -4,8 +4,13 @@
 use std::fmt::Write;
 
 /// The colours that a member may choose: the value, what it is called, and the plate's class.
-pub const COLOURS: [(&str, &str); 5] =
-    [("red", "stamp red"), ("green", "phosphor"), ("blue", "tube blue"), ("mauve", "mauve"), ("ink", "black")];
+pub const COLOURS: [(&str, &str); 5] = [
+    ("red", "stamp red"),
+    ("green", "phosphor"),
+    ("blue", "tube blue"),
+    ("mauve", "mauve"),
+    ("ink", "black"),
+];
 
 /// Patterns of a wall's paper, chosen by the name.
 const PATTERNS: [&str; 6] = ["dots", "lines", "grid", "slant", "checks", "crumbs"];
@@ -82,7 +87,13 @@ fn inks(colour: &str) -> Inks {
         "ink" => ("k", "r", "w", "m", "g"),
         _ => ("g", "r", "w", "k", "w"),
     };
-    Inks { sky, sun, moon, near, spark }
+    Inks {
+        sky,
+        sun,
+        moon,
+        near,
+        spark,
+    }
 }
 
 /// Numbers that look random and are not: the same name gives the same ones.
@@ -124,7 +135,12 @@ fn kit(name: &str) -> Kit {
     let scene = (dice.throw() % SCENES.len() as u64) as usize;
     let creature = (dice.throw() % CREATURES.len() as u64) as usize;
     let pattern = (dice.throw() % PATTERNS.len() as u64) as usize;
-    Kit { scene, creature, pattern, dice }
+    Kit {
+        scene,
+        creature,
+        pattern,
+        dice,
+    }
 }
 
 /// The pattern of a member's paper, a value of `data-pattern`.
@@ -134,7 +150,10 @@ pub fn pattern(name: &str) -> &'static str {
 
 /// The creature that stands for a member, 96 × 96.
 pub fn mascot(name: &str) -> String {
-    format!(r#"<svg viewBox="0 0 96 96" aria-hidden="true">{}</svg>"#, CREATURES[kit(name).creature].1)
+    format!(
+        r#"<svg viewBox="0 0 96 96" aria-hidden="true">{}</svg>"#,
+        CREATURES[kit(name).creature].1
+    )
 }
 
 /// The banner across a wall, 1280 × 224.
@@ -166,7 +185,14 @@ fn scene(out: &mut String, name: &str, colour: &str, width: i32, height: i32, cr
         r#"<defs><pattern id="p{id:x}" width="9" height="9" patternUnits="userSpaceOnUse" patternTransform="rotate(20)"><circle class="k" cx="4.5" cy="4.5" r="3.1"/></pattern><g id="c{id:x}">{}</g></defs><path class="{}" d="M0 0h{width}v{height}H0z"/>"#,
         CREATURES[kit.creature].1, ink.sky
     );
-    let mut canvas = Canvas { out, dice: &mut kit.dice, width, height, ink, id };
+    let mut canvas = Canvas {
+        out,
+        dice: &mut kit.dice,
+        width,
+        height,
+        ink,
+        id,
+    };
     SCENES[kit.scene](&mut canvas);
     canvas.creatures(creatures);
 }
@@ -217,9 +243,14 @@ fn skyline(c: &mut Canvas) {
     let mut x = 0;
     while x < w {
         let (wide, tall) = (c.dice.between(60, 104), c.dice.between(h / 6, h * 5 / 9));
-        c.add(format_args!(r#"<path class="{near}" d="M{x} {h}v-{tall}h{wide}v{tall}z"/>"#));
+        c.add(format_args!(
+            r#"<path class="{near}" d="M{x} {h}v-{tall}h{wide}v{tall}z"/>"#
+        ));
         for _ in 0..c.dice.between(1, 5) {
-            let (wx, wy) = (x + 8 + 12 * c.dice.between(0, (wide - 18) / 12), h - tall + 10 + 12 * c.dice.between(0, 4));
+            let (wx, wy) = (
+                x + 8 + 12 * c.dice.between(0, (wide - 18) / 12),
+                h - tall + 10 + 12 * c.dice.between(0, 4),
+            );
             if wy < h - 10 {
                 c.add(format_args!(r#"<path class="{spark}" d="M{wx} {wy}h7v8h-7z"/>"#));
             }
@@ -251,11 +282,20 @@ fn hills(c: &mut Canvas) {
     for (nth, class) in [c.ink.moon, c.ink.near].into_iter().enumerate() {
         let mut x = -80;
         while x < w {
-            let (wide, tall) = (c.dice.between(160, 340), c.dice.between(h / 4, h * (7 - 2 * nth as i32) / 10));
+            let (wide, tall) = (
+                c.dice.between(160, 340),
+                c.dice.between(h / 4, h * (7 - 2 * nth as i32) / 10),
+            );
             let (peak, foot) = (x + wide / 2, x + wide);
-            c.add(format_args!(r#"<path class="{class} ol" d="M{x} {h}L{peak} {}L{foot} {h}z"/>"#, h - tall));
+            c.add(format_args!(
+                r#"<path class="{class} ol" d="M{x} {h}L{peak} {}L{foot} {h}z"/>"#,
+                h - tall
+            ));
             if nth == 0 {
-                c.add(format_args!(r#"<path fill="url(#p{id:x})" opacity=".6" d="M{peak} {}L{foot} {h}H{peak}z"/>"#, h - tall));
+                c.add(format_args!(
+                    r#"<path fill="url(#p{id:x})" opacity=".6" d="M{peak} {}L{foot} {h}H{peak}z"/>"#,
+                    h - tall
+                ));
             }
             x += wide * 3 / 5;
         }
@@ -265,7 +305,9 @@ fn hills(c: &mut Canvas) {
 fn listing(c: &mut Canvas) {
     let (w, h, moon, spark) = (c.width, c.height, c.ink.moon, c.ink.spark);
     for row in (0..h).step_by(40) {
-        c.add(format_args!(r#"<path class="{moon}" opacity=".8" d="M0 {row}h{w}v20H0z"/>"#));
+        c.add(format_args!(
+            r#"<path class="{moon}" opacity=".8" d="M0 {row}h{w}v20H0z"/>"#
+        ));
     }
     let mut x = c.dice.between(20, 80);
     while x < w {
@@ -274,7 +316,11 @@ fn listing(c: &mut Canvas) {
         c.add(format_args!(r#"<path class="k" d="M{x} {y}h{wide}v{tall}h-{wide}z"/>"#));
         for line in (16..tall - 12).step_by(18) {
             let (from, long) = (x + 14, c.dice.between(20, wide - 40));
-            c.add(format_args!(r#"<path class="{}" d="M{from} {}h{long}v7h-{long}z"/>"#, if spark == "w" { "g" } else { spark }, y + line));
+            c.add(format_args!(
+                r#"<path class="{}" d="M{from} {}h{long}v7h-{long}z"/>"#,
+                if spark == "w" { "g" } else { spark },
+                y + line
+            ));
         }
         x += wide + c.dice.between(50, 240);
     }
@@ -288,8 +334,16 @@ fn confetti(c: &mut Canvas) {
         let class = classes[nth as usize % 3];
         match c.dice.between(0, 3) {
             0 => c.add(format_args!(r#"<circle class="{class}" cx="{x}" cy="{y}" r="{r}"/>"#)),
-            1 => c.add(format_args!(r#"<path class="{class}" d="M{x} {y}h{}v9h-{}z"/>"#, 2 * r, 2 * r)),
-            _ => c.add(format_args!(r#"<path class="{near}" d="M{x} {y}l{r} {}l-{} 0z"/>"#, 2 * r, 2 * r)),
+            1 => c.add(format_args!(
+                r#"<path class="{class}" d="M{x} {y}h{}v9h-{}z"/>"#,
+                2 * r,
+                2 * r
+            )),
+            _ => c.add(format_args!(
+                r#"<path class="{near}" d="M{x} {y}l{r} {}l-{} 0z"/>"#,
+                2 * r,
+                2 * r
+            )),
         }
     }
 }
@@ -302,7 +356,10 @@ fn masts(c: &mut Canvas) {
         let top = h - tall;
         for ring in 1..4 {
             let r = ring * 26;
-            c.add(format_args!(r#"<circle class="{}" cx="{x}" cy="{top}" r="{r}" opacity=".9"/>"#, if ring == 1 { "lw" } else { "ln" }));
+            c.add(format_args!(
+                r#"<circle class="{}" cx="{x}" cy="{top}" r="{r}" opacity=".9"/>"#,
+                if ring == 1 { "lw" } else { "ln" }
+            ));
         }
         c.add(format_args!(
             r#"<path class="{near}" d="M{} {h}L{x} {top}L{} {h}h-8L{x} {}L{} {h}z"/><circle class="{spark} ol" cx="{x}" cy="{top}" r="8"/>"#,
@@ -310,7 +367,11 @@ fn masts(c: &mut Canvas) {
         ));
         x += c.dice.between(170, 330);
     }
-    c.add(format_args!(r#"<path class="{moon}" d="M0 {}h{w}v30H0z"/><path class="{near}" d="M0 {}h{w}v18H0z"/>"#, h - 26, h - 18));
+    c.add(format_args!(
+        r#"<path class="{moon}" d="M0 {}h{w}v30H0z"/><path class="{near}" d="M0 {}h{w}v18H0z"/>"#,
+        h - 26,
+        h - 18
+    ));
 }
 
 fn orbit(c: &mut Canvas) {
@@ -324,7 +385,13 @@ fn orbit(c: &mut Canvas) {
     let r = h * 2 / 3;
     c.add(format_args!(
         r#"<path class="{spark} ol" d="M{} {}c{} 70 {} 40 {} -60c-60 70 -{} 90 -{} 60z"/>"#,
-        at - r, h * 3 / 5, r / 2, r * 3 / 2, 2 * r, r, 2 * r - 60
+        at - r,
+        h * 3 / 5,
+        r / 2,
+        r * 3 / 2,
+        2 * r,
+        r,
+        2 * r - 60
     ));
 }
 
@@ -337,7 +404,11 @@ fn garden(c: &mut Canvas) {
     while x < w {
         let tall = c.dice.between(h / 5, h * 3 / 5);
         let top = h - 30 - tall;
-        c.add(format_args!(r#"<path class="{near}" d="M{} {}h6v{tall}h-6z"/>"#, x - 3, top));
+        c.add(format_args!(
+            r#"<path class="{near}" d="M{} {}h6v{tall}h-6z"/>"#,
+            x - 3,
+            top
+        ));
         match c.dice.between(0, 3) {
             0 => c.add(format_args!(r#"<circle class="{moon} ol" cx="{x}" cy="{top}" r="16"/><circle class="{sun}" cx="{x}" cy="{top}" r="6"/>"#)),
             1 => c.add(format_args!(r#"<path class="{sun} ol" d="M{} {top}c0-26 40-26 40 0z"/>"#, x - 20)),
@@ -360,11 +431,19 @@ fn windows(out: &mut String, dice: &mut Dice) {
         let _ = write!(
             out,
             r#"<path class="w ol" d="M{x} {y}h{wide}v{tall}h-{wide}z"/><path class="{class}" d="M{} {}h{}v12h-{}z"/>"#,
-            x + 2, y + 2, wide - 4, wide - 4
+            x + 2,
+            y + 2,
+            wide - 4,
+            wide - 4
         );
         for line in 0..(tall - 24) / 13 {
             let long = dice.between(wide / 3, wide - 18);
-            let _ = write!(out, r#"<path class="k" d="M{} {}h{long}v3h-{long}z"/>"#, x + 9, y + 24 + line * 13);
+            let _ = write!(
+                out,
+                r#"<path class="k" d="M{} {}h{long}v3h-{long}z"/>"#,
+                x + 9,
+                y + 24 + line * 13
+            );
         }
         x += wide + dice.between(10, 26) + nth;
     }

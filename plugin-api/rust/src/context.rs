@@ -98,7 +98,11 @@ impl<S> Params<S> {
 
 impl<S: DeserializeOwned> Params<S> {
     pub(crate) fn read(params: sticker::Params) -> Result<Self, String> {
-        Ok(Self { seed: params.seed, wall: params.wall, settings: read_settings(&params.settings)? })
+        Ok(Self {
+            seed: params.seed,
+            wall: params.wall,
+            settings: read_settings(&params.settings)?,
+        })
     }
 }
 

@@ -7,7 +7,10 @@ use crate::{Outcome, Refusal, Submission};
 impl Submission {
     /// What was sent in a field, trimmed; empty when it wasn't sent. Of several with the same name, the first.
     pub fn field(&self, name: &str) -> &str {
-        self.fields.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.trim())
+        self.fields
+            .iter()
+            .find(|(field, _)| field == name)
+            .map_or("", |(_, value)| value.trim())
     }
 
     /// Whether a checkbox was on.
@@ -18,14 +21,24 @@ impl Submission {
     /// A field's text, trimmed and its runs of white space made one space; refused when it is empty or longer than
     /// `max` characters.
     pub fn line(&self, name: &str, max: usize) -> Result<String, Refusal> {
-        let line = self.fields.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value);
+        let line = self
+            .fields
+            .iter()
+            .find(|(field, _)| field == name)
+            .map_or("", |(_, value)| value);
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
         let length = line.chars().count();
         if length == 0 {
-            return Err(Refusal::of_field(name, format!("Write something first: up to {max} characters.")));
+            return Err(Refusal::of_field(
+                name,
+                format!("Write something first: up to {max} characters."),
+            ));
         }
         if length > max {
-            return Err(Refusal::of_field(name, format!("That is {length} characters; up to {max} fit.")));
+            return Err(Refusal::of_field(
+                name,
+                format!("That is {length} characters; up to {max} fit."),
+            ));
         }
         Ok(line)
     }
@@ -49,19 +62,27 @@ impl Outcome {
 
     /// Done, with a sentence for the one who acted: at most 500 bytes.
     pub fn says(message: impl Into<String>) -> Self {
-        Self { message: Some(message.into()) }
+        Self {
+            message: Some(message.into()),
+        }
     }
 }
 
 impl Refusal {
     /// Refused. Say what was wrong and what is allowed, in at most 500 bytes.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), field: None }
+        Self {
+            message: message.into(),
+            field: None,
+        }
     }
 
     /// Refused because of what one field says.
     pub fn of_field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { message: message.into(), field: Some(field.into()) }
+        Self {
+            message: message.into(),
+            field: Some(field.into()),
+        }
     }
 }
 

@@ -43,17 +43,29 @@ pub fn circle(cx: impl IntoText, cy: impl IntoText, r: impl IntoText) -> Element
 
 /// An ellipse around a point, with its two radii.
 pub fn ellipse(cx: impl IntoText, cy: impl IntoText, rx: impl IntoText, ry: impl IntoText) -> Element {
-    element("ellipse").attr("cx", cx).attr("cy", cy).attr("rx", rx).attr("ry", ry)
+    element("ellipse")
+        .attr("cx", cx)
+        .attr("cy", cy)
+        .attr("rx", rx)
+        .attr("ry", ry)
 }
 
 /// A rectangle: its corner at the top left, width and height.
 pub fn rect(x: impl IntoText, y: impl IntoText, width: impl IntoText, height: impl IntoText) -> Element {
-    element("rect").attr("x", x).attr("y", y).attr("width", width).attr("height", height)
+    element("rect")
+        .attr("x", x)
+        .attr("y", y)
+        .attr("width", width)
+        .attr("height", height)
 }
 
 /// A line between two points.
 pub fn line(x1: impl IntoText, y1: impl IntoText, x2: impl IntoText, y2: impl IntoText) -> Element {
-    element("line").attr("x1", x1).attr("y1", y1).attr("x2", x2).attr("y2", y2)
+    element("line")
+        .attr("x1", x1)
+        .attr("y1", y1)
+        .attr("x2", x2)
+        .attr("y2", y2)
 }
 
 /// A closed shape through points: `"0,0 10,0 5,8"`.
@@ -75,7 +87,10 @@ pub fn text(x: impl IntoText, y: impl IntoText, text: impl IntoText) -> Element 
 /// Characters that are not among them stay clear. `inks` names a class for each: `[('#', "k"), ('o', "g")]`.
 pub fn pixels(x: i32, y: i32, rows: &[&str], inks: &[(char, &str)]) -> Vec<Element> {
     let paths = inks.iter().map(|(ink, class)| (pixel_path(x, y, rows, *ink), class));
-    paths.filter(|(d, _)| !d.is_empty()).map(|(d, class)| path(d).class(*class)).collect()
+    paths
+        .filter(|(d, _)| !d.is_empty())
+        .map(|(d, class)| path(d).class(*class))
+        .collect()
 }
 
 /// The outline of one ink of pixel art, for [`path`]: a bar for each run of pixels.

@@ -46,7 +46,11 @@ impl DateTime {
     pub fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.trim().split_once('T').unwrap_or((text.trim(), "00:00"));
         let [year, month, day] = numbers(date, '-')?;
-        let time = if time.matches(':').count() == 1 { &format!("{time}:00") } else { time };
+        let time = if time.matches(':').count() == 1 {
+            &format!("{time}:00")
+        } else {
+            time
+        };
         let [hour, minute, second] = numbers(time, ':')?;
         let valid = (1..=9999).contains(&year)
             && (1..=12).contains(&month)
@@ -82,7 +86,15 @@ impl DateTime {
 
     /// The day of the week in English, such as `Thursday`.
     pub fn weekday_name(self) -> &'static str {
-        ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"][usize::from(self.weekday())]
+        [
+            "Monday",
+            "Tuesday",
+            "Wednesday",
+            "Thursday",
+            "Friday",
+            "Saturday",
+            "Sunday",
+        ][usize::from(self.weekday())]
     }
 
     /// The month in English, such as `November`.
@@ -110,7 +122,10 @@ impl DateTime {
 
     /// As `2026-11-21T18:05`, for the `datetime` of a `time` element and the value of a date field.
     pub fn iso(self) -> String {
-        format!("{:04}-{:02}-{:02}T{:02}:{:02}", self.year, self.month, self.day, self.hour, self.minute)
+        format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}",
+            self.year, self.month, self.day, self.hour, self.minute
+        )
     }
 
     /// What a person would call it, seen from `now`: `18:05` today, `Thu 18:05` within the last week, `21 Nov` within
@@ -162,7 +177,11 @@ fn civil_from_days(days: i64) -> (i32, u8, u8) {
     let month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
-    ((year_of_era + era * 400 + i64::from(month <= 2)) as i32, month as u8, day as u8)
+    (
+        (year_of_era + era * 400 + i64::from(month <= 2)) as i32,
+        month as u8,
+        day as u8,
+    )
 }
 
 #[cfg(test)]
@@ -181,14 +200,26 @@ mod tests {
     #[test]
     fn a_known_moment_has_its_known_date() {
         let date = DateTime::from_unix_ms(1_774_742_400_000, 60);
-        assert_eq!((date.iso().as_str(), date.weekday_name()), ("2026-03-29T01:00", "Sunday"));
+        assert_eq!(
+            (date.iso().as_str(), date.weekday_name()),
+            ("2026-03-29T01:00", "Sunday")
+        );
         assert_eq!(date.to_unix_ms(60), 1_774_742_400_000);
         assert_eq!(DateTime::parse("2026-03-29T01:00"), Some(date));
     }
 
     #[test]
     fn what_is_no_date_is_none() {
-        for text in ["", "2026", "2026-02-30", "2026-13-01", "2026-01-01T24:00", "2026-01-01T10", "a-b-c", "2026-1-1-1"] {
+        for text in [
+            "",
+            "2026",
+            "2026-02-30",
+            "2026-13-01",
+            "2026-01-01T24:00",
+            "2026-01-01T10",
+            "a-b-c",
+            "2026-1-1-1",
+        ] {
             assert_eq!(DateTime::parse(text), None, "{text}");
         }
     }

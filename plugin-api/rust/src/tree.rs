@@ -18,8 +18,16 @@ pub enum Child {
 
 /// An element of any name; [`html`](crate::html) and [`svg`](crate::svg) have a function for each.
 pub fn element(tag: &str) -> Element {
-    let head = types::Element { tag: tag.into(), attributes: Vec::new(), children: Vec::new(), action: None };
-    Element { head, children: Vec::new() }
+    let head = types::Element {
+        tag: tag.into(),
+        attributes: Vec::new(),
+        children: Vec::new(),
+        action: None,
+    };
+    Element {
+        head,
+        children: Vec::new(),
+    }
 }
 
 impl Element {
@@ -42,7 +50,10 @@ impl Element {
 
     /// Sets an attribute.
     pub fn attr(mut self, name: &str, value: impl IntoText) -> Self {
-        self.head.attributes.push(types::Attribute { name: name.into(), value: value.into_text() });
+        self.head.attributes.push(types::Attribute {
+            name: name.into(),
+            value: value.into_text(),
+        });
         self
     }
 
@@ -58,7 +69,10 @@ impl Element {
 
     /// On a form or button: what sending or pressing it hands to [`act`](crate::Actions::act).
     pub fn action(mut self, name: impl Into<String>, payload: impl IntoText) -> Self {
-        self.head.action = Some(types::Action { name: name.into(), payload: payload.into_text() });
+        self.head.action = Some(types::Action {
+            name: name.into(),
+            payload: payload.into_text(),
+        });
         self
     }
 
@@ -151,12 +165,19 @@ impl View {
     pub(crate) fn flatten(self) -> types::View {
         let mut nodes = Vec::with_capacity(64);
         let roots = self.roots.into_iter().map(|root| root.flatten(&mut nodes)).collect();
-        types::View { nodes, roots, max_age_seconds: self.max_age_seconds }
+        types::View {
+            nodes,
+            roots,
+            max_age_seconds: self.max_age_seconds,
+        }
     }
 
     pub(crate) fn flatten_drawing(self) -> types::Drawing {
         let types::View { nodes, roots, .. } = self.flatten();
-        types::Drawing { nodes, root: roots.first().copied().unwrap_or_default() }
+        types::Drawing {
+            nodes,
+            root: roots.first().copied().unwrap_or_default(),
+        }
     }
 }
 

@@ -32,7 +32,15 @@ enum Sky {
     Night,
 }
 
-const SKIES: [Sky; 7] = [Sky::Sun, Sky::Cloud, Sky::Rain, Sky::Storm, Sky::Fog, Sky::Snow, Sky::Night];
+const SKIES: [Sky; 7] = [
+    Sky::Sun,
+    Sky::Cloud,
+    Sky::Rain,
+    Sky::Storm,
+    Sky::Fog,
+    Sky::Snow,
+    Sky::Night,
+];
 
 struct Mood;
 
@@ -62,7 +70,14 @@ impl Actions for Mood {
         let line = action.line("line", LINE_MAX)?;
         let sky = SKIES.into_iter().find(|sky| sky.value() == action.field("sky"));
         let sky = sky.ok_or_else(|| Refusal::of_field("sky", "Pick one of the skies in the list."))?;
-        storage::put_json(KEY, &Now { line, sky, since: ctx.now })?;
+        storage::put_json(
+            KEY,
+            &Now {
+                line,
+                sky,
+                since: ctx.now,
+            },
+        )?;
         live::refresh();
         Ok(Outcome::quiet())
     }
@@ -74,7 +89,12 @@ fn shown(ctx: &Context<NoSettings>, now: &Now) -> View {
         details().child(summary().text("The wind has turned")).child(form)
     });
     View::new()
-        .child(div().class("sky").child(now.sky.picture()).child(p().class("line").text(&now.line)))
+        .child(
+            div()
+                .class("sky")
+                .child(now.sky.picture())
+                .child(p().class("line").text(&now.line)),
+        )
         .child(p().class("since").text(since(ctx, now.since)))
         .children(change)
         .max_age_seconds(ctx.seconds_to_midnight())
@@ -89,9 +109,14 @@ fn empty(ctx: &Context<NoSettings>) -> View {
         .ornament();
     let nothing = div().class("nothing").child(vane);
     if ctx.is_owner() {
-        nothing.child(p().text("No weather yet. What is it like in there?")).child(the_form("Hang it out", None)).into()
+        nothing
+            .child(p().text("No weather yet. What is it like in there?"))
+            .child(the_form("Hang it out", None))
+            .into()
     } else {
-        nothing.child(p().text(format!("{} has not looked out of the inner window yet.", ctx.wall))).into()
+        nothing
+            .child(p().text(format!("{} has not looked out of the inner window yet.", ctx.wall)))
+            .into()
     }
 }
 
@@ -115,7 +140,11 @@ fn since(ctx: &Context<NoSettings>, since: u64) -> String {
     match now.days() - then.days() {
         0 => format!("since {}", part_of_day(then, "this ", "tonight")),
         1 => format!("since yesterday, {}", part_of_day(then, "in the ", "at night")),
-        2..=6 => format!("since {}, {}", then.weekday_name(), part_of_day(then, "in the ", "at night")),
+        2..=6 => format!(
+            "since {}, {}",
+            then.weekday_name(),
+            part_of_day(then, "in the ", "at night")
+        ),
         _ if then.year == now.year => format!("since {} {}", then.day, then.month_name()),
         _ => format!("since {} {}", then.month_name(), then.year),
     }
@@ -183,7 +212,10 @@ impl Sky {
                 .child(path("M12 56h40M44 68h36").class("ln").attr("opacity", 0.5)),
             Self::Snow => sky
                 .child(ground("b"))
-                .child(path("M14 14h8v8h-8zM44 8h8v8h-8zM74 20h8v8h-8zM28 36h8v8h-8zM60 42h8v8h-8zM10 56h8v8h-8z").class("w"))
+                .child(
+                    path("M14 14h8v8h-8zM44 8h8v8h-8zM74 20h8v8h-8zM28 36h8v8h-8zM60 42h8v8h-8zM10 56h8v8h-8z")
+                        .class("w"),
+                )
                 .child(path("M0 74c16-10 30-8 46-2s34 4 50-6v30H0z").class("w ol")),
             Self::Night => sky
                 .child(ground("k"))
