@@ -195,3 +195,66 @@ async fn set(
     }
     Ok(set)
 }
+
+/// What settings look like, before or after they are kept.
+pub async fn preview(app: &App, viewer: &Viewer, owner: &Profile, module: &Module, plugin: &Plugin) -> Preview {
+    let installation = module.installation(owner, now_ms());
+    if plugin.roles.sticker {
+        return match app.plugins.draw(&installation).await {
+            Ok(drawn) => Preview {
+                preview: base64::engine::general_purpose::STANDARD.encode(&drawn.svg),
+                sticker: true,
+                ..Preview::default()
+            },
+            Err(error) => Preview { note: error.detail(), sticker: true, ..Preview::default() },
+        };
+    }
+    let shown: Shown = app.plugins.preview(&installation, viewer).await;
+    let note = match &shown.state {
+        ShownState::Failed { why } => why.clone(),
+        _ => String::new(),
+    };
+    Preview { preview: shown.html.to_string(), sheet: plugin.sheet().to_owned(), sticker: false, note }
+}
+
+/// Each capability that a plugin has here, and whether the owner lets it.
+pub fn grants(plugin: &Plugin, refused: Grants) -> Vec<Grant> {
+    let kib = plugin.limits.storage_kib;
+    let declared = plugin.manifest.capabilities.iter().filter(|declared| plugin.granted.contains(declared.bit()));
+    declared
+        .filter_map(|declared| {
+            let capability = crate::plugins::grants::named(declared.name)?;
+            Some(Grant {
+                name: declared.name,
+                label: crate::plugins::grants::sentence(capability, kib),
+                reason: declared.reason.clone(),
+                allowed: !refused.contains(declared.bit()),
+            })
+        })
+        .collect()
+}
+
+/// The capabilities of a plugin that a form does not allow: those whose `grant` isn't there.
+pub fn refusals(plugin: &Plugin, form: &Form) -> Grants {
+    let allowed = |name: &str| form.0.iter().any(|(field, value)| field == "grant" && value == name);
+    let refused = plugin.manifest.capabilities.iter().filter(|declared| !allowed(declared.name));
+    refused.fold(Grants::default(), |refused, declared| refused.or(declared.bit()))
+}
+
+fn you(owner: &Profile, typed: Option<(&Form, &Invalid)>) -> You {
+    let value = |field: &str, kept: &str| {
+        let typed = typed.and_then(|(form, _)| form.get(field));
+        typed.unwrap_or(kept).to_owned()
+    };
+    let errors = typed.map(|(_, invalid)| &invalid.errors).into_iter().flatten();
+    You {
+        bio: value("bio", &owner.bio),
+        status: value("status", &owner.status),
+        mood: value("mood", &owner.mood),
+        colour: value("colour", &owner.colour),
+        time_zone: value("time_zone", &owner.time_zone),
+        colours: pictures::COLOURS.to_vec(),
+        zones: profiles::time_zones(),
+        errors: errors.map(|error| (error.field.clone(), error.message.clone())).collect(),
+    }
+}

@@ -12,7 +12,7 @@ mod page;
 mod queries;
 
 pub use card::{Cost, cost};
-pub use edit::{act, add, look_again, place, preview, profile, remove, restore, settings, size};
+pub use edit::{act, add, place, preview, profile, remove, restore, settings, size};
 pub use live::{follow, may_watch};
 pub use mutations::{NewModule, add as put_up};
 pub use page::{drawing, module, show};

@@ -20,7 +20,7 @@ use crate::{
     error::Error,
     http::{Path, Query, see_other},
     plugins::Shown,
-    profiles::{Profile, pictures},
+    profiles::{self, Profile, pictures},
     session::Viewer,
 };
 
@@ -106,10 +106,8 @@ pub struct Scene<'a> {
     pub safe: bool,
     pub as_guest: bool,
     pub word: Option<Word<'a>>,
-    /// Edit mode: the drawer's context.
-    pub drawer: Option<Value>,
-    pub said: &'a str,
-    pub removed: Option<i64>,
+    /// Edit mode: what of the drawer is open, and a form of it that was refused.
+    pub edit: Option<(&'a Asked, Option<drawer::Refused<'a>>)>,
 }
 
 /// The whole page.
@@ -128,16 +126,21 @@ pub async fn render(
     let wall = app.db.read(|db| queries::wall(db, name))?;
     let class = viewer.class(wall.owner.user_id);
     let modules = modules(app, viewer, &wall, scene).await?;
+    let drawer = match &scene.edit {
+        Some((asked, refused)) => Some(drawer::context(app, viewer, &wall, asked, refused.as_ref()).await?),
+        None => None,
+    };
+    let removed = scene.edit.as_ref().and_then(|(asked, _)| asked.removed);
     let context = context! {
         who => Who::of(&wall.owner),
         modules => Value::from_safe_string(modules.html),
         own => class == ViewerClass::Owner,
-        edit => scene.drawer.is_some(),
+        edit => drawer.is_some(),
         safe => scene.safe,
         as_guest => scene.as_guest,
-        said => scene.said,
-        removed => scene.removed,
-        drawer => scene.drawer,
+        said => if removed.is_some() { "Taken off. It is kept for 30 days." } else { "" },
+        removed,
+        drawer,
         signed_in,
         here => if class == ViewerClass::Owner { "me" } else { "" },
         made => made(wall.modules.len(), scene, started),
@@ -172,19 +175,7 @@ pub async fn edit_page(
     form: Option<drawer::Refused<'_>>,
     word: Option<Word<'_>>,
 ) -> Result<String, Error> {
-    let drawer = drawer::context(app, name, asked, form)?;
-    let said = match asked.removed {
-        Some(_) => "Taken off. It is kept for 30 days.",
-        None => "",
-    };
-    let scene = Scene {
-        drawer: Some(drawer),
-        safe: asked.safe == "1",
-        said,
-        removed: asked.removed,
-        word,
-        ..Scene::default()
-    };
+    let scene = Scene { safe: asked.safe == "1", word, edit: Some((asked, form)), ..Scene::default() };
     Ok(render(app, viewer, name, &scene, true).await?.html)
 }
 
@@ -274,6 +265,15 @@ pub async fn grid(app: &App, viewer: &Viewer, wall: &Wall) -> Result<(String, bo
         own => viewer.class(wall.owner.user_id) == ViewerClass::Owner,
     };
     Ok((app.html.render("walls/grid.html", context)?, modules.personal))
+}
+
+/// Who a wall belongs to, as a fragment.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn ident(app: &App, wall: &str) -> Result<String, Error> {
+    let owner = app.db.read(|db| profiles::find(db, wall))?;
+    app.html.render("walls/ident.html", context! { who => Who::of(&owner) })
 }
 
 /// `GET /wall/{user}/modules/{id}`: one module, as the page shows it. The truth after a reconnect.

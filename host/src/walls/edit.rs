@@ -1,0 +1,396 @@
+//! What is sent to a wall: its owner's changes, and what anybody presses in a module.
+//!
+//! Every address takes a plain form and answers with a redirect to the page; our script gets the fragment that changed,
+//! a program gets JSON. Each goes prepare, commit, announce.
+
+use axum::{Json, extract::State, response::{IntoResponse, Response}};
+use http::{HeaderValue, StatusCode, header};
+use minijinja::{Value, context};
+use neospace_runner::protocol::Grants;
+use serde_json::json;
+
+use super::{
+    drawer::{self, Refused},
+    live,
+    mutations::{self, NewModule},
+    page::{self, Asked, Word},
+    queries,
+};
+use crate::{
+    app::{App, now_ms},
+    error::Error,
+    http::{FRAGMENT, Form, Path, Wants, see_other},
+    live::frame::PatchMode,
+    plugins::settings as schema,
+    profiles::{self, Changes},
+    session::{Member, Viewer},
+};
+
+/// Cells that a module may take.
+const WIDTH_MOST: u8 = 4;
+const HEIGHT_MOST: u8 = 12;
+
+/// `POST /wall/{user}/modules`: puts a plugin up. Fields: `plugin`; `chosen=1` with a `grant` for each capability that
+/// the owner allows, else all are allowed.
+///
+/// # Errors
+/// [`Error::Invalid`] for a plugin that isn't there; [`Error::Conflict`] when the wall is full.
+pub async fn add(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path(wall): Path<String>,
+    form: Form,
+) -> Result<Response, Error> {
+    owns(&member, &wall)?;
+    let id = form.text("plugin");
+    let standing = app.plugins.standing(id);
+    let plugin = standing.ready().ok_or_else(|| {
+        Error::field("plugin", "There is no such plugin here. The gallery lists those that there are.")
+    })?;
+    let size = &plugin.manifest.size;
+    let new = NewModule {
+        plugin: plugin.manifest.id.as_str().into(),
+        width: size.width,
+        height: size.height,
+        settings: "{}".into(),
+        refused: if form.get("chosen").is_some() { drawer::refusals(plugin, &form) } else { Grants::default() },
+    };
+    let id = {
+        let (wall, user) = (wall.clone(), member.id);
+        app.db.write(move |tx| mutations::add(tx, user, &wall, &new)).await?
+    };
+    live::module_changed(&app, &wall, id, PatchMode::Append).await;
+    match wants {
+        Wants::Page => Ok(see_other(&format!("/wall/{wall}?edit=1&module={id}#module-{id}"))),
+        Wants::Fragment => Ok(fragment(one(&app, &Viewer::of(member), &wall, id, None).await?, StatusCode::OK)),
+        Wants::Json => Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response()),
+    }
+}
+
+/// `POST …/modules/{id}/move`: fields `to` (`earlier` or `later`), or `before` (a module's id; empty: last).
+///
+/// # Errors
+/// [`Error::Invalid`], [`Error::NotFound`].
+pub async fn place(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path((wall, id)): Path<(String, i64)>,
+    form: Form,
+) -> Result<Response, Error> {
+    owns(&member, &wall)?;
+    enum Where {
+        Shift { earlier: bool },
+        Before(Option<i64>),
+    }
+    let place = match (form.text("to"), form.get("before").map(str::trim)) {
+        ("earlier", _) => Where::Shift { earlier: true },
+        ("later", _) => Where::Shift { earlier: false },
+        ("", Some("")) => Where::Before(None),
+        ("", Some(before)) => Where::Before(Some(before.parse().map_err(|_| {
+            Error::field("before", "Name the module that should come after it by its number, or leave this empty.")
+        })?)),
+        _ => return Err(Error::field("to", "Say earlier or later, or name the module that should come after it.")),
+    };
+    {
+        let (wall, user) = (wall.clone(), member.id);
+        app.db
+            .write(move |tx| match place {
+                Where::Shift { earlier } => mutations::shift(tx, user, &wall, id, earlier),
+                Where::Before(before) => mutations::place(tx, user, &wall, id, before),
+            })
+            .await?;
+    }
+    live::grid_changed(&app, &wall).await;
+    done(wants, &wall, id)
+}
+
+/// `POST …/modules/{id}/size`: fields `width` and `height`, in cells.
+///
+/// # Errors
+/// [`Error::Invalid`], saying what fits; [`Error::NotFound`].
+pub async fn size(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path((wall, id)): Path<(String, i64)>,
+    form: Form,
+) -> Result<Response, Error> {
+    owns(&member, &wall)?;
+    let (_, module) = app.db.read(|db| queries::module(db, &wall, id))?;
+    let standing = app.plugins.standing(&module.plugin);
+    let least = standing.plugin().map_or((1, 1), |p| (p.manifest.size.min_width, p.manifest.size.min_height));
+    let width = cells(&form, "width", least.0, WIDTH_MOST)?;
+    let height = cells(&form, "height", least.1, HEIGHT_MOST)?;
+    {
+        let (wall, user) = (wall.clone(), member.id);
+        app.db.write(move |tx| mutations::size(tx, user, &wall, id, width, height)).await?;
+    }
+    live::module_changed(&app, &wall, id, PatchMode::Morph).await;
+    done(wants, &wall, id)
+}
+
+fn cells(form: &Form, field: &str, least: u8, most: u8) -> Result<u8, Error> {
+    let cells: Option<u8> = form.text(field).parse().ok().filter(|cells| (least..=most).contains(cells));
+    cells.ok_or_else(|| Error::field(field, format!("The {field} of this module is {least} to {most} cells.")))
+}
+
+/// `POST …/modules/{id}/settings`: the plugin's fields, and a `grant` for each capability that the owner allows.
+///
+/// # Errors
+/// [`Error::Invalid`] for a program; a person gets the form back as it was typed.
+pub async fn settings(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path((wall, id)): Path<(String, i64)>,
+    form: Form,
+) -> Result<Response, Error> {
+    owns(&member, &wall)?;
+    let viewer = Viewer::of(member.clone());
+    let (_, module) = app.db.read(|db| queries::module(db, &wall, id))?;
+    let standing = app.plugins.standing(&module.plugin);
+    let plugin = standing.ready().ok_or_else(not_running)?;
+    let value = match schema::from_form(&plugin.manifest.settings, &form.0) {
+        Ok(value) => value,
+        Err(errors) => {
+            let refused = Refused::Settings { form: &form, errors: &errors };
+            let asked = Asked { module: Some(id), ..Asked::default() };
+            return match wants {
+                Wants::Page => {
+                    let html = page::edit_page(&app, &viewer, &wall, &asked, Some(refused), None).await?;
+                    Ok(page::plain(html, StatusCode::UNPROCESSABLE_ENTITY))
+                }
+                Wants::Fragment => {
+                    let html = drawer_fragment(&app, &viewer, &wall, &asked, Some(refused)).await?;
+                    Ok(fragment(html, StatusCode::UNPROCESSABLE_ENTITY))
+                }
+                Wants::Json => {
+                    let mut invalid = crate::error::Invalid::default();
+                    errors.into_iter().for_each(|error| invalid.add(error.name, error.message));
+                    Err(Error::Invalid(invalid))
+                }
+            };
+        }
+    };
+    let refused = drawer::refusals(plugin, &form);
+    {
+        let (wall, user, settings) = (wall.clone(), member.id, value.to_string());
+        app.db.write(move |tx| mutations::settings(tx, user, &wall, id, &settings, refused)).await?;
+    }
+    live::module_changed(&app, &wall, id, PatchMode::Morph).await;
+    match wants {
+        Wants::Fragment => {
+            let mut html = one(&app, &viewer, &wall, id, None).await?;
+            let asked = Asked { module: Some(id), ..Asked::default() };
+            html.push_str(&drawer_fragment(&app, &viewer, &wall, &asked, None).await?);
+            Ok(fragment(html, StatusCode::OK))
+        }
+        _ => done(wants, &wall, id),
+    }
+}
+
+fn not_running() -> Error {
+    Error::Conflict("This plugin is not running here just now, so it has no settings.".into())
+}
+
+/// `POST …/modules/{id}/preview`: what these settings would look like. Nothing is kept.
+///
+/// # Errors
+/// [`Error::Invalid`] for settings that don't fit; [`Error::NotFound`].
+pub async fn preview(
+    State(app): State<App>,
+    member: Member,
+    Path((wall, id)): Path<(String, i64)>,
+    form: Form,
+) -> Result<Response, Error> {
+    owns(&member, &wall)?;
+    let (owner, mut module) = app.db.read(|db| queries::module(db, &wall, id))?;
+    let standing = app.plugins.standing(&module.plugin);
+    let plugin = standing.ready().ok_or_else(not_running)?;
+    let value = schema::from_form(&plugin.manifest.settings, &form.0).map_err(|errors| {
+        let mut invalid = crate::error::Invalid::default();
+        errors.into_iter().for_each(|error| invalid.add(error.name, error.message));
+        Error::Invalid(invalid)
+    })?;
+    module.settings = value.to_string().into();
+    module.refused = drawer::refusals(plugin, &form);
+    let preview = drawer::preview(&app, &Viewer::of(member), &owner, &module, plugin).await;
+    let html = app.html.render("walls/preview.html", context! { it => Value::from_serialize(preview) })?;
+    Ok(fragment(html, StatusCode::OK))
+}
+
+/// `POST …/modules/{id}/remove`: takes a module off. It is kept for a while, with what it stored.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn remove(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path((wall, id)): Path<(String, i64)>,
+) -> Result<Response, Error> {
+    owns(&member, &wall)?;
+    let (_, module) = app.db.read(|db| queries::module(db, &wall, id))?;
+    {
+        let (wall, user) = (wall.clone(), member.id);
+        app.db.write(move |tx| mutations::remove(tx, user, &wall, id)).await?;
+    }
+    live::module_removed(&app, &wall, id);
+    match wants {
+        Wants::Page => Ok(see_other(&format!("/wall/{wall}?edit=1&removed={id}"))),
+        Wants::Fragment => {
+            let standing = app.plugins.standing(&module.plugin);
+            let name = standing.plugin().map_or(&*module.plugin, |plugin| &plugin.manifest.name);
+            Ok(fragment(app.html.render("walls/undo.html", context! { wall, id, name })?, StatusCode::OK))
+        }
+        Wants::Json => Ok(Json(json!({ "id": id, "removed": true })).into_response()),
+    }
+}
+
+/// `POST …/modules/{id}/restore`: puts a module back that was taken off.
+///
+/// # Errors
+/// [`Error::NotFound`] when it isn't kept any more; [`Error::Conflict`] when the wall is full.
+pub async fn restore(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path((wall, id)): Path<(String, i64)>,
+) -> Result<Response, Error> {
+    owns(&member, &wall)?;
+    {
+        let (wall, user) = (wall.clone(), member.id);
+        app.db.write(move |tx| mutations::restore(tx, user, &wall, id)).await?;
+    }
+    live::grid_changed(&app, &wall).await;
+    match wants {
+        Wants::Fragment => {
+            let wall = app.db.read(|db| queries::wall(db, &wall))?;
+            Ok(fragment(page::grid(&app, &Viewer::of(member), &wall).await?.0, StatusCode::OK))
+        }
+        _ => done(wants, &wall, id),
+    }
+}
+
+/// `POST /wall/{user}/profile`: bio, status, mood, colour and time zone.
+///
+/// # Errors
+/// [`Error::Invalid`] for a program; a person gets the form back as it was typed.
+pub async fn profile(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path(wall): Path<String>,
+    form: Form,
+) -> Result<Response, Error> {
+    owns(&member, &wall)?;
+    let viewer = Viewer::of(member);
+    let old = app.db.read(|db| profiles::find(db, &wall))?;
+    let asked = Asked { tab: "you".into(), ..Asked::default() };
+    let changes = match Changes::check(&form, &old) {
+        Ok(changes) => changes,
+        Err(Error::Invalid(errors)) if wants != Wants::Json => {
+            let refused = Refused::Profile { form: &form, errors: &errors };
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            return match wants {
+                Wants::Fragment => {
+                    Ok(fragment(drawer_fragment(&app, &viewer, &wall, &asked, Some(refused)).await?, status))
+                }
+                _ => Ok(page::plain(page::edit_page(&app, &viewer, &wall, &asked, Some(refused), None).await?, status)),
+            };
+        }
+        Err(error) => return Err(error),
+    };
+    app.db.write(move |tx| profiles::save(tx, &old, &changes)).await?;
+    live::everything_changed(&app, &wall);
+    match wants {
+        Wants::Page => Ok(see_other(&format!("/wall/{wall}?edit=1&tab=you"))),
+        Wants::Fragment => Ok(fragment(page::ident(&app, &wall)?, StatusCode::OK)),
+        Wants::Json => Ok(Json(json!({ "ok": true })).into_response()),
+    }
+}
+
+/// `POST …/modules/{id}/act`: somebody pressed something in a module. Fields: `token`, and the plugin's own as `f-…`.
+///
+/// # Errors
+/// What the plugin platform says of the token; a refusal comes back in the form that it is about.
+pub async fn act(
+    State(app): State<App>,
+    viewer: Viewer,
+    wants: Wants,
+    Path((wall, id)): Path<(String, i64)>,
+    form: Form,
+) -> Result<Response, Error> {
+    let (owner, module) = app.db.read(|db| queries::module(db, &wall, id))?;
+    let acted = app.plugins.act(&module.installation(&owner, now_ms()), &viewer, &form.0).await?;
+    if let Some(refused) = &acted.refused {
+        let word = Word { module: id, text: &refused.message, refused: true, shown: Some(&refused.shown) };
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return match wants {
+            Wants::Fragment => Ok(fragment(page::one(&app, &viewer, &owner, &module, Some(word)).await?.0, status)),
+            Wants::Page => {
+                let scene = page::Scene { word: Some(word), ..page::Scene::default() };
+                let signed_in = viewer.member.is_some();
+                Ok(page::plain(page::render(&app, &viewer, &wall, &scene, signed_in).await?.html, status))
+            }
+            Wants::Json => Err(Error::field(refused.field.clone().unwrap_or_default(), refused.message.clone())),
+        };
+    }
+    if acted.refresh {
+        live::module_changed(&app, &wall, id, PatchMode::Morph).await;
+    }
+    let message = acted.message.as_deref().unwrap_or("");
+    match wants {
+        Wants::Page => Ok(see_other(&format!("/wall/{wall}#module-{id}"))),
+        Wants::Fragment => {
+            let word = Word { module: id, text: message, refused: false, shown: None };
+            Ok(fragment(page::one(&app, &viewer, &owner, &module, Some(word)).await?.0, StatusCode::OK))
+        }
+        Wants::Json => Ok(Json(json!({ "ok": true, "message": acted.message })).into_response()),
+    }
+}
+
+/// Only the owner changes a wall.
+fn owns(member: &Member, wall: &str) -> Result<(), Error> {
+    if *member.name == *wall {
+        return Ok(());
+    }
+    Err(Error::Forbidden(format!("This is {wall}'s wall: only {wall} can change it.")))
+}
+
+async fn one(app: &App, viewer: &Viewer, wall: &str, id: i64, word: Option<Word<'_>>) -> Result<String, Error> {
+    let (owner, module) = app.db.read(|db| queries::module(db, wall, id))?;
+    Ok(page::one(app, viewer, &owner, &module, word).await?.0)
+}
+
+async fn drawer_fragment(
+    app: &App,
+    viewer: &Viewer,
+    wall: &str,
+    asked: &Asked,
+    refused: Option<Refused<'_>>,
+) -> Result<String, Error> {
+    let wall = app.db.read(|db| queries::wall(db, wall))?;
+    let drawer = drawer::context(app, viewer, &wall, asked, refused.as_ref()).await?;
+    app.html.render("walls/drawer.html", context! { drawer, who => context! { name => &*wall.owner.name } })
+}
+
+/// After a change that our script has made on the page already, or that the page shows by itself.
+fn done(wants: Wants, wall: &str, id: i64) -> Result<Response, Error> {
+    Ok(match wants {
+        Wants::Page => see_other(&format!("/wall/{wall}?edit=1&module={id}#module-{id}")),
+        Wants::Fragment => fragment(String::new(), StatusCode::OK),
+        Wants::Json => Json(json!({ "ok": true })).into_response(),
+    })
+}
+
+fn fragment(html: String, status: StatusCode) -> Response {
+    let mut response = page::plain(html, status);
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/vnd.neospace.fragment+html; charset=utf-8"),
+    );
+    response
+}
