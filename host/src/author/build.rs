@@ -12,11 +12,15 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
+use neospace_runner::protocol::{Grants, Inspection};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use wasm_encoder::{ComponentSection, CustomSection};
 
 use super::{Build, project::Project};
+use crate::plugins::{
+    grants::{self, Roles},
+    manifest::embed,
+};
 
 /// What Rust plugins are compiled for: nothing is there but what the contract gives.
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -31,8 +35,6 @@ const PROFILE: [&str; 6] = [
     "profile.plugin.panic='abort'",
     "profile.plugin.strip='debuginfo'",
 ];
-/// The custom section that holds the manifest.
-const MANIFEST_SECTION: &str = "neospace:manifest";
 
 /// A plugin ready to hand over.
 pub struct Built {
@@ -89,7 +91,27 @@ pub fn build_one(project: Project, messages: Messages) -> Result<Built> {
 
 /// Builds projects, with one run of cargo for each workspace that they belong to; the answers are in the projects' order.
 pub fn build(projects: &[Project], messages: Messages) -> Result<Vec<Built>> {
-    let packages = projects.iter().map(find_package).collect::<Result<Vec<_>>>()?;
+    let dirs: Vec<&Path> = projects.iter().map(|project| project.dir.as_path()).collect();
+    let components = components(&dirs, messages)?;
+    let pack = |(project, component): (&Project, Component)| Ok(Built {
+        id: project.id.clone(),
+        bytes: embed(&component.bytes, &project.manifest)?,
+        default_out: component.out_dir.join(format!("{}.wasm", project.id)),
+    });
+    projects.iter().zip(components).map(pack).collect()
+}
+
+/// A component without its manifest.
+pub struct Component {
+    /// The component.
+    pub bytes: Vec<u8>,
+    /// The folder for plugins beside cargo's own output.
+    out_dir: PathBuf,
+}
+
+/// The components of the cargo packages in some folders, in their order.
+pub fn components(dirs: &[&Path], messages: Messages) -> Result<Vec<Component>> {
+    let packages = dirs.iter().map(|dir| find_package(dir)).collect::<Result<Vec<_>>>()?;
     let mut workspaces: BTreeMap<&Path, Vec<&Package>> = BTreeMap::new();
     for package in &packages {
         workspaces.entry(&package.workspace_root).or_default().push(package);
@@ -98,35 +120,27 @@ pub fn build(projects: &[Project], messages: Messages) -> Result<Vec<Built>> {
     for (root, members) in workspaces {
         modules.extend(compile(root, &members, messages)?);
     }
-    let pack = |(project, package): (&Project, &Package)| {
+    let read = |(dir, package): (&&Path, &Package)| {
         let file = modules
             .get(&package.id)
-            .ok_or_else(|| anyhow!("cargo built {}, but no .wasm file came out", project.dir.display()))?;
-        let module = fs::read(file).with_context(|| file.display().to_string())?;
-        let component = componentise(&module).with_context(|| project.dir.display().to_string())?;
-        let default_out = package
-            .target_directory
-            .join("plugins")
-            .join(format!("{}.wasm", project.id));
-        Ok(Built {
-            id: project.id.clone(),
-            bytes: embed(&component, &project.manifest)?,
-            default_out,
-        })
+            .ok_or_else(|| anyhow!("cargo built {}, but no .wasm file came out", dir.display()))?;
+        let bytes = componentise(&fs::read(file).with_context(|| file.display().to_string())?)
+            .with_context(|| dir.display().to_string())?;
+        Ok(Component { bytes, out_dir: package.target_directory.join("plugins") })
     };
-    projects.iter().zip(&packages).map(pack).collect()
+    dirs.iter().zip(&packages).map(read).collect()
 }
 
 /// Packs a `.wasm` file that another tool built.
 pub fn pack_file(project: &Project, file: &Path) -> Result<Built> {
-    let bytes = fs::read(file).map_err(|error| anyhow!("{}: {error}", file.display()))?;
-    let component = componentise(&bytes).with_context(|| file.display().to_string())?;
     let default_out = project.dir.join("target/plugins").join(format!("{}.wasm", project.id));
-    Ok(Built {
-        id: project.id.clone(),
-        bytes: embed(&component, &project.manifest)?,
-        default_out,
-    })
+    Ok(Built { id: project.id.clone(), bytes: embed(&read_component(file)?, &project.manifest)?, default_out })
+}
+
+/// The component in a file, which may hold a core module that names its world.
+pub fn read_component(file: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(file).map_err(|error| anyhow!("{}: {error}", file.display()))?;
+    componentise(&bytes).with_context(|| file.display().to_string())
 }
 
 /// A cargo package, of what `cargo metadata` tells.
@@ -136,7 +150,7 @@ struct Package {
     target_directory: PathBuf,
 }
 
-fn find_package(project: &Project) -> Result<Package> {
+fn find_package(dir: &Path) -> Result<Package> {
     #[derive(Deserialize)]
     struct Metadata {
         packages: Vec<Entry>,
@@ -154,16 +168,16 @@ fn find_package(project: &Project) -> Result<Package> {
         crate_types: Vec<String>,
     }
 
-    let manifest = project.dir.join("Cargo.toml");
+    let manifest = dir.join("Cargo.toml");
     if !manifest.is_file() {
         bail!(
             "there is no Cargo.toml in {}: for a plugin in another language, build it with that language's tools, then \
              `neospace plugin build {} --wasm FILE`",
-            project.dir.display(),
-            project.dir.display(),
+            dir.display(),
+            dir.display(),
         );
     }
-    let output = cargo(&project.dir)
+    let output = cargo(dir)
         .args([
             "metadata",
             "--no-deps",
@@ -226,7 +240,7 @@ fn compile(root: &Path, packages: &[&Package], messages: Messages) -> Result<BTr
     command
         .args(["build", "--profile=plugin", "--lib", "--target", TARGET])
         .arg("--message-format=json-render-diagnostics")
-        .args(["--color", if messages == Messages::Keep { "never" } else { "auto" }])
+        .args(if messages == Messages::Keep { &["--quiet", "--color=never"][..] } else { &["--color=auto"] })
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(root)?)
         .stderr(if messages == Messages::Keep {
             Stdio::piped()
@@ -374,81 +388,51 @@ fn componentise(bytes: &[u8]) -> Result<Vec<u8>> {
         .context("the module does not fit the contract")
 }
 
-/// Puts the manifest into the component, in place of any that is there.
-fn embed(component: &[u8], manifest: &str) -> Result<Vec<u8>> {
-    let (header, sections) = component.split_at_checked(8).context("the component is cut off")?;
-    let mut out = Vec::with_capacity(component.len() + manifest.len() + 64);
-    out.extend_from_slice(header);
-    // Only the sections at the top: what is nested in them stays as it is.
-    let mut reader = wasmparser::BinaryReader::new(sections, 8);
-    while !reader.eof() {
-        let start = reader.current_position();
-        let id = reader.read_u8()?;
-        let length = reader.read_size(usize::MAX, "section")?;
-        let mut content = wasmparser::BinaryReader::new(reader.read_bytes(length)?, 0);
-        if id != 0 || content.read_string()? != MANIFEST_SECTION {
-            out.extend_from_slice(&sections[start..reader.current_position()]);
-        }
-    }
-    let section = CustomSection {
-        name: MANIFEST_SECTION.into(),
-        data: manifest.as_bytes().into(),
-    };
-    section.append_to_component(&mut out);
-    Ok(out)
-}
-
 /// What the author wants to know of a plugin's file: size, hash, roles, capabilities.
-fn summary(bytes: &[u8], file: &Path) -> Result<String> {
-    let (imports, exports) = interfaces(bytes)?;
-    let or_none = |names: Vec<String>| {
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        }
+pub fn summary(bytes: &[u8], file: &Path) -> Result<String> {
+    let inspection = inspect(bytes)?;
+    let roles = grants::roles(&inspection).map_or_else(|why| why, |roles| roles_in_words(roles).to_owned());
+    let capabilities = match grants::imported(&inspection) {
+        Ok(grants) if grants == Grants::default() => "none".to_owned(),
+        Ok(grants) => grants::names(grants).join(", "),
+        Err(why) => why,
     };
-    let capabilities = imports
-        .into_iter()
-        .filter(|name| !matches!(name.as_str(), "types" | "storage-types"))
-        .collect();
-    let roles = exports.into_iter().filter(|name| name != "types").collect();
-    Ok(format!(
-        "{}\n  size          {}\n  sha256        {}\n  roles         {}\n  capabilities  {}",
-        file.display(),
-        kib(bytes.len()),
-        hash(bytes),
-        or_none(roles),
-        or_none(capabilities),
-    ))
+    let (file, size, hash) = (file.display(), kib(bytes.len()), hash(bytes));
+    Ok(format!("{file}\n  size          {size}\n  sha256        {hash}\n  role          {roles}\n  capabilities  {capabilities}"))
 }
 
-/// The names of the contract's interfaces that a component imports and exports, without package and version.
-fn interfaces(component: &[u8]) -> Result<(Vec<String>, Vec<String>)> {
+/// What a plugin is, as its author calls it.
+pub fn roles_in_words(roles: Roles) -> &'static str {
+    match (roles.sticker, roles.actions) {
+        (true, _) => "sticker",
+        (false, true) => "interactive widget",
+        (false, false) => "widget",
+    }
+}
+
+/// What a component imports and exports, without compiling it.
+pub fn inspect(component: &[u8]) -> Result<Inspection> {
     use wasmparser::Payload;
-    let short = |name: &str| {
-        name.strip_prefix("neospace:plugin/")
-            .map(|rest| rest.split_once('@').map_or(rest, |(name, _)| name).to_owned())
-    };
-    let (mut imports, mut exports, mut depth) = (Vec::new(), Vec::new(), 0_u32);
+    let mut inspection = Inspection { imports: Vec::new(), exports: Vec::new() };
+    let mut depth = 0_u32;
     for payload in wasmparser::Parser::new(0).parse_all(component) {
         match payload.context("the component can't be read")? {
             Payload::Version { .. } => depth += 1,
             Payload::End(_) => depth -= 1,
             Payload::ComponentImportSection(section) if depth == 1 => {
                 for import in section {
-                    imports.extend(short(import?.name.name));
+                    inspection.imports.push(import?.name.name.to_owned());
                 }
             }
             Payload::ComponentExportSection(section) if depth == 1 => {
                 for export in section {
-                    exports.extend(short(export?.name.name));
+                    inspection.exports.push(export?.name.name.to_owned());
                 }
             }
             _ => {}
         }
     }
-    Ok((imports, exports))
+    Ok(inspection)
 }
 
 /// Writes a file in one step, so that whoever watches it never sees half.
@@ -477,6 +461,7 @@ pub fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn kib(bytes: usize) -> String {
+/// A size for people.
+pub fn kib(bytes: usize) -> String {
     format!("{:.1} KiB", bytes as f64 / 1024.0)
 }

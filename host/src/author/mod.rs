@@ -6,8 +6,11 @@
 //! is the server's own code.
 
 mod build;
+mod check;
 mod new;
+mod pack;
 mod project;
+pub mod reference;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -18,6 +21,16 @@ pub enum Command {
     New(New),
     /// Build a plugin into one `.wasm` file: component, manifest, icon and CSS
     Build(Build),
+    /// Build a plugin and put the one file to hand over here, with what its operator writes into neospace.toml
+    Pack(Pack),
+    /// Say everything that an installation would complain about
+    Check(Check),
+    /// Write the tables of the guide's reference anew
+    #[command(hide = true)]
+    Reference {
+        /// docs/plugins/reference.md
+        file: PathBuf,
+    },
 }
 
 /// What `neospace plugin new` takes.
@@ -74,11 +87,42 @@ pub struct Build {
     pub out_dir: Option<PathBuf>,
 }
 
+/// What `neospace plugin pack` takes.
+#[derive(Debug, clap::Args)]
+pub struct Pack {
+    /// The project's folder, the one with plugin.toml
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// Where to write the plugin [default: ID.wasm in the project's folder]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Pack this component (or core module that names its WIT world) instead of running cargo
+    #[arg(long, value_name = "FILE")]
+    pub wasm: Option<PathBuf>,
+}
+
+/// What `neospace plugin check` takes.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// A project's folder, or a plugin's .wasm file
+    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    pub plugin: PathBuf,
+    /// In place of what cargo builds: this component (or core module that names its WIT world)
+    #[arg(long, value_name = "FILE")]
+    pub wasm: Option<PathBuf>,
+    /// Print the findings as a JSON array
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Carries one of the author's commands out, and says on standard error what went wrong.
 pub fn main(command: Command) -> ExitCode {
     let done = match command {
         Command::New(options) => new::main(&options).map(|()| ExitCode::SUCCESS),
         Command::Build(options) => build::main(&options).map(|()| ExitCode::SUCCESS),
+        Command::Pack(options) => pack::main(&options).map(|()| ExitCode::SUCCESS),
+        Command::Check(options) => check::main(&options),
+        Command::Reference { file } => reference::main(&file).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -2,10 +2,12 @@
 
 use std::{
     fs,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
+
+use crate::plugins::manifest::Manifest;
 
 /// A folder with a `plugin.toml`.
 pub struct Project {
@@ -13,49 +15,22 @@ pub struct Project {
     pub dir: PathBuf,
     /// The plugin's id, from the manifest.
     pub id: String,
-    /// The manifest with the text of icon and CSS in place of their file names: what is packed into the component.
+    /// The manifest as it is packed into the component: with the text of icon and style sheet in place of their names.
     pub manifest: String,
 }
 
 impl Project {
-    /// Reads the project in `dir`. Fails when there is none, or its manifest or one of the files it names can't be read.
+    /// Reads the project in `dir`.
+    ///
+    /// # Errors
+    /// When there is none, or something is wrong with its manifest or a file that it names.
     pub fn open(dir: &Path) -> Result<Self> {
-        let dir = dir
-            .canonicalize()
-            .map_err(|error| anyhow!("{}: {error}", dir.display()))?;
-        let path = dir.join("plugin.toml");
-        if !path.is_file() {
-            bail!(
-                "there is no plugin.toml in {}: name the folder of a plugin, or make one with `neospace plugin new NAME`",
-                dir.display()
-            );
-        }
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let mut manifest: toml_edit::DocumentMut =
-            text.parse().map_err(|error| anyhow!("{}: {error}", path.display()))?;
-        let id = manifest
-            .get("id")
-            .and_then(toml_edit::Item::as_str)
-            .ok_or_else(|| {
-                anyhow!(
-                    "{}: `id` is missing: the plugin's name in small letters",
-                    path.display()
-                )
-            })?
-            .to_owned();
-        for key in ["icon", "css"] {
-            let Some(item) = manifest.get_mut(key) else { continue };
-            let Some(name) = item.as_str() else {
-                bail!("{}: `{key}` is the name of a file", path.display())
-            };
-            let text = read_beside(&dir, name).with_context(|| format!("{}: `{key}`", path.display()))?;
-            *item = toml_edit::value(text);
-        }
-        Ok(Self {
-            dir,
-            id,
-            manifest: manifest.to_string(),
-        })
+        let (dir, text) = read(dir)?;
+        let manifest = Manifest::pack(&text, &dir).map_err(|errors| {
+            anyhow!("{}: the manifest needs mending\n  {}", dir.display(), errors.to_string().replace('\n', "\n  "))
+        })?;
+        let id = Manifest::parse(&text, false)?.id;
+        Ok(Self { dir, id, manifest })
     }
 
     /// The projects directly inside `dir`, by folder name.
@@ -73,13 +48,16 @@ impl Project {
     }
 }
 
-/// The text of a file that a manifest names: inside the project's folder, UTF-8.
-fn read_beside(dir: &Path, name: &str) -> Result<String> {
-    let inside = Path::new(name)
-        .components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if !inside || name.is_empty() {
-        bail!("“{name}” is not a file inside the plugin's folder");
+/// The absolute path of a project's folder, and the text of its manifest.
+pub fn read(dir: &Path) -> Result<(PathBuf, String)> {
+    let dir = dir.canonicalize().map_err(|error| anyhow!("{}: {error}", dir.display()))?;
+    let path = dir.join("plugin.toml");
+    if !path.is_file() {
+        bail!(
+            "there is no plugin.toml in {}: name the folder of a plugin, or make one with `neospace plugin new NAME`",
+            dir.display()
+        );
     }
-    fs::read_to_string(dir.join(name)).map_err(|error| anyhow!("{name}: {error}"))
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    Ok((dir, text))
 }
