@@ -148,8 +148,11 @@ pub fn derive(name: &str, password: &str, parameters: &Parameters) -> Result<Key
     if !(MIN_ROUNDS..=MAX_ROUNDS).contains(&parameters.rounds) {
         return Err(Refused::Rounds(parameters.rounds));
     }
-    let master: [u8; KEY_BYTES] =
-        pbkdf2::pbkdf2_hmac_array::<Sha256, KEY_BYTES>(password.as_bytes(), &parameters.salt.0, parameters.rounds);
+    let mut master = [0; KEY_BYTES];
+    // Not the generic function: that would be compiled with this crate, which in development is not optimised.
+    let rounds = pbkdf2::Params::new(parameters.rounds).expect("the limits above are within the crate's");
+    let sha256 = pbkdf2::Algorithm::Pbkdf2Sha256;
+    pbkdf2::pbkdf2_hmac_with_params(password.as_bytes(), &parameters.salt.0, sha256, rounds, &mut master);
     let split = Hkdf::<Sha256>::new(None, &master);
     let name = fold_name(name);
     let expand = |purpose: &str| {

@@ -172,6 +172,8 @@ struct Reported {
     dialogs: Vec<String>,
     /// Requests by address, as they were sent.
     requests: Vec<String>,
+    /// All that left the page: requests whole, and frames of sockets.
+    sent: Vec<String>,
 }
 
 impl Devtools {
@@ -245,7 +247,12 @@ impl Shared {
                 reported.loaded.push(text(&parameters["loaderId"]))
             }
             "Page.javascriptDialogOpening" => reported.dialogs.push(text(&parameters["message"])),
-            "Network.requestWillBeSent" => reported.requests.push(text(&parameters["request"]["url"])),
+            "Network.requestWillBeSent" => {
+                reported.requests.push(text(&parameters["request"]["url"]));
+                reported.sent.push(parameters["request"].to_string());
+            }
+            "Network.requestWillBeSentExtraInfo" => reported.sent.push(parameters["headers"].to_string()),
+            "Network.webSocketFrameSent" => reported.sent.push(text(&parameters["response"]["payloadData"])),
             "Log.entryAdded" => {
                 let entry = &parameters["entry"];
                 if entry["level"] == "error" || entry["source"] == "security" {
@@ -827,6 +834,11 @@ impl Page {
     /// The addresses that the page has requested.
     pub fn requests(&self) -> Vec<String> {
         self.reported(|reported| reported.requests.clone())
+    }
+
+    /// All that has left the page: each request with its headers and body as JSON, and each frame of a socket.
+    pub fn sent(&self) -> Vec<String> {
+        self.reported(|reported| reported.sent.clone())
     }
 
     /// Demands that nothing was reported that isn't allowed.

@@ -68,6 +68,11 @@ impl Server {
         Person::new("guest", self.address)
     }
 
+    /// Somebody who goes by this name, without an account or not logged in.
+    pub fn guest_called(&self, name: &str) -> Person {
+        Person::new(name, self.address)
+    }
+
     /// Somebody new with an account, logged in.
     pub fn person(&self, name: &str) -> Person {
         let person = Person::new(name, self.address);
