@@ -264,6 +264,7 @@ fn over_plain_http_from_elsewhere_the_forms_ask_for_a_secure_connection() {
     let server = Server::start();
     let browser = Browser::start_with(&["--host-resolver-rules=MAP kiosk.test 127.0.0.1"]);
     let page = browser.page();
+    page.allow("Cross-Origin-Opener-Policy header has been ignored");
     page.goto(&format!("http://kiosk.test:{}/login", server.address().port()));
     page.wait_for("neo-login [data-insecure] \"not secure\"")
         .wait_for("neo-register [data-insecure] \"https\"");
@@ -275,7 +276,7 @@ fn a_closed_node_takes_nobody_and_lets_its_members_in() {
     let server = Server::builder().config("registration = \"open\"").start();
     server.person("ana");
     server.edit_config(|config| config["registration"] = "closed".into());
-    let bo = Person::new("bo", server.address());
+    let bo = Person::new("bob", server.address());
     let closed = eventually("registration to be closed", || {
         let page = bo.get("/register").expect(200).text();
         page.contains("takes nobody new").then_some(page)
@@ -295,7 +296,7 @@ fn with_an_invite_code_one_gets_in_and_without_one_not() {
     let server = Server::builder()
         .config("registration = \"invite\"\ninvite_codes = [\"PORCH-4417\", \"ATTIC-0001\"]")
         .start();
-    let bo = server.guest_called("bo");
+    let bo = server.guest_called("bob");
     assert!(bo.get("/register").expect(200).text().contains("register-invite"));
     let missing = bo.post_json("/register", &bo.registration(&[]).as_fields()).expect(422);
     assert_eq!(refused_fields(&missing), ["invite"]);
@@ -311,7 +312,7 @@ fn with_an_invite_code_one_gets_in_and_without_one_not() {
     assert_eq!(bo.get("/settings").status, 200);
 
     // Who guesses is slowed down.
-    let cy = server.guest_called("cy");
+    let cy = server.guest_called("cyd");
     let refused = (0..8).map(|n| {
         cy.post_json(
             "/register",
@@ -336,7 +337,7 @@ fn refused_fields(answer: &Answer) -> Vec<String> {
 fn every_wrong_value_is_refused_with_what_is_allowed_and_what_was_typed_is_kept() {
     let server = Server::start();
     let ana = server.person("ana");
-    let bo = server.guest_called("bo");
+    let bo = server.guest_called("bob");
     let (long, key) = ("a".repeat(25), bo.registration(&[]).as_fields()[1].1.to_owned());
     let (padded, cut) = (format!("{key}="), key[..42].to_owned());
     let cases: &[(&str, &str)] = &[
@@ -664,7 +665,7 @@ fn a_cookie_is_for_this_site_alone_and_out_of_scripts_reach() {
 fn a_session_that_somebody_planted_is_not_taken_over() {
     let server = Server::start();
     server.person("ana");
-    let cy = server.person("cy");
+    let cy = server.person("cyd");
     let planted = cy.cookies()["neospace"].clone();
     let victim = server.guest_called("ana");
     victim.set_cookie("neospace", &planted);
@@ -711,7 +712,7 @@ fn nothing_changes_for_a_request_from_another_site() {
         .database()
         .query_row("select id from sessions", [], |row| row.get(0))
         .expect("one session");
-    let registration = server.guest_called("bo").registration(&[]);
+    let registration = server.guest_called("bob").registration(&[]);
     let empty = Vec::new();
     for (path, fields) in [
         ("/register", registration.as_fields()),
@@ -774,7 +775,7 @@ fn ana_sees_her_devices_and_logs_one_out_and_its_socket_closes() {
     let agent = "Mozilla/5.0 (Android 16; Mobile; rv:147.0) Gecko/147.0 Firefox/147.0";
     let ask = telephone.request("POST", "/login").header("user-agent", agent);
     ask.form(&[("name", "ana"), ("auth", &key)]).send().see_other();
-    let bo = server.person("bo");
+    let bo = server.person("bob");
 
     let listed = devices(&ana);
     let labels: Vec<_> = listed.iter().map(|(_, label, here)| (label.as_str(), *here)).collect();
@@ -900,7 +901,7 @@ fn a_new_password_ends_every_other_session_and_the_old_one_opens_nothing() {
 #[test]
 fn sessions_end_after_two_quiet_weeks_and_after_ninety_days_in_any_case() {
     let mut server = Server::start();
-    let (ana, bo, cy) = (server.person("ana"), server.person("bo"), server.person("cy"));
+    let (ana, bo, cy) = (server.person("ana"), server.person("bob"), server.person("cyd"));
     let day = 86_400_000_i64;
     let age = |name: &str, begun: i64, seen: i64| {
         let sql = "update sessions set created_at = created_at - ?2, last_seen_at = last_seen_at - ?3
@@ -910,8 +911,8 @@ fn sessions_end_after_two_quiet_weeks_and_after_ninety_days_in_any_case() {
         assert_eq!(changed, Ok(1));
     };
     age("ana", 15 * day, 15 * day);
-    age("bo", 91 * day, 0);
-    age("cy", 89 * day, 13 * day);
+    age("bob", 91 * day, 0);
+    age("cyd", 89 * day, 13 * day);
     // What was read before stays in memory until a restart.
     server.restart();
     let status = |person: &Person| {
@@ -937,14 +938,14 @@ fn tell(server: &Server, name: &str, texts: &[String]) {
 #[test]
 fn notices_are_their_owners_alone_newest_first_and_can_be_read_and_thrown_away() {
     let server = Server::start();
-    let (ana, bo) = (server.person("ana"), server.person("bo"));
+    let (ana, bo) = (server.person("ana"), server.person("bob"));
     assert!(ana.get("/settings").text().contains("Nothing in the box"));
-    let texts: Vec<_> = (1..=25).map(|n| format!("cy signed <line> {n:02}.")).collect();
+    let texts: Vec<_> = (1..=25).map(|n| format!("cyd signed <line> {n:02}.")).collect();
     tell(&server, "ana", &texts);
     assert!(bo.get("/settings").text().contains("Nothing in the box"));
     let page = ana.get("/settings").expect(200).text();
     let order: Vec<_> = page
-        .match_indices("cy signed &lt;line&gt; ")
+        .match_indices("cyd signed &lt;line&gt; ")
         .map(|(at, found)| &page[at + found.len()..][..2])
         .collect();
     assert_eq!(order.first(), Some(&"25"));
@@ -1010,7 +1011,7 @@ fn the_door_and_the_settings_stand_up_at_every_size_and_in_both_schemes() {
         &server,
         "ana",
         &[
-            "bo signed the guestbook.".into(),
+            "bob signed the guestbook.".into(),
             "The poll “Which lamp?” closes in an hour, and two of you have not voted yet.".into(),
         ],
     );

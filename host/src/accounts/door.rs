@@ -1,6 +1,6 @@
 //! `/register`, `/login`, `/logout`: the way in and out.
 
-use super::{INKS, New, allowed_inks, busy, check_name, hash, mutations, pace, queries};
+use super::{COLOURS, New, allowed_inks, busy, check_name, hash, is_ink, mutations, pace, queries};
 use crate::app::App;
 use crate::config::Registration;
 use crate::crypto::{self, AuthKey, MAX_ROUNDS, MIN_ROUNDS, Parameters, Salt};
@@ -135,7 +135,7 @@ async fn try_register(app: &App, network: &str, headers: &HeaderMap, form: &Form
         .map_err(|why| wrong.add("name", why))
         .unwrap_or_default();
     let ink = Some(form.text("ink")).filter(|ink| !ink.is_empty()).unwrap_or("green");
-    if !INKS.contains(&ink) {
+    if !is_ink(ink) {
         wrong.add("ink", allowed_inks());
     }
     let auth = auth_key(form, "auth", &mut wrong);
@@ -275,7 +275,7 @@ fn render(app: &App, which: &str, sent: &Form, refusal: Option<&Error>) -> Resul
             _ => String::new(),
         };
         let ink = Some(typed("ink"))
-            .filter(|ink| INKS.contains(&ink.as_str()))
+            .filter(|ink| is_ink(ink))
             .unwrap_or_else(|| "green".into());
         context! {
             values => context! { name => typed("name"), invite => typed("invite"), ink },
@@ -288,6 +288,7 @@ fn render(app: &App, which: &str, sent: &Form, refusal: Option<&Error>) -> Resul
         "accounts/door.html",
         context! {
             form => which,
+            inks => COLOURS,
             login => half("login"),
             register => half("register"),
             registration => match app.config().registration {

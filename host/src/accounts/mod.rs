@@ -18,6 +18,7 @@ pub use settings::{change_password, notice, notices, revoke_other_sessions, revo
 use crate::app::App;
 use crate::crypto::{self, AuthKey, Parameters};
 use crate::error::Error;
+use crate::profiles::pictures::COLOURS;
 
 /// The inks of an avatar, as the stylesheets name them.
 pub const INKS: [&str; 4] = ["red", "blue", "green", "ink"];
@@ -45,7 +46,7 @@ struct New {
 pub async fn register(app: &App, name: &str, password: &str, ink: &str) -> Result<i64, Error> {
     let name = check_name(name).map_err(|why| Error::field("name", why))?;
     crypto::check_new_password(password).map_err(|why| Error::field("auth", why.to_string()))?;
-    if !INKS.contains(&ink) {
+    if !is_ink(ink) {
         return Err(Error::field("ink", allowed_inks()));
     }
     let parameters = Parameters::fresh();
@@ -103,8 +104,12 @@ fn near(name: &str) -> String {
     cut.trim_matches('-').to_owned()
 }
 
+fn is_ink(ink: &str) -> bool {
+    COLOURS.iter().any(|(colour, _)| *colour == ink)
+}
+
 fn allowed_inks() -> String {
-    format!("Pick one of {}.", INKS.join(", "))
+    format!("Pick one of {}.", COLOURS.map(|(colour, _)| colour).join(", "))
 }
 
 async fn hash(app: &App, key: &AuthKey) -> Result<String, Error> {

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::session;
 use rusqlite::params;
 
-/// Makes the account, its profile and its starter wall; answers the member's id.
+/// Makes the account and its profile; answers the member's id.
 pub fn create(tx: &Tx, new: &New) -> Result<i64, Error> {
     // Random, and small enough for every language that reads it.
     let shuffle = i64::from(u32::from_le_bytes(crypto::random()));

@@ -229,8 +229,14 @@ impl Canvas<'_> {
         for nth in 0..many {
             let span = self.width / many;
             let x = nth * span + self.dice.between(span / 10, (span * 7 / 10).max(span / 10 + 1));
-            let y = self.dice.between(self.height / 12, if few { self.height / 6 } else { self.height / 2 });
-            let size = if few { self.dice.between(58, 84) } else { self.dice.between(32, 64) };
+            let y = self
+                .dice
+                .between(self.height / 12, if few { self.height / 6 } else { self.height / 2 });
+            let size = if few {
+                self.dice.between(58, 84)
+            } else {
+                self.dice.between(32, 64)
+            };
             let (turn, scale, id) = (self.dice.between(-30, 30), size, self.id);
             self.add(format_args!(
                 r##"<use href="#c{id:x}" transform="translate({x} {y}) rotate({turn}) scale(.{scale})"/>"##
