@@ -7,5 +7,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("lane") => neospace_runner::lane::main(),
+        Some("compile") => neospace_runner::compile::main(),
+        _ => {}
+    }
     neospace::cli::run()
 }

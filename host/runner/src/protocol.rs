@@ -17,12 +17,12 @@ pub const FRAME_TO_LANE_MAX: usize = 512 * 1024;
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ToLane<'a> {
     /// Takes a component into slot `component`. Its compiled code is a file descriptor that rides on this frame
-    /// (`SCM_RIGHTS`), read-only, positioned at 0; `code_bytes` of it from `code_offset` on are the artefact.
+    /// (`SCM_RIGHTS`), read-only; the first `code_bytes` of it are the artefact.
     Load {
+        /// The slot.
         component: u32,
-        code_offset: u64,
+        /// The artefact's length.
         code_bytes: u64,
-        grants: Grants,
     },
     /// Forgets a component.
     Unload { component: u32 },
@@ -91,7 +91,7 @@ impl Grants {
 pub struct Call<'a> {
     /// The slot of [`ToLane::Load`].
     pub component: u32,
-    /// Of the component's grants, those that hold for this call (the member may have refused some).
+    /// The capabilities that hold for this call: granted by the operator and not refused by the member.
     pub grants: Grants,
     pub limits: CallLimits,
     #[serde(borrow)]

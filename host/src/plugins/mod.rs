@@ -1,7 +1,9 @@
 //! The plugin platform.
+pub mod compile;
 pub mod css;
 pub mod grants;
 pub mod icon;
+pub mod lanes;
 pub mod manifest;
 pub mod settings;
 pub mod tokens;

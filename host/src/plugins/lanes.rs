@@ -1,0 +1,895 @@
+//! Lanes: the confined processes that run plugins, as many as there are cores.
+//!
+//! A call waits for a free lane, talks to it, and gives it back. The conversation happens in the caller's own task: the
+//! call goes out, each question of the plugin is answered by the caller's closure, the result comes in. A lane is never
+//! believed: every frame is bounded and checked, and a lane that is late, dies or says something odd is killed and
+//! replaced, at worst once for each call. Nothing of a lane is reused after that.
+//!
+//! Fairness: of the calls that wait, the one whose plugin has the fewest calls running goes first, the oldest among
+//! equals. The queue is bounded, and one plugin's share of it too.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, IoSlice, Read};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::time::{Duration, Instant};
+
+use neospace_runner::frame::{self, HEADER};
+use neospace_runner::protocol::{
+    Answer, Ask, Bytes, Call, CallLimits, Done, Export, FRAME_TO_HOST_MAX, FRAME_TO_LANE_MAX, Failure, Grants, Outcome,
+    Refused, ToHost, ToLane, Usage,
+};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+
+use super::compile::{Component, missing_layers};
+
+/// Calls that wait for a lane; the next one is told that everything is busy.
+const QUEUE_CALLS: usize = 256;
+/// Of these, the most of one plugin.
+const QUEUE_CALLS_OF_ONE: usize = 64;
+/// How long a call waits for a lane.
+const QUEUE_WAIT: Duration = Duration::from_secs(2);
+/// How long a lane may take to start and confine itself.
+const START_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a lane may take to load a component.
+const LOAD_DEADLINE: Duration = Duration::from_secs(2);
+/// Components a lane holds at most; the one unused for longest makes room.
+const LOADED_COMPONENTS: usize = 64;
+/// The pause before a lane that died at once is started again: doubles from the first to the last.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
+
+/// The environment of lanes and compiling processes, which they clear when they have read it: the allocator takes
+/// memory as it needs it, so that a limit on memory means something, rather than a gibibyte ahead.
+pub(super) const ALLOCATOR: [(&str, &str); 1] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0")];
+
+/// How lanes are started.
+#[derive(Debug, Clone)]
+pub struct LaneOptions {
+    /// How many; 0 for as many as there are cores.
+    pub lanes: usize,
+    /// Refuse to run plugins when a layer of confinement is missing.
+    pub require_confinement: bool,
+    /// What is started: `/proc/self/exe`, but for tests.
+    pub executable: PathBuf,
+    /// Its arguments: `lane`, but for tests.
+    pub arguments: Vec<String>,
+}
+
+impl Default for LaneOptions {
+    fn default() -> Self {
+        Self {
+            lanes: 0,
+            require_confinement: false,
+            executable: PathBuf::from("/proc/self/exe"),
+            arguments: vec!["lane".to_owned()],
+        }
+    }
+}
+
+/// The lanes; cheap to clone. When the last clone is dropped they are killed.
+#[derive(Clone)]
+pub struct Lanes(Arc<Inner>);
+
+/// What came of a call that did not fail.
+pub struct Finished {
+    /// Borrows from `frame`; declared first, so that it is dropped first.
+    done: Done<'static>,
+    /// Never changed or moved out.
+    _frame: Vec<u8>,
+    /// Time in the lane by the host's clock.
+    pub wall: Duration,
+}
+
+impl Finished {
+    /// The outcome, of the kind that belongs to the export, never `Outcome::Failed`, and the lane's word on what the
+    /// call used. A view's structure is the caller's to check.
+    pub fn done(&self) -> &Done<'_> {
+        &self.done
+    }
+}
+
+/// Why a call did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The plugin failed.
+    #[error("{:?}: {}", .0.kind, .0.detail)]
+    Failed(Failure, Usage),
+    /// The host's deadline passed; the lane was killed.
+    #[error("the call took longer than its deadline")]
+    Deadline,
+    /// The lane died under the call.
+    #[error("the lane died")]
+    LaneDied,
+    /// Too many calls wait.
+    #[error("too many calls wait for a lane")]
+    Busy,
+    /// The lane broke the protocol, and was killed.
+    #[error("the lane broke the protocol: {0}")]
+    Protocol(String),
+    /// The plugin was revoked under the call.
+    #[error("the call was stopped")]
+    Cancelled,
+    /// The lane can't load the component.
+    #[error("the component can't be loaded: {0}")]
+    Load(String),
+}
+
+/// An answer to a plugin's question. It must fit the question: `Done` to `Log`, `Put`, `Refresh` and `Notify`, `Name` to
+/// `Pseudonym` and `ViewerName`, `Value` to `Get`, `Existed` to `Delete`, `Sum` to `Add`, `Entries` to `Scan`; `Refused`
+/// to any but `Pseudonym` and `Log`, with an error that the function has. Another ends the call as a fault of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnedAnswer {
+    /// It is done.
+    Done,
+    /// The viewer's name; `None` for a guest.
+    Name(Option<String>),
+    /// The value; `None` when there is none.
+    Value(Option<Vec<u8>>),
+    /// Whether there was one.
+    Existed(bool),
+    /// The number now.
+    Sum(i64),
+    /// Keys and values, in order.
+    Entries(Vec<(String, Vec<u8>)>),
+    /// No, and why.
+    Refused(Refused),
+}
+
+/// What the lanes have done, for `/system` and for tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneStatistics {
+    /// The processes that are up.
+    pub pids: Vec<u32>,
+    /// Those that wait for work.
+    pub idle: usize,
+    /// Calls that wait for a lane.
+    pub waiting: usize,
+    /// Calls that came to an end, well or not.
+    pub calls: u64,
+    /// Lanes started after the first ones.
+    pub restarts: u64,
+    /// Layers of confinement that this system can't provide. Empty also before the first lane is up.
+    pub missing_layers: Vec<&'static str>,
+}
+
+impl Lanes {
+    /// Starts the lanes. Call it in a tokio runtime. It does not wait for them to be up, unless confinement is required.
+    ///
+    /// # Errors
+    /// When confinement is required and a layer is missing, or no lane can be started then.
+    pub fn start(options: LaneOptions) -> io::Result<Self> {
+        let lanes = match options.lanes {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            lanes => lanes,
+        };
+        let (dead, keeper) = mpsc::channel();
+        let inner = Arc::new(Inner {
+            dispatch: Mutex::default(),
+            dead,
+            calls: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
+        });
+        let (first, up) = mpsc::sync_channel(1);
+        let keeper = Keeper {
+            options: options.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            inner: Arc::downgrade(&inner),
+            dead: keeper,
+        };
+        // A thread that lives as long as the lanes: when the thread that started a process ends, the kernel takes that
+        // for the death of its parent.
+        std::thread::Builder::new()
+            .name("lanes".to_owned())
+            .spawn(move || keeper.run(lanes, &first))?;
+        if options.require_confinement {
+            up.recv().map_err(|_| io::Error::other("the lanes ended at once"))??;
+        }
+        Ok(Self(inner))
+    }
+
+    /// Runs one export of a component in a fresh instance.
+    ///
+    /// `answer` answers what the plugin asks, in the order of its questions; what `grants` doesn't hold, and what would
+    /// write in a pure call (`render`, `draw`), is refused before it gets there. A pure call whose lane dies under it is
+    /// run once more, and its questions are asked again.
+    ///
+    /// Dropping the future kills the lane, so that nothing of the call goes on.
+    ///
+    /// # Errors
+    /// See [`Fault`]. After any of them nothing more comes from the call.
+    pub async fn call(
+        &self,
+        component: &Arc<Component>,
+        grants: Grants,
+        limits: CallLimits,
+        deadline: Duration,
+        export: Export<'_>,
+        answer: &mut (dyn FnMut(Ask<'_>) -> OwnedAnswer + Send),
+    ) -> Result<Finished, Fault> {
+        let kind = Kind::of(&export);
+        let mut frame = Vec::new();
+        let call = ToLane::Call(Call {
+            component: component.number,
+            grants,
+            limits,
+            export,
+        });
+        frame::encode(&mut frame, &call, FRAME_TO_LANE_MAX)
+            .map_err(|_| Fault::Load("the call's settings and fields are longer than 512 KiB".to_owned()))?;
+        drop(call);
+        let job = Job {
+            component,
+            grants,
+            limits,
+            deadline,
+            kind,
+            frame: &frame,
+        };
+        let result = match self.attempt(&job, answer).await {
+            Err(Fault::LaneDied) if kind.is_pure() => self.attempt(&job, answer).await,
+            result => result,
+        };
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
+        result
+    }
+
+    async fn attempt(
+        &self,
+        job: &Job<'_>,
+        answer: &mut (dyn FnMut(Ask<'_>) -> OwnedAnswer + Send),
+    ) -> Result<Finished, Fault> {
+        let mut lease = self.lane(job.component.number).await?;
+        let result = lease.lane().converse(job, answer).await;
+        if lease.cancelled.load(Ordering::Relaxed) {
+            return Err(Fault::Cancelled);
+        }
+        // The lane goes on living when the conversation came to its end, whatever the end was.
+        lease.sound = matches!(result, Ok(_) | Err(Fault::Failed(..) | Fault::Load(_)));
+        result
+    }
+
+    /// Stops every call of this component that runs or waits, at once. Lanes that were in one are replaced.
+    pub fn cancel(&self, component: &Component) {
+        let mut dispatch = self.0.dispatch();
+        for running in dispatch
+            .running
+            .iter()
+            .filter(|running| running.component == component.number)
+        {
+            running.cancelled.store(true, Ordering::Relaxed);
+            kill(running.pid);
+        }
+        // Dropping their senders wakes them.
+        dispatch.waiting.retain(|waiting| waiting.component != component.number);
+    }
+
+    /// What the lanes have done so far.
+    pub fn statistics(&self) -> LaneStatistics {
+        let dispatch = self.0.dispatch();
+        LaneStatistics {
+            pids: dispatch.pids.clone(),
+            idle: dispatch.idle.len(),
+            waiting: dispatch.waiting.len(),
+            calls: self.0.calls.load(Ordering::Relaxed),
+            restarts: self.0.restarts.load(Ordering::Relaxed),
+            missing_layers: dispatch.missing_layers.clone(),
+        }
+    }
+
+    /// A free lane, now or after a wait.
+    async fn lane(&self, component: u32) -> Result<Lease, Fault> {
+        let granted = {
+            let mut dispatch = self.0.dispatch();
+            if let Some(lane) = dispatch.idle.pop() {
+                return Ok(self.0.lease(&mut dispatch, lane, component));
+            }
+            let of_this = dispatch
+                .waiting
+                .iter()
+                .filter(|waiting| waiting.component == component)
+                .count();
+            if dispatch.waiting.len() >= QUEUE_CALLS || of_this >= QUEUE_CALLS_OF_ONE {
+                return Err(Fault::Busy);
+            }
+            let (grant, granted) = oneshot::channel();
+            dispatch.waiting.push_back(Waiting { component, grant });
+            granted
+        };
+        match tokio::time::timeout(QUEUE_WAIT, granted).await {
+            Ok(Ok(lease)) => Ok(lease),
+            Ok(Err(_)) => Err(Fault::Cancelled),
+            Err(_) => Err(Fault::Busy),
+        }
+    }
+}
+
+/// What a call is, for as long as it lasts.
+struct Job<'a> {
+    component: &'a Arc<Component>,
+    grants: Grants,
+    limits: CallLimits,
+    deadline: Duration,
+    kind: Kind,
+    frame: &'a [u8],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Draw,
+    Render,
+    Act,
+}
+
+impl Kind {
+    fn of(export: &Export<'_>) -> Self {
+        match export {
+            Export::Draw(_) => Self::Draw,
+            Export::Render(_) => Self::Render,
+            Export::Act(..) => Self::Act,
+        }
+    }
+
+    fn is_pure(self) -> bool {
+        self != Self::Act
+    }
+
+    fn yields(self, outcome: &Outcome<'_>) -> bool {
+        match self {
+            Self::Draw => matches!(outcome, Outcome::Drawing(_)),
+            Self::Render => matches!(outcome, Outcome::View(_)),
+            Self::Act => matches!(outcome, Outcome::Acted(_)),
+        }
+    }
+}
+
+// ---- who gets a lane ----
+
+struct Inner {
+    dispatch: Mutex<Dispatch>,
+    /// Lanes to be replaced go to the keeper.
+    dead: mpsc::Sender<Lane>,
+    calls: AtomicU64,
+    restarts: AtomicU64,
+}
+
+#[derive(Default)]
+struct Dispatch {
+    idle: Vec<Lane>,
+    waiting: VecDeque<Waiting>,
+    running: Vec<Running>,
+    pids: Vec<u32>,
+    missing_layers: Vec<&'static str>,
+}
+
+struct Waiting {
+    component: u32,
+    grant: oneshot::Sender<Lease>,
+}
+
+struct Running {
+    component: u32,
+    pid: u32,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Inner {
+    fn dispatch(&self) -> MutexGuard<'_, Dispatch> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.dispatch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lease(self: &Arc<Self>, dispatch: &mut Dispatch, lane: Lane, component: u32) -> Lease {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        dispatch.running.push(Running {
+            component,
+            pid: lane.pid(),
+            cancelled: Arc::clone(&cancelled),
+        });
+        Lease {
+            lane: Some(lane),
+            pool: Arc::clone(self),
+            cancelled,
+            sound: true,
+        }
+    }
+
+    /// A lane is free: it goes to the next who waits, or rests.
+    fn free(self: &Arc<Self>, mut lane: Lane) {
+        loop {
+            let (grant, lease) = {
+                let mut dispatch = self.dispatch();
+                let Some(waiting) = dispatch.next() else {
+                    dispatch.idle.push(lane);
+                    return;
+                };
+                let lease = self.lease(&mut dispatch, lane, waiting.component);
+                (waiting.grant, lease)
+            };
+            // Whoever waited may have given up just now.
+            match grant.send(lease) {
+                Ok(()) => return,
+                Err(mut lease) => {
+                    self.dispatch()
+                        .running
+                        .retain(|running| !Arc::ptr_eq(&running.cancelled, &lease.cancelled));
+                    let Some(unused) = lease.lane.take() else { return };
+                    lane = unused;
+                }
+            }
+        }
+    }
+}
+
+impl Dispatch {
+    /// The waiting call whose plugin has the fewest calls running; the oldest among equals.
+    fn next(&mut self) -> Option<Waiting> {
+        let running = |component| {
+            self.running
+                .iter()
+                .filter(|running| running.component == component)
+                .count()
+        };
+        let first = (0..self.waiting.len()).min_by_key(|&at| running(self.waiting[at].component))?;
+        self.waiting.remove(first)
+    }
+}
+
+/// A lane in the hands of one call.
+struct Lease {
+    lane: Option<Lane>,
+    pool: Arc<Inner>,
+    cancelled: Arc<AtomicBool>,
+    /// Whether the lane may serve another call.
+    sound: bool,
+}
+
+impl Lease {
+    fn lane(&mut self) -> &mut Lane {
+        // From here on, whoever drops the lease before the conversation's end leaves a lane in the middle of a call.
+        self.sound = false;
+        self.lane.as_mut().expect("the lane is taken in `drop` only")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(lane) = self.lane.take() else { return };
+        let mut dispatch = self.pool.dispatch();
+        dispatch
+            .running
+            .retain(|running| !Arc::ptr_eq(&running.cancelled, &self.cancelled));
+        if self.sound && !self.cancelled.load(Ordering::Relaxed) {
+            drop(dispatch);
+            self.pool.free(lane);
+        } else {
+            dispatch.pids.retain(|pid| *pid != lane.pid());
+            drop(dispatch);
+            kill(lane.pid());
+            // Without a keeper the lane is dropped here, which is as good.
+            let _ = self.pool.dead.send(lane);
+        }
+    }
+}
+
+// ---- starting and replacing ----
+
+/// Starts lanes, waits for them to be ready, replaces those that died.
+struct Keeper {
+    options: LaneOptions,
+    runtime: tokio::runtime::Handle,
+    inner: Weak<Inner>,
+    dead: mpsc::Receiver<Lane>,
+}
+
+impl Keeper {
+    fn run(self, lanes: usize, first: &mpsc::SyncSender<io::Result<()>>) {
+        // All at once, then one after the other: they start side by side.
+        let mut starting: Vec<_> = (0..lanes).map(|_| self.spawn()).collect();
+        let mut failures = 0;
+        for lane in starting.drain(..) {
+            match lane.and_then(|lane| self.ready(lane)) {
+                Ok(lane) => {
+                    let _ = first.try_send(Ok(()));
+                    self.give(lane);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a lane does not start");
+                    let _ = first.try_send(Err(error));
+                    failures = 1;
+                    if !self.replace(&mut failures) {
+                        return;
+                    }
+                }
+            }
+        }
+        while let Ok(lane) = self.dead.recv() {
+            failures = if lane.calls == 0 { failures + 1 } else { 0 };
+            // Reaps the process.
+            drop(lane);
+            if !self.replace(&mut failures) {
+                return;
+            }
+        }
+    }
+
+    /// Starts a lane, however often it takes; false when nobody wants lanes any more.
+    fn replace(&self, failures: &mut u32) -> bool {
+        loop {
+            if *failures > 0 {
+                std::thread::sleep(
+                    BACK_OFF
+                        .1
+                        .min(BACK_OFF.0 * 2u32.saturating_pow((*failures - 1).min(16))),
+                );
+            }
+            let Some(inner) = self.inner.upgrade() else {
+                return false;
+            };
+            inner.restarts.fetch_add(1, Ordering::Relaxed);
+            drop(inner);
+            match self.spawn().and_then(|lane| self.ready(lane)) {
+                Ok(lane) => {
+                    self.give(lane);
+                    return true;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a lane does not start");
+                    *failures += 1;
+                }
+            }
+        }
+    }
+
+    fn give(&self, lane: Lane) {
+        if let Some(inner) = self.inner.upgrade() {
+            inner.dispatch().pids.push(lane.pid());
+            inner.free(lane);
+        }
+    }
+
+    fn spawn(&self) -> io::Result<(Killed, std::os::unix::net::UnixStream)> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        let child = Command::new(&self.options.executable)
+            .args(&self.options.arguments)
+            .env_clear()
+            .envs(ALLOCATOR)
+            .current_dir("/")
+            .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .spawn()?;
+        Ok((Killed(child), ours))
+    }
+
+    /// Waits for the lane's first frame.
+    fn ready(&self, (child, stream): (Killed, std::os::unix::net::UnixStream)) -> io::Result<Lane> {
+        const READY_BYTES: usize = 4 * 1024;
+        let until = Instant::now() + START_DEADLINE;
+        let mut header = [0; HEADER];
+        read_exact_until(&stream, &mut header, until)?;
+        let odd = || io::Error::other("a lane's first words are not those of a lane");
+        let mut body = vec![0; frame::length(header, READY_BYTES).ok_or_else(odd)?];
+        read_exact_until(&stream, &mut body, until)?;
+        let Ok((ToHost::Ready { layers }, [])) = postcard::take_from_bytes(&body) else {
+            return Err(odd());
+        };
+        let missing = missing_layers(&layers);
+        if let Some(inner) = self.inner.upgrade() {
+            inner.dispatch().missing_layers.clone_from(&missing);
+        }
+        if self.options.require_confinement && !missing.is_empty() {
+            let missing = missing.join(", ");
+            return Err(io::Error::other(format!(
+                "plugins can't be confined as `require_confinement` asks; missing on this system: {missing}"
+            )));
+        }
+        stream.set_nonblocking(true)?;
+        let _runtime = self.runtime.enter();
+        Ok(Lane {
+            stream: UnixStream::from_std(stream)?,
+            child,
+            loaded: HashMap::new(),
+            buffer: Vec::new(),
+            out: Vec::new(),
+            calls: 0,
+        })
+    }
+}
+
+fn read_exact_until(
+    mut stream: &std::os::unix::net::UnixStream,
+    mut buffer: &mut [u8],
+    until: Instant,
+) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let left = until
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(1));
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(buffer) {
+            Ok(0) => return Err(io::Error::other("the lane ended at its start")),
+            Ok(read) => buffer = &mut buffer[read..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the lane took too long to start",
+                ));
+            }
+            Err(error) => return Err(error),
+        }
+        if Instant::now() > until {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the lane took too long to start",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A child that does not outlive this value.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Kills a lane that has not been reaped: until then its number is nobody else's.
+fn kill(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
+// ---- talking to one ----
+
+/// A running lane.
+struct Lane {
+    stream: UnixStream,
+    child: Killed,
+    /// The components it holds, by number, with the call that used them last.
+    loaded: HashMap<u32, u64>,
+    /// The frame that was read last.
+    buffer: Vec<u8>,
+    /// The buffer for what is sent.
+    out: Vec<u8>,
+    /// Calls that this lane took on.
+    calls: u64,
+}
+
+impl Lane {
+    fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
+    /// The whole conversation of a call.
+    async fn converse(
+        &mut self,
+        job: &Job<'_>,
+        answer: &mut (dyn FnMut(Ask<'_>) -> OwnedAnswer + Send),
+    ) -> Result<Finished, Fault> {
+        self.calls += 1;
+        if self.loaded.insert(job.component.number, self.calls).is_none() {
+            // What fails here is no fault of the plugin's clock.
+            match tokio::time::timeout(LOAD_DEADLINE, self.load(job.component)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(fault)) => {
+                    self.loaded.remove(&job.component.number);
+                    return Err(fault);
+                }
+                Err(_) => return Err(Fault::LaneDied),
+            }
+        }
+        let started = Instant::now();
+        match tokio::time::timeout(job.deadline, self.exchange(job, answer)).await {
+            Ok(Ok((done, frame))) => Ok(Finished {
+                done,
+                _frame: frame,
+                wall: started.elapsed(),
+            }),
+            Ok(Err(fault)) => Err(fault),
+            Err(_) => Err(Fault::Deadline),
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        job: &Job<'_>,
+        answer: &mut (dyn FnMut(Ask<'_>) -> OwnedAnswer + Send),
+    ) -> Result<(Done<'static>, Vec<u8>), Fault> {
+        self.stream.write_all(job.frame).await.map_err(died)?;
+        // An honest lane counts the same and never gets here with more.
+        let mut asks_left = job.limits.host_calls;
+        let mut bytes_left = job.limits.host_call_bytes as usize;
+        loop {
+            self.read_frame().await?;
+            let (message, rest) = postcard::take_from_bytes::<ToHost<'_>>(&self.buffer).map_err(malformed)?;
+            if !rest.is_empty() {
+                return Err(Fault::Protocol("a frame with something behind its message".to_owned()));
+            }
+            match message {
+                ToHost::Ask(ask) => {
+                    let left = (asks_left.checked_sub(1), bytes_left.checked_sub(self.buffer.len()));
+                    let (Some(asks), Some(bytes)) = left else {
+                        return Err(Fault::Protocol("more questions than the call may ask".to_owned()));
+                    };
+                    (asks_left, bytes_left) = (asks, bytes);
+                    let answer = match forbidden(&ask, job) {
+                        Some(refused) => OwnedAnswer::Refused(refused),
+                        None => answer(ask),
+                    };
+                    self.answer(&answer).await?;
+                }
+                ToHost::Done(Done {
+                    result: Outcome::Failed(failure),
+                    usage,
+                }) => {
+                    return Err(Fault::Failed(failure, usage));
+                }
+                ToHost::Done(done) if job.kind.yields(&done.result) => {
+                    // SAFETY: `done` borrows from the bytes of `self.buffer`, which are on the heap and stay where they
+                    // are: the vector goes along with it, unchanged, and is dropped after it (see `Finished`).
+                    let done = unsafe { std::mem::transmute::<Done<'_>, Done<'static>>(done) };
+                    return Ok((done, std::mem::take(&mut self.buffer)));
+                }
+                ToHost::Done(_) => return Err(Fault::Protocol("a result of another export".to_owned())),
+                ToHost::Ready { .. } | ToHost::Loaded { .. } => {
+                    return Err(Fault::Protocol("a message that does not belong in a call".to_owned()));
+                }
+            }
+        }
+    }
+
+    async fn answer(&mut self, answer: &OwnedAnswer) -> Result<(), Fault> {
+        if frame::encode(&mut self.out, &ToLane::Answer(answer.borrow()), FRAME_TO_LANE_MAX).is_err() {
+            let refused = ToLane::Answer(Answer::Refused(Refused::TooLarge));
+            frame::encode(&mut self.out, &refused, FRAME_TO_LANE_MAX)
+                .map_err(|error| Fault::Protocol(error.to_string()))?;
+        }
+        self.stream.write_all(&self.out).await.map_err(died)
+    }
+
+    /// Hands a component to the lane: its file goes along as a descriptor.
+    async fn load(&mut self, component: &Component) -> Result<(), Fault> {
+        if self.loaded.len() > LOADED_COMPONENTS
+            && let Some(oldest) = self
+                .loaded
+                .iter()
+                .min_by_key(|(_, used)| **used)
+                .map(|(number, _)| *number)
+        {
+            self.loaded.remove(&oldest);
+            self.send(&ToLane::Unload { component: oldest }).await?;
+        }
+        let load = ToLane::Load {
+            component: component.number,
+            code_bytes: component.code_bytes,
+        };
+        frame::encode(&mut self.out, &load, FRAME_TO_LANE_MAX).map_err(|error| Fault::Protocol(error.to_string()))?;
+        let sent = self.stream.async_io(Interest::WRITABLE, || {
+            let descriptors = [component.file.as_fd()];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            control.push(SendAncillaryMessage::ScmRights(&descriptors));
+            Ok(rustix::net::sendmsg(
+                &self.stream,
+                &[IoSlice::new(&self.out)],
+                &mut control,
+                SendFlags::NOSIGNAL,
+            )?)
+        });
+        // A few bytes into an empty buffer: they go at once or not at all.
+        if sent.await.map_err(died)? != self.out.len() {
+            return Err(Fault::LaneDied);
+        }
+        self.read_frame().await?;
+        match postcard::take_from_bytes(&self.buffer).map_err(malformed)? {
+            (
+                ToHost::Loaded {
+                    component: number,
+                    error,
+                },
+                [],
+            ) if number == component.number => error.map_or(Ok(()), |error| Err(Fault::Load(error))),
+            _ => Err(Fault::Protocol(
+                "no word on the component that was to be loaded".to_owned(),
+            )),
+        }
+    }
+
+    async fn send(&mut self, message: &ToLane<'_>) -> Result<(), Fault> {
+        frame::encode(&mut self.out, message, FRAME_TO_LANE_MAX).map_err(|error| Fault::Protocol(error.to_string()))?;
+        self.stream.write_all(&self.out).await.map_err(died)
+    }
+
+    /// Reads one frame's body into `buffer`. The lane speaks in turn, so nothing may come behind it.
+    async fn read_frame(&mut self) -> Result<(), Fault> {
+        /// Most frames fit; a larger one is read in two.
+        const FIRST_READ: usize = 16 * 1024;
+        self.buffer.clear();
+        self.buffer.reserve(FIRST_READ);
+        let mut length = None;
+        loop {
+            if self.stream.read_buf(&mut self.buffer).await.map_err(died)? == 0 {
+                return Err(Fault::LaneDied);
+            }
+            if length.is_none()
+                && let Some(header) = self.buffer.first_chunk::<HEADER>()
+            {
+                let body = frame::length(*header, FRAME_TO_HOST_MAX)
+                    .ok_or_else(|| Fault::Protocol("a frame longer than 512 KiB".to_owned()))?;
+                self.buffer.reserve((HEADER + body).saturating_sub(self.buffer.len()));
+                length = Some(HEADER + body);
+            }
+            match length {
+                Some(length) if self.buffer.len() > length => {
+                    return Err(Fault::Protocol("more than one frame at once".to_owned()));
+                }
+                Some(length) if self.buffer.len() == length => {
+                    self.buffer.drain(..HEADER);
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn died(_: io::Error) -> Fault {
+    Fault::LaneDied
+}
+
+fn malformed(error: postcard::Error) -> Fault {
+    Fault::Protocol(format!("a frame that can't be read: {error}"))
+}
+
+/// What is refused whatever the closure would say. The lane refuses the same, but a lane is not believed.
+fn forbidden(ask: &Ask<'_>, job: &Job<'_>) -> Option<Refused> {
+    use neospace_runner::protocol::Scope;
+    let storage = |scope: Scope| match scope {
+        Scope::Installation => Grants::STORAGE,
+        Scope::Shared => Grants::SHARED_STORAGE,
+    };
+    let (needed, writes) = match ask {
+        Ask::Pseudonym => (Grants::default(), false),
+        Ask::ViewerName => (Grants::VIEWER_NAME, false),
+        Ask::Log { .. } => (Grants::LOG, false),
+        Ask::Get { scope, .. } | Ask::Scan { scope, .. } => (storage(*scope), false),
+        Ask::Put { scope, .. } | Ask::Delete { scope, .. } | Ask::Add { scope, .. } => (storage(*scope), true),
+        Ask::Refresh => (Grants::LIVE, true),
+        Ask::Notify { .. } => (Grants::NOTIFY_OWNER, true),
+    };
+    if !job.grants.contains(needed) {
+        return Some(Refused::Denied);
+    }
+    (writes && job.kind.is_pure()).then_some(Refused::ReadOnly)
+}
+
+impl OwnedAnswer {
+    fn borrow(&self) -> Answer<'_> {
+        match self {
+            Self::Done => Answer::Done,
+            Self::Name(name) => Answer::Name(name.as_deref()),
+            Self::Value(value) => Answer::Value(value.as_deref().map(Bytes)),
+            Self::Existed(existed) => Answer::Existed(*existed),
+            Self::Sum(sum) => Answer::Sum(*sum),
+            Self::Entries(entries) => Answer::Entries(
+                entries
+                    .iter()
+                    .map(|(key, value)| (key.as_str(), Bytes(value)))
+                    .collect(),
+            ),
+            Self::Refused(refused) => Answer::Refused(*refused),
+        }
+    }
+}

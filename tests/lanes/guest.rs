@@ -1,0 +1,143 @@
+//! Plugins written by hand in WebAssembly text, and made into components as a toolchain would.
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+
+const WORLD: &str = "package test:plugin;\nworld plugin {\n";
+
+/// A component of a core module, with the world's imports and exports given as in WIT, e.g.
+/// `import neospace:plugin/log@0.1.0;`.
+pub fn component(world: &str, module: &str) -> Vec<u8> {
+    let mut resolve = wit_parser::Resolve::default();
+    resolve
+        .push_str("plugin.wit", include_str!("../../plugin-api/wit/plugin.wit"))
+        .expect("the contract parses");
+    let package = resolve
+        .push_str("test.wit", &format!("{WORLD}{world}\n}}"))
+        .expect("the test's world parses");
+    let world = resolve.select_world(&[package], None).expect("the world is there");
+    let mut module = wat::parse_str(module).expect("the test's module parses");
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("the metadata fits");
+    let mut encoder = ComponentEncoder::default();
+    encoder
+        .module(&module)
+        .expect("the module fits its world")
+        .encode()
+        .expect("the component encodes")
+}
+
+/// The type of `widget.render` in core WebAssembly.
+const RENDER: &str = r#"(func (export "neospace:plugin/widget@0.1.0#render")
+    (param $now i64) (param $seed i64) (param $offset i32) (param $locale i32) (param $locale_len i32)
+    (param $wall i32) (param $wall_len i32) (param $viewer i32) (param $width i32) (param $height i32)
+    (param $settings i32) (param $settings_len i32) (result i32)"#;
+
+/// The type of `actions.act`: its arguments don't fit on the stack and come in memory.
+const ACT: &str = r#"(func (export "neospace:plugin/actions@0.1.0#act") (param $arguments i32) (result i32)"#;
+
+/// A memory, and an allocator that never frees. Data stands below 64 KiB, the heap above it.
+pub const MEMORY: &str = r#"
+    (memory (export "memory") 2)
+    (global $heap (mut i32) (i32.const 65536))
+    (func $allocate (export "cabi_realloc") (param $old i32) (param $old_size i32) (param $align i32) (param $size i32)
+        (result i32) (local $at i32)
+        (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+        (global.set $heap (i32.add (local.get $at) (local.get $size)))
+        (block $fits
+            (br_if $fits (i32.le_u (global.get $heap) (i32.mul (memory.size) (i32.const 65536))))
+            (br_if $fits (i32.ge_s (memory.grow (i32.add (i32.shr_u (local.get $size) (i32.const 16)) (i32.const 1)))
+                (i32.const 0)))
+            unreachable)
+        (local.get $at))
+    ;; A view at 16 of one text node at 64: where and how long the text is, the caller says.
+    (func $text (param $at i32) (param $length i32) (result i32)
+        (i32.store (i32.const 16) (i32.const 64)) (i32.store (i32.const 20) (i32.const 1))
+        (i32.store (i32.const 24) (i32.const 48)) (i32.store (i32.const 28) (i32.const 1))
+        (i32.store (i32.const 32) (i32.const 0))
+        (i32.store (i32.const 48) (i32.const 0))
+        (i32.store (i32.const 64) (i32.const 0))
+        (i32.store (i32.const 68) (local.get $at)) (i32.store (i32.const 72) (local.get $length))
+        (i32.const 16))
+"#;
+
+/// A widget whose `render` is `body`, with `more` beside it in the module.
+pub fn widget(body: &str, more: &str) -> Vec<u8> {
+    widget_importing("", "", body, more)
+}
+
+/// The same, with imports: as WIT, and as the core module declares them.
+pub fn widget_importing(wit: &str, core: &str, body: &str, more: &str) -> Vec<u8> {
+    component(
+        &format!("{wit}\nexport neospace:plugin/widget@0.1.0;"),
+        &widget_module(core, body, more),
+    )
+}
+
+fn widget_module(core: &str, body: &str, more: &str) -> String {
+    format!("(module {core} {MEMORY} {RENDER} {body}) {more})")
+}
+
+/// A widget with actions: `act` is `body`; `render` shows "ready".
+pub fn interactive(wit: &str, core: &str, body: &str) -> Vec<u8> {
+    component(
+        &format!("{wit}\nexport neospace:plugin/widget@0.1.0;\nexport neospace:plugin/actions@0.1.0;"),
+        &format!(
+            r#"(module {core} {MEMORY} {KEY} (data (i32.const 1040) "ready")
+            {RENDER} (call $text (i32.const 1040) (i32.const 5)))
+            {ACT} {body}))"#
+        ),
+    )
+}
+
+/// A widget that shows "hello", as a component and as the text of its core module.
+pub fn hello() -> Vec<u8> {
+    component("export neospace:plugin/widget@0.1.0;", &hello_module())
+}
+
+/// See [`hello`].
+pub fn hello_module() -> String {
+    widget_module(
+        "",
+        "(call $text (i32.const 1024) (i32.const 5))",
+        r#"(data (i32.const 1024) "hello")"#,
+    )
+}
+
+/// The key that the storage plugins use.
+pub const KEY: &str = r#"(data (i32.const 1024) "visits")"#;
+
+pub const LOG_WIT: &str = "import neospace:plugin/log@0.1.0;";
+pub const LOG_CORE: &str = r#"(import "neospace:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#;
+
+pub const STORAGE_WIT: &str = "import neospace:plugin/storage@0.1.0;";
+pub const STORAGE_CORE: &str = r#"
+    (import "neospace:plugin/storage@0.1.0" "get" (func $get (param i32 i32 i32)))
+    (import "neospace:plugin/storage@0.1.0" "put" (func $put (param i32 i32 i32 i32 i32 i64 i32)))
+    (import "neospace:plugin/storage@0.1.0" "add" (func $add (param i32 i32 i64 i32)))
+"#;
+
+/// Adds 2 to "visits", puts its first three letters under it, gets it, and says what it got.
+pub const COUNT_AND_SAY: &str = "
+    (call $add (i32.const 1024) (i32.const 6) (i64.const 2) (i32.const 2048))
+    (if (i64.ne (i64.load (i32.const 2056)) (i64.const 42)) (then unreachable))
+    (call $put (i32.const 1024) (i32.const 6) (i32.const 1024) (i32.const 3) (i32.const 1) (i64.const 9) (i32.const 2048))
+    (if (i32.load8_u (i32.const 2048)) (then unreachable))
+    (call $get (i32.const 1024) (i32.const 6) (i32.const 2048))
+    ;; ok(some(pointer, length)) becomes ok({ message: some(pointer, length) })
+    (i32.store (i32.const 3072) (i32.const 0)) (i32.store (i32.const 3076) (i32.const 1))
+    (i32.store (i32.const 3080) (i32.load (i32.const 2056))) (i32.store (i32.const 3084) (i32.load (i32.const 2060)))
+    (i32.const 3072)";
+
+/// Puts, and refuses with the number of the error it got.
+pub const ERROR_OF_PUT: &str = "
+    (call $put (i32.const 1024) (i32.const 6) (i32.const 1024) (i32.const 3) (i32.const 0) (i64.const 0) (i32.const 2048))
+    (if (i32.ne (i32.load8_u (i32.const 2048)) (i32.const 1)) (then unreachable))
+    (i32.store8 (i32.const 1024) (i32.add (i32.const 48) (i32.load8_u (i32.const 2049))))
+    (i32.store (i32.const 3072) (i32.const 1))
+    (i32.store (i32.const 3076) (i32.const 1024)) (i32.store (i32.const 3080) (i32.const 1))
+    (i32.store (i32.const 3084) (i32.const 0))
+    (i32.const 3072)";
+
+/// Renders what is kept under \"visits\".
+pub const SHOW_KEPT: &str = "
+    (call $get (i32.const 1024) (i32.const 6) (i32.const 2048))
+    (call $text (i32.load (i32.const 2056)) (i32.load (i32.const 2060)))";
