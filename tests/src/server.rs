@@ -75,9 +75,14 @@ impl Server {
 
     /// Somebody new with an account, logged in.
     pub fn person(&self, name: &str) -> Person {
-        let person = Person::new(name, self.address);
+        let person = self.newcomer(name);
         person.register();
         person
+    }
+
+    /// Somebody who wants to be called `name`, and has no account yet.
+    pub fn newcomer(&self, name: &str) -> Person {
+        Person::new(name, self.address)
     }
 
     /// Where it listens.
