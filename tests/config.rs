@@ -12,7 +12,7 @@ fn a_wrong_configuration_stops_the_start_and_says_where_and_what_is_allowed() {
             2,
             &["sometimes", "open", "invite", "closed"],
         ),
-        ("\n\nlisten = \"here\"\n", 3, &["listen"]),
+        ("\n\nlisten = \"here\"\n", 3, &["listen", "127.0.0.1:5000"]),
         ("[limits]\nbody_kib = 1\n", 2, &["body_kib", "16"]),
         ("[limits]\nbody_kib = \"much\"\n", 2, &["much"]),
         ("[limits]\nbodies = 1\n", 2, &["bodies", "body_kib"]),
@@ -97,7 +97,6 @@ fn a_taken_address_and_a_data_folder_in_use_are_said_plainly() {
         .argument("--listen")
         .argument(&server.address().to_string())
         .refuse();
-    // (The harness says --listen first; the last one counts.)
     assert!(
         !status.success() && log.contains(&server.address().to_string()),
         "{log}"

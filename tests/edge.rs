@@ -40,14 +40,12 @@ impl Edge {
             .arg("--config")
             .arg(root().join("Caddyfile"));
         caddy
-            .env("NEOSPACE_UPSTREAM", host.address().to_string())
-            .env("NEOSPACE_FILES", root());
+            .env("EDGE_UPSTREAM", host.address().to_string())
+            .env("EDGE_FILES", root());
         caddy
-            .env("NEOSPACE_HTTPS_PORT", https.to_string())
-            .env("NEOSPACE_HTTP_PORT", http.to_string());
-        caddy
-            .env("NEOSPACE_CADDY_ADMIN", "off")
-            .env("NEOSPACE_SITE", "localhost");
+            .env("EDGE_HTTPS_PORT", https.to_string())
+            .env("EDGE_HTTP_PORT", http.to_string());
+        caddy.env("EDGE_ADMIN", "off").env("EDGE_SITE", "localhost");
         // Its authority, and nothing of this machine's user.
         caddy
             .env("XDG_DATA_HOME", folder.path())
@@ -256,10 +254,7 @@ fn assets_come_from_the_disk_under_any_hash_and_nothing_else_does() {
     );
     let fixed = edge.curl(&[], &path).expect("200");
     assert!(fixed.body == fs::read(vendored).expect("it can be read"), "{path}");
-    let script = edge.curl(&[], "/ui/0123456789abcdef/js/live.js");
-    if script.status == "200" {
-        assert!(script.header("content-type").contains("javascript"), "{}", script.head);
-    }
+    edge.host.start_again();
     for path in [
         "/ui/0123456789abcdef/../Cargo.toml",
         "/ui/0123456789abcdef/../../Cargo.toml",
@@ -272,17 +267,12 @@ fn assets_come_from_the_disk_under_any_hash_and_nothing_else_does() {
         "/templates/error.html",
     ] {
         let answer = edge.curl(&[], path);
-        assert!(
-            answer.status == "502" || answer.status == "404" || answer.status == "400",
-            "{path}: {}",
-            answer.head
-        );
+        assert_eq!(answer.status, "404", "{path}: {}", answer.head);
         assert!(
             !String::from_utf8_lossy(&answer.body).contains("[workspace]"),
             "{path} reads the disk"
         );
     }
-    edge.host.start_again();
 }
 
 fn first_file(folder: &Path) -> PathBuf {
@@ -344,8 +334,10 @@ fn what_is_too_large_does_not_reach_the_host() {
         options.extend(more);
         edge.curl(&options, "/login")
     };
-    post(&["--data-binary", &data, "-H", "Transfer-Encoding: chunked"]).expect("413");
-    post(&["--data-binary", &data]).expect("413");
+    for version in ["--http1.1", "--http2"] {
+        post(&[version, "--data-binary", &data]).expect("413");
+    }
+    post(&["--http1.1", "--data-binary", &data, "-H", "Transfer-Encoding: chunked"]).expect("413");
     post(&["--data-binary", "name=ana&auth="]).expect("422");
     let head = "X: ".to_owned() + &"x".repeat(40 * 1024);
     edge.curl(&["--http1.1", "-H", &head], "/login").expect("431");
@@ -417,9 +409,9 @@ fn a_browser_registers_and_stays_connected_through_the_edge() {
     let browser = Browser::start_with(&["--ignore-certificate-errors"]);
     let page = browser.page();
     page.goto(&edge.url("/register"));
-    page.fill("#register [name=name]", "ana")
-        .fill("#register input[type=password]", PASSWORD);
-    page.click("#register button[type=submit]").wait_for_path("/wall/ana");
+    page.fill("#register-name", "ana").fill("#register-password", PASSWORD);
+    page.click("neo-register button[type=submit]")
+        .wait_for_path("/wall/ana");
     let cookies = page.call("Network.getCookies", serde_json::json!({}));
     let session = &cookies["cookies"][0];
     assert_eq!(

@@ -20,6 +20,7 @@ pub const FILE: &str = "neospace.toml";
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where to listen.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// The folder of the database, the plugins and the compiled code.
     pub data: PathBuf,
@@ -143,6 +144,15 @@ pub struct PluginLimits {
     pub fuel_per_second: Option<u64>,
 }
 
+fn address<'de, D: serde::Deserializer<'de>>(value: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(value)?;
+    text.parse().map_err(|_| {
+        serde::de::Error::custom(
+            "not an address; allowed is an IP address with a port, e.g. 127.0.0.1:5000 or [::1]:5000",
+        )
+    })
+}
+
 fn yes() -> bool {
     true
 }
@@ -250,11 +260,15 @@ impl Config {
             None => file.to_owned(),
         };
         // Once from the text alone: its errors know their lines.
-        let from_file: Config =
-            toml::from_str(text).map_err(|e| ConfigError(vec![format!("{}: {}", place(e.span()), e.message())]))?;
-        let mut table: toml::Table = text
-            .parse()
-            .map_err(|e: toml::de::Error| ConfigError(vec![format!("{}: {}", place(e.span()), e.message())]))?;
+        let fault = |error: toml::de::Error| {
+            let line = error
+                .span()
+                .and_then(|span| text.lines().nth(line_of(text, span.start) - 1));
+            let line = line.map(|line| format!("{}: ", line.trim())).unwrap_or_default();
+            ConfigError(vec![format!("{}: {line}{}", place(error.span()), error.message())])
+        };
+        let from_file: Config = toml::from_str(text).map_err(fault)?;
+        let mut table: toml::Table = text.parse().map_err(fault)?;
         let mut overridden = false;
         for (name, value) in variables {
             set_variable(&mut table, &name, &value)?;

@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use include_dir::{Dir, include_dir};
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, escape_formatter};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -137,17 +137,40 @@ fn environment(
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_trim_blocks(true);
     env.set_lstrip_blocks(true);
+    env.set_formatter(write_value);
     for (name, value) in globals {
         env.add_global(*name, value.clone());
     }
     let (ui, fixed) = (format!("/ui/{ui_hash}/"), format!("/static/{static_hash}/"));
-    env.add_function("asset", move |path: &str| format!("{ui}{path}"));
-    env.add_function("static", move |path: &str| format!("{fixed}{path}"));
+    let safe = minijinja::Value::from_safe_string;
+    env.add_function("asset", move |path: &str| safe(format!("{ui}{path}")));
+    env.add_function("static", move |path: &str| safe(format!("{fixed}{path}")));
     match sources {
         Some(sources) => env.set_loader(minijinja::path_loader(sources.join("templates"))),
         None => add_templates(&mut env, &TEMPLATES)?,
     }
     Ok(env)
+}
+
+/// Writes a value as text or in an attribute. minijinja's own way turns each slash into six characters.
+fn write_value(out: &mut Output, state: &State, value: &minijinja::Value) -> Result<(), minijinja::Error> {
+    let Some(text) = value.as_str().filter(|_| !value.is_safe() && matches!(state.auto_escape(), AutoEscape::Html)) else {
+        return escape_formatter(out, state, value);
+    };
+    let mut rest = text;
+    while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+        let escaped = match rest.as_bytes()[at] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            _ => "&#39;",
+        };
+        out.write_str(&rest[..at])?;
+        out.write_str(escaped)?;
+        rest = &rest[at + 1..];
+    }
+    Ok(out.write_str(rest)?)
 }
 
 fn add_templates(env: &mut Environment<'static>, dir: &'static Dir) -> Result<(), Error> {

@@ -16,10 +16,10 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::de::DeserializeOwned;
@@ -38,6 +38,8 @@ const HEADERS_MOST: usize = 64;
 const HEAD_MOST: usize = 32 * 1024;
 /// Fields that one form may have.
 const FIELDS_MOST: usize = 1_000;
+/// Bytes of a body beyond its limit that are still read, so that the refusal can be.
+const DISCARD_MOST: usize = 4 * 1024 * 1024;
 /// How long open requests may take once the server shuts down.
 const SHUTDOWN_LONGEST: Duration = Duration::from_secs(5);
 /// How long the loop waits when the system has no descriptors left.
@@ -242,24 +244,31 @@ async fn receive(app: &App, request: Request) -> Result<Request, Error> {
     let limits = &app.config().limits;
     let most = limits.body_kib as usize * 1024;
     let (parts, body) = request.into_parts();
-    let announced = parts
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > most) {
-        return Err(Error::TooLarge { most });
+    let body = timeout(Duration::from_secs(limits.body_seconds.into()), collect(body, most))
+        .await
+        .map_err(|_| Error::Timeout)??;
+    Ok(Request::from_parts(parts, body.into()))
+}
+
+/// The whole body. What is larger than `most` is read on and thrown away for a while: a browser that is cut off while
+/// it still sends shows its own error instead of ours.
+async fn collect(mut body: Body, most: usize) -> Result<Bytes, Error> {
+    let (mut kept, mut length) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::BadRequest("The request's body broke off.".into()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length <= most {
+            kept.extend_from_slice(&data);
+        } else if length > most + DISCARD_MOST {
+            break;
+        }
     }
-    let body = timeout(
-        Duration::from_secs(limits.body_seconds.into()),
-        Limited::new(body, most).collect(),
-    )
-    .await
-    .map_err(|_| Error::Timeout)?
-    .map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-        Some(_) => Error::TooLarge { most },
-        None => Error::BadRequest("The request's body broke off.".into()),
-    })?;
-    Ok(Request::from_parts(parts, body.to_bytes().into()))
+    if length > most {
+        Err(Error::TooLarge { most })
+    } else {
+        Ok(kept.freeze())
+    }
 }
 
 /// How many connections there are, in all and by address.
@@ -466,9 +475,14 @@ pub struct Query<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let axum::extract::Query(value) = axum::extract::Query::from_request_parts(parts, state)
-            .await
-            .map_err(|error| Error::BadRequest(format!("The address is wrong: {}.", error.body_text())))?;
+        let axum::extract::Query(value) =
+            axum::extract::Query::from_request_parts(parts, state)
+                .await
+                .map_err(|error| {
+                    let why = error.body_text();
+                    let why = why.rsplit_once("query string: ").map_or(why.as_str(), |(_, why)| why);
+                    Error::BadRequest(format!("The address is wrong: {why}."))
+                })?;
         Ok(Self(value))
     }
 }

@@ -425,12 +425,14 @@ pub fn neospace() -> PathBuf {
 
 fn serve(folder: &Path, listen: &str, arguments: &[String], variables: &[(String, String)]) -> Command {
     let mut command = Command::new(neospace());
-    command
-        .args(["serve", "--listen", listen])
-        .arg("--config")
-        .arg(folder.join("neospace.toml"))
-        .arg("--data")
-        .arg(folder.join("data"));
+    command.arg("serve").arg("--config").arg(folder.join("neospace.toml"));
+    let given = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    if !given("--listen") {
+        command.args(["--listen", listen]);
+    }
+    if !given("--data") {
+        command.arg("--data").arg(folder.join("data"));
+    }
     command
         .args(arguments)
         .current_dir(folder)

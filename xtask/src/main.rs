@@ -128,17 +128,10 @@ fn test(runner: Vec<OsString>) -> Result<()> {
 }
 
 fn bench(arguments: Vec<OsString>) -> Result<()> {
-    let neospace = build_host(true)?;
-    build_plugins(&neospace)?;
+    build_plugins(&build_host(true)?)?;
     let mut command = cargo();
-    command
-        .args(["run", "--quiet", "--release", "--package", "neospace-bench", "--"])
-        .args(arguments);
-    call(
-        command
-            .env("NEOSPACE_BIN", neospace)
-            .env("NEOSPACE_PLUGINS", target().join("plugins")),
-    )
+    command.args(["run", "--quiet", "--release", "--package", "neospace-bench", "--"]);
+    call(command.args(arguments))
 }
 
 /// Licences, bans and sources must hold; advisories too, unless their database is out of reach, which is said.
