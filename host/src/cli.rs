@@ -1,5 +1,7 @@
 //! The command line.
 
+mod operator;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
@@ -25,13 +27,21 @@ enum Command {
     Check(Place),
     /// Tells the running server to read its configuration again.
     Reload(Place),
-    /// Plugins: for their authors.
+    /// Plugins: for those who write them and for those who run them.
     #[command(subcommand)]
-    Plugin(crate::author::Command),
+    Plugin(Plugin),
+}
+
+#[derive(Subcommand)]
+enum Plugin {
+    #[command(flatten)]
+    Author(crate::author::Command),
+    #[command(flatten)]
+    Operator(operator::Command),
 }
 
 /// Where the configuration and the data are.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Debug)]
 pub struct Place {
     /// The configuration file. It need not exist: every key has a default.
     #[arg(long, value_name = "FILE", default_value = config::FILE)]
@@ -92,7 +102,8 @@ pub fn run() -> ExitCode {
             .map_err(Into::into)
             .map(|_| println!("The configuration is fine.")),
         Command::Reload(place) => reload(&place),
-        Command::Plugin(command) => return crate::author::main(command),
+        Command::Plugin(Plugin::Author(command)) => return crate::author::main(command),
+        Command::Plugin(Plugin::Operator(command)) => operator::run(command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -93,11 +93,13 @@ pub fn build_one(project: Project, messages: Messages) -> Result<Built> {
 pub fn build(projects: &[Project], messages: Messages) -> Result<Vec<Built>> {
     let dirs: Vec<&Path> = projects.iter().map(|project| project.dir.as_path()).collect();
     let components = components(&dirs, messages)?;
-    let pack = |(project, component): (&Project, Component)| Ok(Built {
-        id: project.id.clone(),
-        bytes: embed(&component.bytes, &project.manifest)?,
-        default_out: component.out_dir.join(format!("{}.wasm", project.id)),
-    });
+    let pack = |(project, component): (&Project, Component)| {
+        Ok(Built {
+            id: project.id.clone(),
+            bytes: embed(&component.bytes, &project.manifest)?,
+            default_out: component.out_dir.join(format!("{}.wasm", project.id)),
+        })
+    };
     projects.iter().zip(components).map(pack).collect()
 }
 
@@ -126,7 +128,10 @@ pub fn components(dirs: &[&Path], messages: Messages) -> Result<Vec<Component>> 
             .ok_or_else(|| anyhow!("cargo built {}, but no .wasm file came out", dir.display()))?;
         let bytes = componentise(&fs::read(file).with_context(|| file.display().to_string())?)
             .with_context(|| dir.display().to_string())?;
-        Ok(Component { bytes, out_dir: package.target_directory.join("plugins") })
+        Ok(Component {
+            bytes,
+            out_dir: package.target_directory.join("plugins"),
+        })
     };
     dirs.iter().zip(&packages).map(read).collect()
 }
@@ -134,7 +139,11 @@ pub fn components(dirs: &[&Path], messages: Messages) -> Result<Vec<Component>> 
 /// Packs a `.wasm` file that another tool built.
 pub fn pack_file(project: &Project, file: &Path) -> Result<Built> {
     let default_out = project.dir.join("target/plugins").join(format!("{}.wasm", project.id));
-    Ok(Built { id: project.id.clone(), bytes: embed(&read_component(file)?, &project.manifest)?, default_out })
+    Ok(Built {
+        id: project.id.clone(),
+        bytes: embed(&read_component(file)?, &project.manifest)?,
+        default_out,
+    })
 }
 
 /// The component in a file, which may hold a core module that names its world.
@@ -240,7 +249,11 @@ fn compile(root: &Path, packages: &[&Package], messages: Messages) -> Result<BTr
     command
         .args(["build", "--profile=plugin", "--lib", "--target", TARGET])
         .arg("--message-format=json-render-diagnostics")
-        .args(if messages == Messages::Keep { &["--quiet", "--color=never"][..] } else { &["--color=auto"] })
+        .args(if messages == Messages::Keep {
+            &["--quiet", "--color=never"][..]
+        } else {
+            &["--color=auto"]
+        })
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(root)?)
         .stderr(if messages == Messages::Keep {
             Stdio::piped()
@@ -398,7 +411,9 @@ pub fn summary(bytes: &[u8], file: &Path) -> Result<String> {
         Err(why) => why,
     };
     let (file, size, hash) = (file.display(), kib(bytes.len()), hash(bytes));
-    Ok(format!("{file}\n  size          {size}\n  sha256        {hash}\n  role          {roles}\n  capabilities  {capabilities}"))
+    Ok(format!(
+        "{file}\n  size          {size}\n  sha256        {hash}\n  role          {roles}\n  capabilities  {capabilities}"
+    ))
 }
 
 /// What a plugin is, as its author calls it.
@@ -413,7 +428,10 @@ pub fn roles_in_words(roles: Roles) -> &'static str {
 /// What a component imports and exports, without compiling it.
 pub fn inspect(component: &[u8]) -> Result<Inspection> {
     use wasmparser::Payload;
-    let mut inspection = Inspection { imports: Vec::new(), exports: Vec::new() };
+    let mut inspection = Inspection {
+        imports: Vec::new(),
+        exports: Vec::new(),
+    };
     let mut depth = 0_u32;
     for payload in wasmparser::Parser::new(0).parse_all(component) {
         match payload.context("the component can't be read")? {

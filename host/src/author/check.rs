@@ -17,7 +17,13 @@ use crate::plugins::{
 const LARGE_BYTES: usize = 1024 * 1024;
 
 /// What is linked of WASI: it loads, and there is nothing to be had from it.
-const INERT: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
+const INERT: [&str; 5] = [
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:filesystem/",
+    "wasi:io/",
+    "wasi:random/",
+];
 
 /// One thing to say about a plugin.
 #[derive(Debug, Serialize)]
@@ -40,7 +46,11 @@ enum Level {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.level == Level::Error { "error: " } else { "hint: " })?;
+        f.write_str(if self.level == Level::Error {
+            "error: "
+        } else {
+            "hint: "
+        })?;
         match (&self.file, self.line) {
             (Some(file), Some(line)) => write!(f, "{file}:{line}: ")?,
             (Some(file), None) => write!(f, "{file}: ")?,
@@ -56,11 +66,21 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     fn error(&mut self, file: Option<&str>, line: Option<usize>, message: impl Into<String>) {
-        self.0.push(Finding { level: Level::Error, file: file.map(Into::into), line, message: message.into() });
+        self.0.push(Finding {
+            level: Level::Error,
+            file: file.map(Into::into),
+            line,
+            message: message.into(),
+        });
     }
 
     fn hint(&mut self, file: Option<&str>, line: Option<usize>, message: impl Into<String>) {
-        self.0.push(Finding { level: Level::Hint, file: file.map(Into::into), line, message: message.into() });
+        self.0.push(Finding {
+            level: Level::Hint,
+            file: file.map(Into::into),
+            line,
+            message: message.into(),
+        });
     }
 
     fn manifest(&mut self, errors: ManifestErrors) {
@@ -78,7 +98,11 @@ pub fn main(options: &Check) -> Result<ExitCode> {
     } else {
         folder(options, &mut findings)?
     };
-    let errors = findings.0.iter().filter(|finding| finding.level == Level::Error).count();
+    let errors = findings
+        .0
+        .iter()
+        .filter(|finding| finding.level == Level::Error)
+        .count();
     if options.json {
         println!("{}", serde_json::to_string(&findings.0)?);
     } else {
@@ -90,7 +114,11 @@ pub fn main(options: &Check) -> Result<ExitCode> {
             (0, hints) => println!("{name} can be installed; {hints} {}.", plural(hints, "hint")),
             (errors, 0) => println!("{name} can't be installed: {errors} {}.", plural(errors, "error")),
             (errors, hints) => {
-                println!("{name} can't be installed: {errors} {}, {hints} {}.", plural(errors, "error"), plural(hints, "hint"));
+                println!(
+                    "{name} can't be installed: {errors} {}, {hints} {}.",
+                    plural(errors, "error"),
+                    plural(hints, "hint")
+                );
             }
         }
     }
@@ -98,51 +126,79 @@ pub fn main(options: &Check) -> Result<ExitCode> {
 }
 
 fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
+    if count == 1 {
+        word.to_owned()
+    } else {
+        format!("{word}s")
+    }
 }
 
 /// Checks a project; answers what to call it.
 fn folder(options: &Check, findings: &mut Findings) -> Result<String> {
     let (dir, text) = project::read(&options.plugin)?;
-    let manifest = Manifest::parse(&text, false).map_err(|errors| findings.manifest(errors)).ok();
+    let manifest = Manifest::parse(&text, false)
+        .map_err(|errors| findings.manifest(errors))
+        .ok();
     // Icon and sheet are looked at even when something else is wrong with the manifest.
     let document = text.parse::<toml_edit::DocumentMut>().ok();
     let named = |key: &str| Some(document.as_ref()?.get(key)?.as_str()?.to_owned());
-    for (key, look) in [("icon", look_at_icon as fn(&str, &str, &mut Findings)), ("css", look_at_css)] {
+    for (key, look) in [
+        ("icon", look_at_icon as fn(&str, &str, &mut Findings)),
+        ("css", look_at_css),
+    ] {
         let Some(name) = named(key) else { continue };
         match fs::read_to_string(dir.join(&name)) {
             Ok(source) => look(&name, &source, findings),
-            Err(error) => findings.error(Some("plugin.toml"), None, format!("`{key}`: {name} can't be read: {error}")),
+            Err(error) => findings.error(
+                Some("plugin.toml"),
+                None,
+                format!("`{key}`: {name} can't be read: {error}"),
+            ),
         }
     }
     let component = match &options.wasm {
         Some(file) => build::read_component(file),
-        None => build::components(&[&dir], build::Messages::Keep).and_then(|mut built| built.pop().context("nothing was built")).map(|built| built.bytes),
+        None => build::components(&[&dir], build::Messages::Keep)
+            .and_then(|mut built| built.pop().context("nothing was built"))
+            .map(|built| built.bytes),
     };
-    let component = component.map_err(|error| findings.error(None, None, format!("{error:#}"))).ok();
+    let component = component
+        .map_err(|error| findings.error(None, None, format!("{error:#}")))
+        .ok();
     if let Some(manifest) = &manifest {
         hints(manifest, &text, findings);
     }
     if let Some(component) = &component {
         look_at_component(component, manifest.as_ref(), Some(&text), findings);
     }
-    Ok(manifest.map_or_else(|| dir.display().to_string(), |manifest| format!("{} {}", manifest.name, manifest.version)))
+    Ok(manifest.map_or_else(
+        || dir.display().to_string(),
+        |manifest| format!("{} {}", manifest.name, manifest.version),
+    ))
 }
 
 /// Checks a plugin's file; answers what to call it.
 fn file(path: &Path, findings: &mut Findings) -> Result<String> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-    let manifest = manifest::extract(&bytes).map_err(|errors| findings.manifest(errors)).ok();
+    let manifest = manifest::extract(&bytes)
+        .map_err(|errors| findings.manifest(errors))
+        .ok();
     if wasmparser::Parser::is_component(&bytes) {
         look_at_component(&bytes, manifest.as_ref(), None, findings);
     }
-    Ok(manifest.map_or_else(|| path.display().to_string(), |manifest| format!("{} {}", manifest.name, manifest.version)))
+    Ok(manifest.map_or_else(
+        || path.display().to_string(),
+        |manifest| format!("{} {}", manifest.name, manifest.version),
+    ))
 }
 
 fn look_at_icon(name: &str, source: &str, findings: &mut Findings) {
     let Err(message) = icon::rebuild(source) else { return };
     // "line 3: …", where the icon's reader knows it.
-    let at = message.strip_prefix("line ").and_then(|rest| rest.split_once(": ")).and_then(|(line, rest)| Some((line.parse().ok()?, rest)));
+    let at = message
+        .strip_prefix("line ")
+        .and_then(|rest| rest.split_once(": "))
+        .and_then(|(line, rest)| Some((line.parse().ok()?, rest)));
     match at {
         Some((line, rest)) => findings.error(Some(name), Some(line), rest),
         None => findings.error(Some(name), None, &*message),
@@ -159,7 +215,10 @@ fn look_at_css(name: &str, source: &str, findings: &mut Findings) {
         Ok(_) => {
             let fixed = |line: &str| {
                 let value = line.split_once(':').map_or("", |(_, value)| value);
-                let hex = value.split('#').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_hexdigit()));
+                let hex = value
+                    .split('#')
+                    .skip(1)
+                    .any(|rest| rest.starts_with(|c: char| c.is_ascii_hexdigit()));
                 hex || value.contains("rgb(") || value.contains("hsl(")
             };
             if let Some(line) = source.lines().position(fixed) {
@@ -175,17 +234,36 @@ fn look_at_css(name: &str, source: &str, findings: &mut Findings) {
 fn hints(manifest: &Manifest, text: &str, findings: &mut Findings) {
     let about = Some("plugin.toml");
     if manifest.icon.is_none() {
-        findings.hint(about, None, "there is no `icon`: in the gallery it will have a plain tile");
+        findings.hint(
+            about,
+            None,
+            "there is no `icon`: in the gallery it will have a plain tile",
+        );
     }
     if manifest.description.trim().is_empty() {
-        findings.hint(about, None, "there is no `description`: it is what people read before they add the module");
+        findings.hint(
+            about,
+            None,
+            "there is no `description`: it is what people read before they add the module",
+        );
     }
     if manifest.authors.is_empty() {
         findings.hint(about, None, "there are no `authors`: people like to know whose it is");
     }
-    for setting in manifest.settings.iter().filter(|setting| setting.label.trim() == setting.key) {
+    for setting in manifest
+        .settings
+        .iter()
+        .filter(|setting| setting.label.trim() == setting.key)
+    {
         let line = line_of(text, &format!("\"{}\"", setting.key));
-        findings.hint(about, line, format!("the setting `{}` is called by its key: give it a `label` for people", setting.key));
+        findings.hint(
+            about,
+            line,
+            format!(
+                "the setting `{}` is called by its key: give it a `label` for people",
+                setting.key
+            ),
+        );
     }
 }
 
@@ -199,7 +277,10 @@ fn look_at_component(bytes: &[u8], manifest: Option<&Manifest>, text: Option<&st
         Ok(inspection) => inspection,
         Err(error) => return findings.error(None, None, format!("{error:#}")),
     };
-    for problem in [grants::roles(&inspection).err(), grants::imported(&inspection).err()].into_iter().flatten() {
+    for problem in [grants::roles(&inspection).err(), grants::imported(&inspection).err()]
+        .into_iter()
+        .flatten()
+    {
         findings.error(None, None, problem);
     }
     if let (Some(manifest), Ok(imported)) = (manifest, grants::imported(&inspection)) {
@@ -207,18 +288,40 @@ fn look_at_component(bytes: &[u8], manifest: Option<&Manifest>, text: Option<&st
             let line = text.and_then(|text| line_of(text, "[capabilities]"));
             findings.error(Some("plugin.toml"), line, problem);
         }
-        for declared in manifest.capabilities.iter().filter(|declared| declared.bit().without(imported) != Grants::default()) {
-            let line = text.and_then(|text| text.lines().position(|line| line.trim_start().starts_with(declared.name)));
-            let words = format!("`{}` is declared, but nothing in the code calls it: leave it out, nobody will be asked for it", declared.name);
+        for declared in manifest
+            .capabilities
+            .iter()
+            .filter(|declared| declared.bit().without(imported) != Grants::default())
+        {
+            let line = text.and_then(|text| {
+                text.lines()
+                    .position(|line| line.trim_start().starts_with(declared.name))
+            });
+            let words = format!(
+                "`{}` is declared, but nothing in the code calls it: leave it out, nobody will be asked for it",
+                declared.name
+            );
             findings.hint(Some("plugin.toml"), line.map(|line| line + 1), words);
         }
     }
-    let foreign = |import: &&String| !import.starts_with("neospace:plugin/") && !INERT.iter().any(|inert| import.starts_with(inert));
+    let foreign = |import: &&String| {
+        !import.starts_with("neospace:plugin/") && !INERT.iter().any(|inert| import.starts_with(inert))
+    };
     for import in inspection.imports.iter().filter(foreign) {
-        let words = format!("it imports {import}, which there isn't: beside neospace:plugin/… only an inert WASI is linked ({})", INERT.join(", "));
+        let words = format!(
+            "it imports {import}, which there isn't: beside neospace:plugin/… only an inert WASI is linked ({})",
+            INERT.join(", ")
+        );
         findings.error(None, None, words);
     }
     if bytes.len() > LARGE_BYTES {
-        findings.hint(None, None, format!("the component has {}: it is sent nowhere, but compiled at every upgrade", build::kib(bytes.len())));
+        findings.hint(
+            None,
+            None,
+            format!(
+                "the component has {}: it is sent nowhere, but compiled at every upgrade",
+                build::kib(bytes.len())
+            ),
+        );
     }
 }

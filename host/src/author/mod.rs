@@ -14,6 +14,8 @@ pub mod reference;
 
 use std::{path::PathBuf, process::ExitCode};
 
+pub use build::{hash, inspect};
+
 /// `neospace plugin …`, the author's half.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {

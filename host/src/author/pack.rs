@@ -15,16 +15,27 @@ pub fn main(options: &Pack) -> Result<()> {
         None => build::build_one(project, build::Messages::Show)?,
     };
     let manifest = manifest::extract(&built.bytes)?;
-    let asked = build::inspect(&built.bytes).and_then(|found| grants::asked(&found, &manifest).map_err(anyhow::Error::msg))?;
-    let out = options.out.clone().unwrap_or_else(|| folder.join(format!("{}.wasm", built.id)));
+    let asked =
+        build::inspect(&built.bytes).and_then(|found| grants::asked(&found, &manifest).map_err(anyhow::Error::msg))?;
+    let out = options
+        .out
+        .clone()
+        .unwrap_or_else(|| folder.join(format!("{}.wasm", built.id)));
     build::write_file(&out, &built.bytes)?;
 
     println!("{}\n", build::summary(&built.bytes, &out)?);
-    for declared in manifest.capabilities.iter().filter(|declared| asked.wanted.contains(declared.bit())) {
+    for declared in manifest
+        .capabilities
+        .iter()
+        .filter(|declared| asked.wanted.contains(declared.bit()))
+    {
         let optional = if declared.optional { " (it works without)" } else { "" };
         println!("  {}{optional}: {}", declared.name, declared.reason);
     }
-    let quoted: Vec<String> = grants::names(asked.wanted).iter().map(|name| format!("\"{name}\"")).collect();
+    let quoted: Vec<String> = grants::names(asked.wanted)
+        .iter()
+        .map(|name| format!("\"{name}\""))
+        .collect();
     println!(
         "{}Hand over this file. Its operator installs it with `neospace plugin install FILE`, or copies it beside neospace.toml \
          and writes:\n\n[plugin.{}]\nsource = \"plugins/{}.wasm\"\nsha256 = \"{}\"\ngrants = [{}]",

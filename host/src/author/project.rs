@@ -27,7 +27,11 @@ impl Project {
     pub fn open(dir: &Path) -> Result<Self> {
         let (dir, text) = read(dir)?;
         let manifest = Manifest::pack(&text, &dir).map_err(|errors| {
-            anyhow!("{}: the manifest needs mending\n  {}", dir.display(), errors.to_string().replace('\n', "\n  "))
+            anyhow!(
+                "{}: the manifest needs mending\n  {}",
+                dir.display(),
+                errors.to_string().replace('\n', "\n  ")
+            )
         })?;
         let id = Manifest::parse(&text, false)?.id;
         Ok(Self { dir, id, manifest })
@@ -50,7 +54,9 @@ impl Project {
 
 /// The absolute path of a project's folder, and the text of its manifest.
 pub fn read(dir: &Path) -> Result<(PathBuf, String)> {
-    let dir = dir.canonicalize().map_err(|error| anyhow!("{}: {error}", dir.display()))?;
+    let dir = dir
+        .canonicalize()
+        .map_err(|error| anyhow!("{}: {error}", dir.display()))?;
     let path = dir.join("plugin.toml");
     if !path.is_file() {
         bail!(

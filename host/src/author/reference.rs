@@ -31,12 +31,18 @@ pub fn fill(text: &str) -> Result<String> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(BEGIN) {
         let (name, after) = after.split_once(" -->").context("a table's mark is cut off")?;
-        let (_, after) = after.split_once(END).with_context(|| format!("the table “{name}” has no end"))?;
+        let (_, after) = after
+            .split_once(END)
+            .with_context(|| format!("the table “{name}” has no end"))?;
         let table = match name {
             "elements" => elements(),
             "attributes" => attributes(),
             "capabilities" => capabilities(),
-            "properties" => css::properties().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" · "),
+            "properties" => css::properties()
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(" · "),
             _ => bail!("there is no table “{name}”: elements, attributes, capabilities, properties"),
         };
         write!(out, "{before}{BEGIN}{name} -->\n\n{}\n\n{END}", table.trim_end())?;
@@ -74,9 +80,13 @@ fn elements() -> String {
     let lettering = of("g") & !shape;
     let names = |bits: u128| {
         let all = vocabulary::ATTRIBUTES.iter().enumerate();
-        all.filter(|(i, _)| bits & (1 << i) != 0).map(|(_, a)| format!("`{}`", a.name)).collect::<Vec<_>>().join(" ")
+        all.filter(|(i, _)| bits & (1 << i) != 0)
+            .map(|(_, a)| format!("`{}`", a.name))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
-    let mut out = String::from("| element | stands among | holds | attributes of its own |\n| --- | --- | --- | --- |\n");
+    let mut out =
+        String::from("| element | stands among | holds | attributes of its own |\n| --- | --- | --- | --- |\n");
     for element in vocabulary::ELEMENTS {
         let mut holds = places(element.accepts).join(", ");
         if holds.is_empty() {
@@ -92,8 +102,16 @@ fn elements() -> String {
         for (_, kind) in kinds.iter().filter(|(bit, _)| element.forbids & bit != 0) {
             write!(holds, "; no {kind}, however deep").expect(NEVER);
         }
-        let common = if element.place & (content::GRADIENT | content::STOP) != 0 { 0 } else { html | shape | lettering };
-        let (name, place, own) = (element.name, places(element.place).join(", "), names(element.attributes & !common));
+        let common = if element.place & (content::GRADIENT | content::STOP) != 0 {
+            0
+        } else {
+            html | shape | lettering
+        };
+        let (name, place, own) = (
+            element.name,
+            places(element.place).join(", "),
+            names(element.attributes & !common),
+        );
         writeln!(out, "| `{name}` | {place} | {holds} | {own} |").expect(NEVER);
     }
     let (html, shape, lettering) = (names(html), names(shape), names(lettering));
@@ -107,7 +125,12 @@ fn elements() -> String {
 }
 
 fn places(bits: u32) -> Vec<&'static str> {
-    PLACES.iter().chain(&MORE_PLACES).filter(|(bit, _)| bits & bit != 0).map(|(_, words)| *words).collect()
+    PLACES
+        .iter()
+        .chain(&MORE_PLACES)
+        .filter(|(bit, _)| bits & bit != 0)
+        .map(|(_, words)| *words)
+        .collect()
 }
 
 fn attributes() -> String {
