@@ -93,6 +93,7 @@ impl App {
             ("version", env!("CARGO_PKG_VERSION").into()),
             ("schema", db::schema_version().into()),
         ];
+        let page_memory = u64::from(config.limits.page_cache_mib) << 20;
         Ok(Self(Arc::new(Inner {
             html: Html::new(options.dev, globals)?,
             options,
@@ -100,7 +101,7 @@ impl App {
             reload_problem: Mutex::default(),
             db,
             topics,
-            cache: PageCache::default(),
+            cache: PageCache::new(page_memory),
             hub: Hub::default(),
             sessions: Sessions::default(),
             hasher: Hasher::start()?,
@@ -146,6 +147,7 @@ impl App {
             ("name", new.name != old.name),
             ("log", new.log != old.log),
             ("database", new.database != old.database),
+            ("limits.page_cache_mib", new.limits.page_cache_mib != old.limits.page_cache_mib),
             ("plugins.lanes", new.plugins.lanes != old.plugins.lanes),
         ] {
             if changed {

@@ -21,8 +21,6 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 
-/// Memory for finished pages, in bytes.
-const PAGES_MEMORY: u64 = 64 << 20;
 /// Pages expected, to size the table.
 const PAGES_EXPECTED: usize = 4_096;
 /// From so many topics on, those that nothing was made from any more are forgotten.
@@ -152,17 +150,16 @@ pub struct PageCache {
     renders: AtomicU64,
 }
 
-impl Default for PageCache {
-    fn default() -> Self {
+impl PageCache {
+    /// A cache that takes so much memory, in bytes; with none it keeps nothing.
+    pub fn new(memory: u64) -> Self {
         Self {
-            pages: Cache::with_weighter(PAGES_EXPECTED, PAGES_MEMORY, ByWeight),
+            pages: Cache::with_weighter(PAGES_EXPECTED, memory, ByWeight),
             hits: AtomicU64::new(0),
             renders: AtomicU64::new(0),
         }
     }
-}
 
-impl PageCache {
     /// The page if it is there and as fresh as the last commit. For a class whose viewers see different pages, looks
     /// for `member`'s own.
     pub fn get(&self, page: &Arc<str>, audience: Audience, member: Option<i64>) -> Option<Arc<Page>> {

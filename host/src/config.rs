@@ -89,6 +89,8 @@ pub struct Limits {
     pub header_seconds: u32,
     /// Seconds for a request's body to arrive.
     pub body_seconds: u32,
+    /// Memory for finished pages, in MiB; 0: every page is made anew.
+    pub page_cache_mib: u32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -194,6 +196,7 @@ impl Default for Limits {
             body_kib: 256,
             header_seconds: 10,
             body_seconds: 30,
+            page_cache_mib: 64,
         }
     }
 }
@@ -340,6 +343,7 @@ impl Config {
             ("limits", "body_kib", self.limits.body_kib, 16, 64 << 10),
             ("limits", "header_seconds", self.limits.header_seconds, 1, 300),
             ("limits", "body_seconds", self.limits.body_seconds, 1, 600),
+            ("limits", "page_cache_mib", self.limits.page_cache_mib, 0, 1 << 20),
             ("plugins", "lanes", self.plugins.lanes, 0, 64),
         ];
         for (section, key, value, least, most) in between {
