@@ -1,0 +1,150 @@
+//! `durable_writes`: 64 callers through the product's writer, against bare rusqlite in batches of the same size.
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use neospace::{
+    cache::Topics,
+    db::{Db, Sizes},
+};
+use rusqlite::{Connection, params};
+
+use crate::{
+    machine,
+    report::{Bar, Row, median},
+};
+
+const CALLERS: usize = 64;
+const ROUNDS: usize = 15;
+const ROUND: Duration = Duration::from_millis(700);
+const TABLE: &str = "create table lines (id integer primary key, wall integer not null, text text not null) strict;
+    create index lines_by_wall on lines (wall, id)";
+const INSERT: &str = "insert into lines (wall, text) values (?1, ?2)";
+/// What is written: a line of a guestbook, about.
+const TEXT: &str = "Was here on a rainy Saturday, liked the pet, fed it twice. It burped. Will come back with cake.";
+
+/// Measures.
+pub fn durable_writes() -> Result<Vec<Row>> {
+    let folder = tempfile::tempdir_in(crate::scratch()?)?;
+    let ours = folder.path().join("ours.db");
+    let sizes = Sizes {
+        cache_kib: 8 * 1024,
+        mmap_mib: 256,
+        readers: 1,
+    };
+    let (server, load) = machine::cores();
+    // A thread begins on the core of the one that starts it: the writer on the server's, the callers on the load's.
+    machine::pin(server)?;
+    let db = Db::open(&ours, sizes, Topics::default())?;
+    machine::pin(load)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    runtime.block_on(db.write(|tx| {
+        TABLE
+            .split(';')
+            .try_for_each(|statement| tx.run(statement, []).map(drop))
+    }))?;
+    let bare = Bare::open(&folder.path().join("bare.db"))?;
+
+    let (mut rates, mut baselines, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let before = db.writer_stats();
+        rates.push(runtime.block_on(callers(&db))?);
+        let after = db.writer_stats();
+        let batch = (after.writes - before.writes) as f64 / (after.commits - before.commits).max(1) as f64;
+        sizes.push(batch);
+        machine::pin(server)?;
+        baselines.push(bare.run((batch.round() as usize).max(1))?);
+        machine::pin(load)?;
+    }
+    runtime.block_on(db.close());
+    check_rows(&ours)?;
+    let note = format!(
+        "{CALLERS} callers, {:.1} writes a commit in the middle, synchronous=full",
+        median(sizes)
+    );
+    Ok(vec![Row::new(
+        "durable_writes",
+        median(rates),
+        median(baselines),
+        "writes/s",
+        Bar::RatioAtLeast(0.8),
+        note,
+    )])
+}
+
+static ACKNOWLEDGED: AtomicU64 = AtomicU64::new(0);
+
+/// Acknowledged writes a second.
+async fn callers(db: &Db) -> Result<f64> {
+    let stop = std::sync::Arc::new(AtomicBool::new(false));
+    let (start, before) = (Instant::now(), ACKNOWLEDGED.load(Relaxed));
+    let callers: Vec<_> = (0..CALLERS as i64)
+        .map(|wall| {
+            let (db, stop) = (db.clone(), stop.clone());
+            tokio::spawn(async move {
+                while !stop.load(Relaxed) {
+                    db.write(move |tx| tx.run(INSERT, params![wall, TEXT])).await?;
+                    ACKNOWLEDGED.fetch_add(1, Relaxed);
+                }
+                Ok::<_, neospace::error::Error>(())
+            })
+        })
+        .collect();
+    tokio::time::sleep(ROUND).await;
+    let rate = (ACKNOWLEDGED.load(Relaxed) - before) as f64 / start.elapsed().as_secs_f64();
+    stop.store(true, Relaxed);
+    for caller in callers {
+        caller.await??;
+    }
+    Ok(rate)
+}
+
+/// Everything that was acknowledged is there.
+fn check_rows(file: &Path) -> Result<()> {
+    let kept: i64 = Connection::open(file)?.query_row("select count(*) from lines", [], |row| row.get(0))?;
+    let acknowledged = ACKNOWLEDGED.load(Relaxed) as i64;
+    ensure!(
+        kept == acknowledged,
+        "{acknowledged} writes were acknowledged, but {kept} are there"
+    );
+    Ok(())
+}
+
+/// rusqlite and nothing else, with the same pragmas.
+struct Bare(Connection);
+
+impl Bare {
+    fn open(file: &Path) -> Result<Self> {
+        let conn = Connection::open(file)?;
+        conn.pragma_update(None, "page_size", 8192)?;
+        conn.pragma_update(None, "journal_mode", "wal")?;
+        conn.pragma_update(None, "synchronous", "full")?;
+        conn.pragma_update(None, "cache_size", -8 * 1024)?;
+        conn.pragma_update(None, "mmap_size", 256 << 20)?;
+        conn.pragma_update(None, "temp_store", "memory")?;
+        conn.execute_batch(TABLE)?;
+        Ok(Self(conn))
+    }
+
+    /// Writes a second, in commits of so many.
+    fn run(&self, batch: usize) -> Result<f64> {
+        let (start, mut rows) = (Instant::now(), 0);
+        let mut insert = self.0.prepare(INSERT)?;
+        while start.elapsed() < ROUND {
+            self.0.execute_batch("begin immediate")?;
+            for wall in 0..batch as i64 {
+                insert.execute(params![wall, TEXT])?;
+            }
+            self.0.execute_batch("commit")?;
+            rows += batch;
+        }
+        Ok(rows as f64 / start.elapsed().as_secs_f64())
+    }
+}
