@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Check, build, project};
 use crate::plugins::{
+    compile::{self, CompileOptions},
     css, grants, icon,
     manifest::{self, Manifest, ManifestErrors},
 };
@@ -323,5 +324,13 @@ fn look_at_component(bytes: &[u8], manifest: Option<&Manifest>, text: Option<&st
                 build::kib(bytes.len())
             ),
         );
+    }
+    // The real compiler has the last word: size, validity, features.
+    let compiled = tempfile::tempdir()
+        .map(|cache| compile::component(cache.path(), &[0; 32], bytes, &CompileOptions::default()));
+    match compiled {
+        Ok(Ok(_)) => {}
+        Ok(Err(fault)) => findings.error(None, None, fault.to_string()),
+        Err(error) => findings.error(None, None, format!("there is no room for temporary files: {error}")),
     }
 }

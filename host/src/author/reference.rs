@@ -55,7 +55,7 @@ pub fn fill(text: &str) -> Result<String> {
 /// What an element may hold, or where it may stand, in words.
 const PLACES: [(u32, &str); 16] = [
     (content::TEXT, "text"),
-    (content::PHRASING, "what stands in a line"),
+    (content::PHRASING, "inline"),
     (content::BLOCK, "blocks"),
     (content::ITEM, "`li`"),
     (content::TERM, "`dt` `dd`"),
