@@ -155,24 +155,24 @@ fn todays() -> Params {
 fn work(line: &Line) {
     // Zero is this thread, not the process. A system that refuses leaves the priority as it is.
     let _ = rustix::process::setpriority_process(None, NICENESS);
-    let mut blocks: Vec<Block> = Vec::new();
-    while let Some(job) = next(line, &mut blocks) {
+    let mut memory = Memory::default();
+    while let Some(job) = next(line, &mut memory) {
         // Who has gone, or will have gone before it is done, needs no hash.
         if job.answer.is_closed() || job.expires <= Instant::now() {
             continue;
         }
-        blocks.resize(job.params.block_count(), Block::new());
+        let blocks = memory.take(job.params.block_count());
         let mut hash = [0; 32];
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, job.params);
-        match argon2.hash_password_into_with_memory(&job.key.0, &job.salt, &mut hash, &mut blocks) {
+        match argon2.hash_password_into_with_memory(&job.key.0, &job.salt, &mut hash, blocks) {
             Ok(()) => drop(job.answer.send(hash)),
             Err(error) => tracing::error!(%error, "a stored password hash has parameters that argon2 refuses"),
         }
     }
 }
 
-/// The next job; waits for one, and lets go of the memory when none comes. `None` when the hasher is gone.
-fn next(line: &Line, blocks: &mut Vec<Block>) -> Option<Job> {
+/// The next job; waits for one, and gives the memory back when none comes. `None` when the hasher is gone.
+fn next(line: &Line, memory: &mut Memory) -> Option<Job> {
     let mut state = line.state.lock().expect("no holder of this lock can panic");
     loop {
         if let Some(job) = state.jobs.pop_front() {
@@ -181,17 +181,49 @@ fn next(line: &Line, blocks: &mut Vec<Block>) -> Option<Job> {
         if state.closed {
             return None;
         }
-        state = if blocks.is_empty() {
-            line.changed.wait(state).expect("no holder of this lock can panic")
-        } else {
-            let (state, waited) = line
-                .changed
-                .wait_timeout(state, KEEP)
-                .expect("no holder of this lock can panic");
+        state = if memory.in_use {
+            let (state, waited) = line.changed.wait_timeout(state, KEEP).expect("no holder of this lock can panic");
             if waited.timed_out() && state.jobs.is_empty() {
-                *blocks = Vec::new();
+                memory.give_back();
             }
             state
+        } else {
+            line.changed.wait(state).expect("no holder of this lock can panic")
         };
+    }
+}
+
+/// A thread's blocks. The addresses stay its own; the pages behind them go back to the system while nobody logs in,
+/// which dropping the vector would not do: the allocator keeps what it may need again.
+#[derive(Default)]
+struct Memory {
+    blocks: Vec<Block>,
+    in_use: bool,
+}
+
+impl Memory {
+    fn take(&mut self, blocks: usize) -> &mut [Block] {
+        self.in_use = true;
+        if self.blocks.len() < blocks {
+            self.blocks.resize(blocks, Block::new());
+        }
+        &mut self.blocks[..blocks]
+    }
+
+    fn give_back(&mut self) {
+        self.in_use = false;
+        let page = rustix::param::page_size();
+        let bytes = self.blocks.as_mut_ptr_range();
+        let from = bytes.start.addr().next_multiple_of(page);
+        let length = (bytes.end.addr() / page * page).saturating_sub(from);
+        if length > 0 {
+            let start = bytes.start.with_addr(from);
+            // SAFETY: the pages lie wholly within the vector, which is borrowed mutably and anonymous memory. They read as
+            // zeros from now on, and a block of zeros is a block.
+            let given = unsafe { rustix::mm::madvise(start.cast(), length, rustix::mm::Advice::LinuxDontNeed) };
+            if let Err(error) = given {
+                tracing::debug!(%error, "the memory of password hashes was not given back");
+            }
+        }
     }
 }
