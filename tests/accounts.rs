@@ -782,7 +782,7 @@ fn ana_sees_her_devices_and_logs_one_out_and_its_socket_closes() {
     assert_eq!(labels, [("Firefox on Android", false), ("A program", true)]);
     let (old, _, _) = &listed[0];
     let revoke = format!("/settings/sessions/{old}/revoke");
-    assert_eq!(bo.post(&revoke, &[]).status, 404, "bo logs out ana's telephone");
+    assert_eq!(bo.post(&revoke, &[]).status, 404, "bob logs out ana's telephone");
     assert_eq!(telephone.get("/settings").status, 200);
 
     let (socket, kept) = (telephone.live(), ana.live());
@@ -982,7 +982,7 @@ fn notices_are_their_owners_alone_newest_first_and_can_be_read_and_thrown_away()
     assert_eq!(
         (count(""), count("where read_at is not null")),
         (25, 0),
-        "bo touched ana's notices"
+        "bob touched ana's notices"
     );
     ana.post(&format!("/settings/notices/{newest}"), &[("do", "read")])
         .see_other();
