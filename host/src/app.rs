@@ -20,6 +20,7 @@ use crate::{
     hasher::Hasher,
     html::Html,
     live::Hub,
+    plugins::Plugins,
     session::Sessions,
     throttle::Throttle,
 };
@@ -52,6 +53,7 @@ pub struct Inner {
     pub cache: PageCache,
     /// Who watches what.
     pub hub: Hub,
+    pub plugins: Plugins,
     /// Templates and assets.
     pub html: Html,
     pub sessions: Sessions,
@@ -94,6 +96,7 @@ impl App {
             ("schema", db::schema_version().into()),
         ];
         let page_memory = u64::from(config.limits.page_cache_mib) << 20;
+        let plugins = Plugins::start(&config, db.clone(), topics.clone(), secret, options.dev).await?;
         Ok(Self(Arc::new(Inner {
             html: Html::new(options.dev, globals)?,
             options,
@@ -103,6 +106,7 @@ impl App {
             topics,
             cache: PageCache::new(page_memory),
             hub: Hub::default(),
+            plugins,
             sessions: Sessions::default(),
             hasher: Hasher::start()?,
             throttle: Throttle::default(),
@@ -154,6 +158,8 @@ impl App {
                 tracing::warn!("{what} changed: that takes effect at the next start");
             }
         }
+        let plugins = self.plugins.reload(&new).await;
+        plugins.map_err(|error| ConfigError(error.detail().lines().map(str::to_owned).collect()))?;
         *self.config.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(new);
         Ok(())
     }

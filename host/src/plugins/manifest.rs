@@ -43,7 +43,8 @@ pub struct Manifest {
     /// Packed: the style sheet, rebuilt. Unpacked: the file's name.
     pub css: Option<String>,
     pub size: Size,
-    pub plate: Option<Plate>,
+    /// One of [`PLATES`].
+    pub plate: Option<String>,
     pub capabilities: Vec<Declared>,
     pub settings: Vec<Setting>,
     /// The text that it was read from.
@@ -73,31 +74,8 @@ impl Default for Size {
     }
 }
 
-/// The colour of a module's title bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Plate {
-    /// Press red.
-    Red,
-    /// Press green.
-    Green,
-    /// Press blue.
-    Blue,
-    /// Black.
-    Ink,
-}
-
-impl Plate {
-    /// As the manifest writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Plate::Red => "red",
-            Plate::Green => "green",
-            Plate::Blue => "blue",
-            Plate::Ink => "ink",
-        }
-    }
-}
+/// The colours that a module's title bar can have.
+pub const PLATES: [&str; 4] = ["red", "green", "blue", "ink"];
 
 /// A capability that the manifest asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,7 +151,7 @@ struct Raw {
     css: Option<String>,
     #[serde(default)]
     size: Size,
-    plate: Option<Plate>,
+    plate: Option<String>,
     #[serde(default)]
     capabilities: BTreeMap<String, toml::Value>,
     #[serde(default)]
@@ -358,6 +336,9 @@ fn check_words<'a>(raw: &'a Raw, problems: &mut Problems<'a>) {
         .all(|b| b.is_ascii_alphanumeric() || b".-+".contains(&b));
     if numbers.len() != 3 || !numbers.iter().all(plain) || !rest || raw.version.len() > 32 {
         problems.at(vec![Key("version")], "`version` is three numbers, such as 1.2.0");
+    }
+    if raw.plate.as_deref().is_some_and(|plate| !PLATES.contains(&plate)) {
+        problems.at(vec![Key("plate")], format!("`plate` is one of {}", PLATES.join(", ")));
     }
     let mut line = |key: &'static str, value: &str, min: usize, max: usize| {
         let length = value.chars().count();
@@ -810,7 +791,7 @@ mod tests {
              default = [{{ url = \"https://a.example\" }}]\n"
         );
         let manifest = Manifest::parse(&text, true).unwrap_or_else(|errors| panic!("{errors}"));
-        assert_eq!(manifest.plate, Some(Plate::Green));
+        assert_eq!(manifest.plate, Some("green".to_owned()));
         assert_eq!(
             (manifest.size.width, manifest.size.height, manifest.size.min_height),
             (2, 4, 2)

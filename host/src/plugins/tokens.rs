@@ -65,10 +65,10 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Rejected::Forged => "This button was not made by this server. Load the page again and use the one shown there.",
-            Rejected::Expired => "This page has been open for more than a day. Load it again and repeat what you did.",
+            Rejected::Expired => "This page has been open for more than a day. What you typed is still here: send it again.",
             Rejected::OtherInstallation => "This button belongs to another module. Load the page again.",
             Rejected::OtherViewer => {
-                "This page was made for somebody else: you have logged in or out since. Load it again and repeat what you did."
+                "This page was made for somebody else: you have logged in or out since. What you typed is still here: send it again."
             }
         })
     }
@@ -104,7 +104,8 @@ impl Signer {
         URL_SAFE_NO_PAD.encode_string(&*body, out);
     }
 
-    /// Checks a token that came in for `installation` from a viewer of `class`, who is member `member`.
+    /// Checks a token that came in for `installation` from a viewer of `class`, who is member `member`. One that is ours
+    /// and can't be used says what it was for, so that what was typed finds its form again.
     pub fn check(
         &self,
         token: &str,
@@ -112,13 +113,16 @@ impl Signer {
         class: ViewerClass,
         member: Option<i64>,
         now_ms: i64,
-    ) -> Result<Action, Rejected> {
-        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Rejected::Forged)?;
+    ) -> Result<Action, (Rejected, Option<Action>)> {
+        let forged = (Rejected::Forged, None);
+        let Ok(bytes) = URL_SAFE_NO_PAD.decode(token) else {
+            return Err(forged);
+        };
         let Some((tag, body)) = bytes.split_first_chunk::<TAG_BYTES>() else {
-            return Err(Rejected::Forged);
+            return Err(forged);
         };
         if !bool::from(self.tag(body).ct_eq(tag)) {
-            return Err(Rejected::Forged);
+            return Err(forged);
         }
         // From here on the body is our own; what doesn't parse was signed by an older layout.
         let mut body = body;
@@ -141,14 +145,14 @@ impl Signer {
             Some((u32::from_le_bytes(*expires), of, for_this_viewer, action))
         })();
         let Some((expires, of, for_this_viewer, action)) = parsed else {
-            return Err(Rejected::Forged);
+            return Err(forged);
         };
         if of != installation {
-            Err(Rejected::OtherInstallation)
+            Err((Rejected::OtherInstallation, Some(action)))
         } else if minutes(now_ms) >= expires {
-            Err(Rejected::Expired)
+            Err((Rejected::Expired, Some(action)))
         } else if !for_this_viewer {
-            Err(Rejected::OtherViewer)
+            Err((Rejected::OtherViewer, Some(action)))
         } else {
             Ok(action)
         }
@@ -237,7 +241,7 @@ mod tests {
     fn a_token_serves_neither_another_day_nor_another_module_nor_another_viewer() {
         let signer = Signer::new(&[7; 32]);
         let guests = token(&signer, Audience::Class(ViewerClass::Guest), "sign", "");
-        let check = |token: &str, id, class, member, now| signer.check(token, id, class, member, now).unwrap_err();
+        let check = |token: &str, id, class, member, now| signer.check(token, id, class, member, now).unwrap_err().0;
         assert_eq!(
             check(&guests, 12, ViewerClass::Guest, None, NOW + 24 * 3_600_000),
             Rejected::Expired
@@ -270,19 +274,19 @@ mod tests {
             let changed = URL_SAFE_NO_PAD.encode(changed);
             assert_eq!(
                 signer.check(&changed, 12, ViewerClass::Member, Some(2), NOW),
-                Err(Rejected::Forged)
+                Err((Rejected::Forged, None))
             );
         }
         for junk in ["", "AAAA", "not base64 !", &token[..token.len() - 4]] {
             assert_eq!(
                 signer.check(junk, 12, ViewerClass::Member, Some(2), NOW),
-                Err(Rejected::Forged)
+                Err((Rejected::Forged, None))
             );
         }
         let other = Signer::new(&[8; 32]);
         assert_eq!(
             other.check(&token, 12, ViewerClass::Member, Some(2), NOW),
-            Err(Rejected::Forged)
+            Err((Rejected::Forged, None))
         );
     }
 }
