@@ -47,12 +47,15 @@ enum Task {
     },
     /// Build the plugins that ship into the target directory's `plugins/`
     Plugins,
-    /// Take files of an npm package into static/vendor, with version, licence and checksums
+    /// Compare the vendored browser code with what its authors publish, or take in more of it
     Vendor {
-        /// The package with its exact version, e.g. idiomorph@0.7.4
-        package: String,
+        /// An npm package, with its exact version and the files of it to take; without, everything is compared
+        #[arg(requires = "version")]
+        package: Option<String>,
+        /// Its exact version, e.g. 0.8.0
+        #[arg(requires = "files")]
+        version: Option<String>,
         /// Files of the package, e.g. dist/idiomorph.esm.js
-        #[arg(required = true)]
         files: Vec<String>,
         /// The folder to put them into
         #[arg(long, default_value = "static/vendor")]
@@ -70,7 +73,15 @@ fn main() -> Result<()> {
         Task::Test { runner } => test(runner),
         Task::Bench { arguments } => bench(arguments),
         Task::Plugins => build_plugins(&build_host(false)?).map(drop),
-        Task::Vendor { package, files, to } => vendor::take(&package, &files, &to),
+        Task::Vendor {
+            package: Some(package),
+            version: Some(version),
+            files,
+            to,
+        } => vendor::take(&package, &version, &files, &to),
+        Task::Vendor { .. } => ["static/vendor", "tests/vendor"]
+            .iter()
+            .try_for_each(|folder| vendor::compare(Path::new(folder))),
         Task::Deny => deny(),
     }
 }

@@ -1,85 +1,131 @@
 //! Third-party browser code: the files its authors publish, and one list that says where each is from.
+//!
+//! The list is `list.toml` in the vendor folder, one `[[file]]` a file; its paths begin at the folder above (so that it
+//! can also list what lies beside `vendor/`).
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, ensure};
 
-/// Takes `files` of an npm package (`name@version`) into `to`, and writes its stanza into `to/vendor.toml`.
-pub fn take(package: &str, files: &[String], to: &Path) -> Result<()> {
-    let (name, version) = package
-        .rsplit_once('@')
-        .filter(|(name, _)| !name.is_empty())
-        .context("name the package with its exact version: idiomorph@0.7.4")?;
+/// Takes `files` of an npm package into `to/PACKAGE-VERSION/`, with its licence, and lists them.
+///
+/// # Errors
+/// A package, version or file that there isn't; a package that names no licence.
+pub fn take(package: &str, version: &str, files: &[String], to: &Path) -> Result<()> {
     ensure!(
         version.starts_with(|first: char| first.is_ascii_digit()),
-        "{version:?} is not an exact version such as 0.7.4"
+        "{version:?} is not an exact version such as 0.8.0"
     );
-    let folder = name.trim_start_matches('@').replace('/', "-");
+    let source = unpack(&format!("{package}@{version}"))?;
+    let described = fs::read_to_string(source.join("package.json"))?;
+    let described = |key: &str| {
+        let rest = described.split_once(&format!("\"{key}\""))?.1;
+        rest.split('"').nth(1).map(str::to_owned)
+    };
+    let licence = described("license").with_context(|| format!("{package} names no licence"))?;
+    let homepage = described("homepage").unwrap_or_default();
+    let text = fs::read_dir(&source)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let text = text
+        .filter(|name| name.to_uppercase().starts_with("LICEN"))
+        .min()
+        .context("the package holds no licence text")?;
 
-    let unpacked = std::env::temp_dir().join(format!("neospace-vendor-{}", std::process::id()));
-    fs::create_dir_all(&unpacked)?;
-    let archive = crate::read(
-        Command::new("npm")
-            .args(["pack", "--silent", package])
-            .current_dir(&unpacked),
-    )?;
-    crate::call(
-        Command::new("tar")
-            .args(["-xzf", archive.trim()])
-            .current_dir(&unpacked),
-    )?;
-    let source = unpacked.join("package");
+    let name = package.trim_start_matches('@').replace('/', "-");
+    let folder = to.join(format!("{name}-{version}"));
+    fs::create_dir_all(&folder)?;
+    fs::copy(source.join(&text), folder.join(&text))?;
+    let above = to.parent().context("the vendor folder lies in another")?;
+    let listed = |path: &Path| path.strip_prefix(above).map(|path| path.display().to_string());
 
-    let description = fs::read_to_string(source.join("package.json"))?;
-    let license = description
-        .split_once("\"license\"")
-        .and_then(|(_, rest)| rest.split('"').nth(1))
-        .context("the package's package.json names no licence")?
-        .to_owned();
-    fs::create_dir_all(to.join(&folder))?;
-    let texts = fs::read_dir(&source)?
-        .filter_map(Result::ok)
-        .filter_map(|entry| entry.file_name().into_string().ok());
-    let texts =
-        texts.filter(|name| name.to_uppercase().starts_with("LICEN") || name.to_uppercase().starts_with("NOTICE"));
-
-    let mut stanza = format!(
-        "[{folder:?}]\npackage = {name:?}\nversion = {version:?}\nlicense = {license:?}\n[{folder:?}.sha256]\n"
-    );
-    for file in files.iter().cloned().chain(texts) {
-        let taken = Path::new(&file)
-            .file_name()
-            .and_then(|name| name.to_str())
-            .context("a file has a name")?
-            .to_owned();
-        let path = to.join(&folder).join(&taken);
-        fs::copy(source.join(&file), &path).with_context(|| format!("{package} has no file {file:?}"))?;
-        let sum = crate::read(Command::new("sha256sum").arg(&path))?;
-        stanza += &format!("{taken:?} = {:?}\n", sum.split_whitespace().next().unwrap_or_default());
+    let list = to.join("list.toml");
+    let mut entries = fs::read_to_string(&list).unwrap_or_else(|_| HEAD.into());
+    for file in files {
+        let taken = folder.join(Path::new(file).file_name().context("a file has a name")?);
+        fs::copy(source.join(file), &taken).with_context(|| format!("{package} {version} holds no file {file:?}"))?;
+        let entry = format!(
+            "[[file]]\npath = {:?}\npackage = \"npm:{package}\"\nversion = {version:?}\nsource = {homepage:?}\npublished_as = {file:?}\n\
+             licence = {licence:?}\nlicence_file = {:?}\nsha256 = {:?}\n",
+            listed(&taken)?,
+            listed(&folder.join(&text))?,
+            sha256(&taken)?,
+        );
+        entries = with_entry(&entries, &listed(&taken)?, &entry);
     }
-    fs::remove_dir_all(&unpacked)?;
-
-    let list = to.join("vendor.toml");
-    let before = fs::read_to_string(&list).unwrap_or_else(|_| HEAD.into());
-    fs::write(&list, with_stanza(&before, &folder, &stanza))?;
-    println!("{package} ({license}) is in {}", to.join(&folder).display());
+    fs::write(&list, entries)?;
+    println!(
+        "{package} {version} ({licence}) is in {}; {} lists it.",
+        folder.display(),
+        list.display()
+    );
     Ok(())
 }
 
-const HEAD: &str = "# Third-party browser code, as its authors publish it. Written by `cargo xtask vendor`; a test compares the sums.\n";
-
-/// The list with a package's stanza put in the place of its old one, or at the end.
-fn with_stanza(list: &str, folder: &str, stanza: &str) -> String {
-    let mut kept = String::new();
-    let mut inside = false;
-    for line in list.lines() {
-        if line.starts_with('[') {
-            inside = line.starts_with(&format!("[{folder:?}"));
-        }
-        if !inside {
-            kept += line;
-            kept.push('\n');
-        }
+/// Compares every listed file with the one that its authors publish now.
+///
+/// # Errors
+/// A file that is missing or differs.
+pub fn compare(folder: &Path) -> Result<()> {
+    let list = fs::read_to_string(folder.join("list.toml"))?;
+    let above = folder.parent().context("the vendor folder lies in another")?;
+    for entry in list.split("[[file]]").skip(1) {
+        let value = |key: &str| {
+            let line = entry
+                .lines()
+                .find_map(|line| line.strip_prefix(key)?.trim().strip_prefix('='));
+            line.map(|value| value.trim().trim_matches('"'))
+                .with_context(|| format!("an entry has no {key}: {entry}"))
+        };
+        let (path, package, version) = (value("path")?, value("package")?, value("version")?);
+        let package = package
+            .strip_prefix("npm:")
+            .with_context(|| format!("{package} is not of npm"))?;
+        let published = unpack(&format!("{package}@{version}"))?.join(value("published_as")?);
+        let (ours, theirs, listed) = (sha256(&above.join(path))?, sha256(&published)?, value("sha256")?);
+        ensure!(ours == listed, "{path} differs from its checksum in the list");
+        ensure!(ours == theirs, "{path} differs from what {package} {version} publishes");
+        println!("{path}: as published");
     }
-    format!("{}\n\n{stanza}", kept.trim_end())
+    Ok(())
+}
+
+/// Fetches an npm package, and says where its files are.
+fn unpack(package: &str) -> Result<PathBuf> {
+    let folder = std::env::temp_dir()
+        .join(format!("neospace-vendor-{}", std::process::id()))
+        .join(package.replace('/', "-"));
+    if !folder.join("package").exists() {
+        fs::create_dir_all(&folder)?;
+        let archive = crate::read(
+            Command::new("npm")
+                .args(["pack", "--silent", package])
+                .current_dir(&folder),
+        )?;
+        crate::call(Command::new("tar").args(["-xzf", archive.trim()]).current_dir(&folder))?;
+    }
+    Ok(folder.join("package"))
+}
+
+fn sha256(file: &Path) -> Result<String> {
+    let line = crate::read(Command::new("sha256sum").arg(file))?;
+    line.split_whitespace()
+        .next()
+        .map(str::to_owned)
+        .context("sha256sum says nothing")
+}
+
+const HEAD: &str =
+    "# Third-party browser code, as its authors publish it. `cargo xtask vendor` compares and adds to it.\n";
+
+/// The list with an entry in the place of the one with the same path, or at the end.
+fn with_entry(list: &str, path: &str, entry: &str) -> String {
+    let mut parts = list.split("[[file]]");
+    let mut kept = parts.next().unwrap_or_default().trim_end().to_owned() + "\n";
+    for part in parts.filter(|part| !part.contains(&format!("path = {path:?}"))) {
+        kept += &format!("\n[[file]]{}\n", part.trim_end());
+    }
+    format!("{kept}\n{entry}")
 }
