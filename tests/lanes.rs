@@ -454,6 +454,121 @@ async fn a_component_that_imports_what_is_not_there_does_not_load() {
 }
 
 #[tokio::test]
+async fn a_plain_build_finds_an_empty_world() {
+    let stage = Stage::new(1);
+    // Prints "one", a newline and "two"; no variables, no file, a clock that stands at `now`; shows a random number.
+    let plain = stage.compile(&guest::wasi_widget(
+        r#"(local $i i32) (local $bits i64)
+        (call $write (call $stdout) (i32.const 1024) (i32.const 7) (i32.const 2048))
+        (if (i32.load8_u (i32.const 2048)) (then unreachable))
+        (call $environment (i32.const 2048))
+        (if (i32.load (i32.const 2052)) (then unreachable))
+        (call $open (i32.const 1024) (i32.const 3) (i32.const 2048))
+        (if (i32.ne (i32.load8_u (i32.const 2048)) (i32.const 1)) (then unreachable))
+        (if (i64.ne (call $now) (i64.mul (local.get $now) (i64.const 1000000))) (then unreachable))
+        (local.set $bits (call $random))
+        (if (i64.eq (local.get $bits) (call $random)) (then unreachable))
+        (loop $digits
+            (i32.store8 (i32.add (i32.const 3072) (local.get $i))
+                (i32.add (i32.const 97) (i32.wrap_i64 (i64.and (local.get $bits) (i64.const 15)))))
+            (local.set $bits (i64.shr_u (local.get $bits) (i64.const 4)))
+            (br_if $digits (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 16))))
+        (call $text (i32.const 3072) (i32.const 16))"#,
+        r#"(data (i32.const 1024) "one\0atwo")"#,
+    ));
+    let mut lines = vec![];
+    let mut numbers = vec![];
+    for seed in [1, 1, 2] {
+        let mut answer = |ask: Ask<'_>| match ask {
+            Ask::Log { level: 1, message } => {
+                lines.push(message.to_owned());
+                OwnedAnswer::Done
+            }
+            ask => never_asked(ask),
+        };
+        let export = Export::Render(Context { seed, ..context() });
+        let shown = stage
+            .lanes
+            .call(&plain, Grants::LOG, LIMITS, PATIENT, export, &mut answer)
+            .await;
+        numbers.push(text(&shown.expect("it renders")).to_owned());
+    }
+    assert_eq!(lines, ["one", "two", "one", "two", "one", "two"]);
+    assert_eq!(
+        numbers[0], numbers[1],
+        "the same module at the same time gets the same numbers"
+    );
+    assert_ne!(numbers[0], numbers[2]);
+}
+
+#[tokio::test]
+async fn leaving_and_sleeping_end_the_call() {
+    for (body, why) in [
+        ("(call $exit (i32.const 0))", "exit"),
+        ("(call $sleep (i64.const 1))", "subscribe-duration"),
+    ] {
+        let wasm = guest::wasi_widget(&format!("{body} (i32.const 0)"), "");
+        let detail = contained(FailureKind::Trap, &wasm).await;
+        assert!(detail.contains(why), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_that_wants_a_network_does_not_load() {
+    let stage = Stage::new(1);
+    let sockets = "package wasi:sockets@0.2.6; interface tcp { connect: func(); }";
+    let world = "import wasi:sockets/tcp@0.2.6; export neospace:plugin/widget@0.1.0;";
+    let core = r#"(import "wasi:sockets/tcp@0.2.6" "connect" (func $connect))"#;
+    let wasm = guest::component_with(
+        &[sockets],
+        world,
+        &guest::widget_module(core, "(call $connect) (i32.const 0)", ""),
+    );
+    let Err(Fault::Load(why)) = stage.render(&stage.compile(&wasm)).await.map(drop) else {
+        panic!("it loads")
+    };
+    assert!(why.contains("wasi:sockets/tcp"), "{why}");
+}
+
+#[tokio::test]
+async fn a_lane_holds_so_many_components_and_no_more() {
+    let stage = Stage::new(1);
+    let all: Vec<_> = (0..70u8)
+        .map(|number| {
+            let text = format!("plugin {number:02}");
+            let wasm = guest::widget(
+                "(call $text (i32.const 1024) (i32.const 9))",
+                &format!(r#"(data (i32.const 1024) "{text}")"#),
+            );
+            (text, stage.compile(&wasm))
+        })
+        .collect();
+    // Twice: the first ones are gone from the lane when their turn comes again.
+    for (text_shown, component) in all.iter().chain(&all) {
+        assert_eq!(text(&stage.render(component).await.expect("it renders")), text_shown);
+    }
+    assert_eq!(stage.lanes.statistics().restarts, 0);
+}
+
+#[tokio::test]
+async fn lanes_end_with_their_host() {
+    let stage = Stage::new(2);
+    let hello = stage.compile(&guest::hello());
+    while stage.lanes.statistics().idle < 2 {
+        tokio::task::yield_now().await;
+    }
+    stage.render(&hello).await.expect("it renders");
+    let pids = stage.lanes.statistics().pids;
+    assert_eq!(pids.len(), 2);
+    drop(stage);
+    // Dropping waits for the processes: their numbers are free again.
+    for pid in pids {
+        // SAFETY: signal 0 asks whether there is such a process.
+        assert_eq!(unsafe { libc::kill(pid.cast_signed(), 0) }, -1, "{pid} lives on");
+    }
+}
+
+#[tokio::test]
 async fn an_export_that_is_missing_is_said_to_be() {
     let stage = Stage::new(1);
     let Err(Fault::Failed(failure, _)) = stage
@@ -699,6 +814,32 @@ async fn a_component_that_takes_too_long_to_compile_is_given_up() {
     };
     let result = compile::component(stage.folder.path(), &SECRET, &guest::hello(), &options);
     assert!(matches!(result, Err(CompileFault::Deadline(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn a_bomb_for_the_compiler_goes_off_in_its_own_process() {
+    let stage = Stage::new(1);
+    // One function of a million branches, each into a block of its own nesting: cheap to write, dear to compile.
+    let body = format!(
+        "{}{}",
+        "block i32.const 0 br_if 0 ".repeat(50_000),
+        "end ".repeat(50_000)
+    );
+    let calls = "(func (param i32 i32) (local i64 i64 i64 i64) i32.const 1 if nop end)".repeat(20_000);
+    let module = format!("(module (memory (export \"memory\") 1) (func {body}) {calls})");
+    let wasm = wat::parse_str(format!("(component (core {}", &module[1..]) + ")").expect("it parses");
+    let options = CompileOptions {
+        executable: neospace(),
+        deadline: Duration::from_millis(300),
+        ..CompileOptions::default()
+    };
+    let begun = Instant::now();
+    let result = compile::component(stage.folder.path(), &SECRET, &wasm, &options);
+    assert!(
+        matches!(result, Err(CompileFault::Deadline(_) | CompileFault::Refused(_))),
+        "{result:?}"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -7,10 +7,20 @@ const WORLD: &str = "package test:plugin;\nworld plugin {\n";
 /// A component of a core module, with the world's imports and exports given as in WIT, e.g.
 /// `import neospace:plugin/log@0.1.0;`.
 pub fn component(world: &str, module: &str) -> Vec<u8> {
+    component_with(&[], world, module)
+}
+
+/// The same, with more WIT packages that the world may name.
+pub fn component_with(packages: &[&str], world: &str, module: &str) -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     resolve
         .push_str("plugin.wit", include_str!("../../plugin-api/wit/plugin.wit"))
         .expect("the contract parses");
+    for package in packages {
+        resolve
+            .push_str("more.wit", package)
+            .expect("the test's package parses");
+    }
     let package = resolve
         .push_str("test.wit", &format!("{WORLD}{world}\n}}"))
         .expect("the test's world parses");
@@ -72,7 +82,8 @@ pub fn widget_importing(wit: &str, core: &str, body: &str, more: &str) -> Vec<u8
     )
 }
 
-fn widget_module(core: &str, body: &str, more: &str) -> String {
+/// The text of a core module with a `render`, what it imports, and what else is in it.
+pub fn widget_module(core: &str, body: &str, more: &str) -> String {
     format!("(module {core} {MEMORY} {RENDER} {body}) {more})")
 }
 
@@ -141,3 +152,51 @@ pub const ERROR_OF_PUT: &str = "
 pub const SHOW_KEPT: &str = "
     (call $get (i32.const 1024) (i32.const 6) (i32.const 2048))
     (call $text (i32.load (i32.const 2056)) (i32.load (i32.const 2060)))";
+
+/// What a plain build of a language's standard library imports, in small.
+pub const WASI: [&str; 5] = [
+    "package wasi:io@0.2.6;
+    interface streams {
+        variant stream-error { closed }
+        resource output-stream {
+            blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;
+        }
+    }",
+    "package wasi:cli@0.2.6;
+    interface stdout { use wasi:io/streams@0.2.6.{output-stream}; get-stdout: func() -> output-stream; }
+    interface environment { get-environment: func() -> list<tuple<string, string>>; }
+    interface exit { exit: func(status: result); }",
+    "package wasi:clocks@0.2.6;
+    interface monotonic-clock { now: func() -> u64; subscribe-duration: func(when: u64); }",
+    "package wasi:random@0.2.6;
+    interface random { get-random-u64: func() -> u64; }",
+    "package wasi:filesystem@0.2.6;
+    interface types {
+        enum error-code { access, not-permitted }
+        open-at: func(path: string) -> result<u32, error-code>;
+    }",
+];
+pub const WASI_WIT: &str = "import wasi:io/streams@0.2.6; import wasi:cli/stdout@0.2.6;
+    import wasi:cli/environment@0.2.6; import wasi:cli/exit@0.2.6; import wasi:clocks/monotonic-clock@0.2.6;
+    import wasi:random/random@0.2.6; import wasi:filesystem/types@0.2.6;";
+pub const WASI_CORE: &str = r#"
+    (import "wasi:cli/stdout@0.2.6" "get-stdout" (func $stdout (result i32)))
+    (import "wasi:io/streams@0.2.6" "[method]output-stream.blocking-write-and-flush"
+        (func $write (param i32 i32 i32 i32)))
+    (import "wasi:cli/environment@0.2.6" "get-environment" (func $environment (param i32)))
+    (import "wasi:cli/exit@0.2.6" "exit" (func $exit (param i32)))
+    (import "wasi:clocks/monotonic-clock@0.2.6" "now" (func $now (result i64)))
+    (import "wasi:clocks/monotonic-clock@0.2.6" "subscribe-duration" (func $sleep (param i64)))
+    (import "wasi:random/random@0.2.6" "get-random-u64" (func $random (result i64)))
+    (import "wasi:filesystem/types@0.2.6" "open-at" (func $open (param i32 i32 i32)))
+"#;
+
+/// A widget that imports [`WASI`].
+pub fn wasi_widget(body: &str, more: &str) -> Vec<u8> {
+    let world = format!("{WASI_WIT} {LOG_WIT} export neospace:plugin/widget@0.1.0;");
+    component_with(
+        &WASI,
+        &world,
+        &widget_module(&format!("{WASI_CORE} {LOG_CORE}"), body, more),
+    )
+}

@@ -32,10 +32,12 @@ use crate::{engine, imports, wasi};
 /// What a lane may map as writable memory beyond what it has when it is confined, in bytes: the guest's memory at its
 /// most, our buffers, and the allocator's slack.
 const LANE_DATA_BYTES: u64 = engine::MEMORY_BYTES_MOST as u64 + 64 * 1024 * 1024;
-/// The largest image of a memory's first contents, which the engine keeps in a file without a name, in bytes.
-const IMAGE_BYTES: u64 = 16 * 1024 * 1024;
-/// Descriptors: the socket, and an image or two for each component that the host keeps loaded (at most 64).
-const DESCRIPTORS: u64 = 512;
+/// The largest image of a memory's first contents, which the engine keeps in a file without a name, in bytes: data of a
+/// component of 4 MiB, at least half of which is not zero.
+const IMAGE_BYTES: u64 = 8 * 1024 * 1024;
+/// Descriptors: the socket, and an image or two for each component that the host keeps loaded (at most 64). What all
+/// images together could take is bounded by this.
+const DESCRIPTORS: u64 = 160;
 /// Resource handles a guest may hold (streams and the like; the contract itself has none).
 const HANDLES: usize = 64;
 /// Of a failure's message and backtrace, this much is sent, in bytes.

@@ -9,7 +9,7 @@
 //! spells them.
 
 use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
-use wasmtime::component::{Component, Linker, ResourceAny, ResourceDynamic, ResourceType, Val};
+use wasmtime::component::{Component, Linker, ResourceDynamic, ResourceType, Val};
 use wasmtime::{Engine, Result, Store, StoreContextMut, bail};
 
 use crate::imports::log_line;
@@ -32,6 +32,10 @@ const RANDOM_BYTES: u64 = 64 * 1024;
 const STDIN: u32 = 0;
 const STDOUT: u32 = 1;
 const STDERR: u32 = 2;
+/// What waits for a stream.
+const READY: u32 = 0;
+/// What a function without a result answers; nobody looks at it.
+const NOTHING: Val = Val::Bool(false);
 /// Levels of the log.
 const INFO: u8 = 1;
 const ERROR: u8 = 3;
@@ -65,10 +69,10 @@ pub(crate) fn link(linker: &mut Linker<State>, engine: &Engine, component: &Comp
                     let (interface, function) = (interface.clone(), item.to_owned());
                     instance.func_new(item, move |mut store, ty, arguments, results| {
                         store.data_mut().count_host_call()?;
+                        let stream = give_back(&mut store, arguments)?;
+                        let answer = call(&mut store, &interface, &function, &ty, stream, arguments)?;
                         if let Some(result) = results.first_mut() {
-                            *result = call(&mut store, &interface, &function, &ty, arguments)?;
-                        } else {
-                            call(&mut store, &interface, &function, &ty, arguments)?;
+                            *result = answer;
                         }
                         Ok(())
                     })?;
@@ -86,6 +90,7 @@ fn call(
     interface: &str,
     function: &str,
     ty: &ComponentFunc,
+    stream: u32,
     arguments: &[Val],
 ) -> Result<Val> {
     Ok(match (interface, function) {
@@ -115,15 +120,41 @@ fn call(
             Val::Result(Ok(Some(Box::new(Val::U64(WRITE_BYTES as u64)))))
         }
         ("wasi:io/streams", "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush") => {
-            write(store, arguments)?;
+            write(store, stream, arguments)?;
             Val::Result(Ok(None))
         }
         ("wasi:io/streams", "[method]output-stream.flush" | "[method]output-stream.blocking-flush") => {
             Val::Result(Ok(None))
         }
+        // A stream never makes anyone wait. (Clocks have nothing to wait for: they stand still, so sleeping traps.)
+        ("wasi:io/streams", "[method]output-stream.subscribe" | "[method]input-stream.subscribe") => {
+            handle(store, "pollable", READY)?
+        }
+        ("wasi:io/poll", "[method]pollable.ready") => Val::Bool(true),
+        ("wasi:io/poll", "[method]pollable.block") => NOTHING,
+        ("wasi:io/poll", "poll") => all_ready(arguments)?,
         ("wasi:io/streams", name) if name.starts_with("[method]input-stream.") => closed(interface, function, ty)?,
         _ => unsupported(interface, function, ty)?,
     })
+}
+
+/// Takes the handles out of the arguments: those that are lent must be back when the call ends. Answers what the first
+/// one stands for, which is the stream that a method is about.
+fn give_back(store: &mut StoreContextMut<'_, State>, arguments: &[Val]) -> Result<u32> {
+    let mut first = None;
+    for argument in arguments {
+        match argument {
+            Val::Resource(handle) => {
+                let handle = ResourceDynamic::try_from_resource_any(*handle, &mut *store)?;
+                first.get_or_insert(handle.rep());
+            }
+            Val::List(handles) if matches!(handles.first(), Some(Val::Resource(_))) => {
+                give_back(store, handles)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(first.unwrap_or_default())
 }
 
 fn handle(store: &mut StoreContextMut<'_, State>, name: &str, stream: u32) -> Result<Val> {
@@ -136,6 +167,14 @@ fn resource(name: &str) -> u32 {
     name.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
+}
+
+/// The indexes of everything that is asked about.
+fn all_ready(arguments: &[Val]) -> Result<Val> {
+    match arguments {
+        [Val::List(asked)] if !asked.is_empty() => Ok(Val::List((0..asked.len() as u32).map(Val::U32).collect())),
+        _ => bail!("nothing to wait for"),
+    }
 }
 
 fn datetime(ms: u64) -> Val {
@@ -170,11 +209,10 @@ fn random_bytes(store: &mut StoreContextMut<'_, State>, arguments: &[Val]) -> Re
     Ok(Val::List(bytes))
 }
 
-fn write(store: &mut StoreContextMut<'_, State>, arguments: &[Val]) -> Result<()> {
-    let [Val::Resource(stream), Val::List(bytes), ..] = arguments else {
+fn write(store: &mut StoreContextMut<'_, State>, stream: u32, arguments: &[Val]) -> Result<()> {
+    let [_, Val::List(bytes)] = arguments else {
         bail!("nothing to write")
     };
-    let stream = stream_of(*stream, store)?;
     for byte in bytes {
         let Val::U8(byte) = byte else { bail!("not a byte") };
         let output = &mut store.data_mut().output;
@@ -191,10 +229,6 @@ fn write(store: &mut StoreContextMut<'_, State>, arguments: &[Val]) -> Result<()
         }
     }
     Ok(())
-}
-
-fn stream_of(handle: ResourceAny, store: &mut StoreContextMut<'_, State>) -> Result<u32> {
-    Ok(ResourceDynamic::try_from_resource_any(handle, store)?.rep())
 }
 
 fn write_line(store: &mut StoreContextMut<'_, State>, stream: u32) -> Result<()> {
