@@ -1,10 +1,16 @@
 //! The gallery of plugins, and one plugin's page: what it does, what it may touch in plain words, its hash, source, fuel
 //! and faults. Anyone may read all of it; a member can put the plugin on their wall from here.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use axum::{extract::State, response::Response};
-use http::HeaderMap;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, header};
 use minijinja::{Value, context};
 use serde::Serialize;
 
@@ -13,10 +19,9 @@ use crate::{
     cache::{Audience, Page, Rendered},
     error::Error,
     http::Path,
-    plugins::{Plugin, Standing},
+    plugins::{Plugin, pace::Figures},
     session::Viewer,
-    walls,
-    words,
+    walls, words,
 };
 
 /// A plugin in the list.
@@ -55,4 +60,148 @@ pub async fn list(State(app): State<App>, viewer: Viewer, headers: HeaderMap) ->
         })
         .await?;
     Ok(page.respond(&headers))
+}
+
+fn rows(app: &App) -> Vec<Row> {
+    let row = |plugin: Arc<Plugin>| Row {
+        id: plugin.manifest.id.as_str().into(),
+        name: plugin.manifest.name.clone(),
+        version: plugin.manifest.version.clone(),
+        summary: plugin.manifest.summary.clone(),
+        tag: if plugin.roles.sticker { "a sticker" } else { "for every wall" },
+        off: false,
+    };
+    app.plugins.list().into_iter().map(row).collect()
+}
+
+/// What `templates/gallery/plugin.html` reads.
+#[derive(Serialize)]
+struct Label<'a> {
+    id: &'a str,
+    name: &'a str,
+    version: &'a str,
+    summary: &'a str,
+    about: &'a str,
+    authors: String,
+    license: &'a str,
+    source: &'a str,
+    language: &'a str,
+    size: String,
+    roles: &'static str,
+    hash: [String; 2],
+    stamp: &'static str,
+    standing: String,
+    grants: Vec<walls::Grant>,
+    burns: Vec<(&'static str, String)>,
+}
+
+/// `GET /plugins/{id}`. Its figures move with every call, so it is made anew at every visit.
+///
+/// # Errors
+/// [`Error::NotFound`] for a plugin that never was here.
+pub async fn show(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let started = Instant::now();
+    let standing = app.plugins.standing(&id);
+    let plugin = standing.plugin().ok_or(Error::NotFound)?;
+    let manifest = &plugin.manifest;
+    let figures = plugin.stats.figures();
+    let (stamp, sentence) = walls::standing_in_words(&standing);
+    let label = Label {
+        id: &manifest.id,
+        name: &manifest.name,
+        version: &manifest.version,
+        summary: &manifest.summary,
+        about: &manifest.description,
+        authors: manifest.authors.join(", "),
+        license: &manifest.license,
+        source: manifest.source.as_deref().unwrap_or(""),
+        language: manifest.language.as_deref().unwrap_or(""),
+        size: words::size(plugin.size as u64),
+        roles: match (plugin.roles.sticker, plugin.roles.actions) {
+            (true, _) => "sticker (draws a picture)",
+            (false, true) => "widget (draws, and answers clicks)",
+            (false, false) => "widget (draws)",
+        },
+        hash: halves(&plugin.sha256),
+        stamp,
+        standing: sentence,
+        grants: walls::grants(plugin, Default::default()),
+        burns: burns(plugin, &figures),
+    };
+    let meter = walls::meter(plugin, &figures);
+    let me = viewer.member.as_ref().map(|member| member.name.to_string()).unwrap_or_default();
+    let context = context! {
+        plugin => Value::from_serialize(&label),
+        m => context! { cost => Value::from_serialize(&meter) },
+        me,
+        signed_in => viewer.member.is_some(),
+        here => "plugins",
+        made => format!("one label read, {}", words::lasted(started)),
+    };
+    let html = app.html.render("gallery/plugin.html", context)?;
+    Ok(Page::new(Rendered { html, stamp: Default::default(), max_age: None, personal: true }).respond(&headers))
+}
+
+/// `GET /plugins/{id}/{file}`: the icon, the style sheet, the manifest as it was packed. All were rebuilt when the plugin
+/// was loaded, and are served so that they can do nothing.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn file(State(app): State<App>, Path((id, file)): Path<(String, String)>) -> Result<Response, Error> {
+    let standing = app.plugins.standing(&id);
+    let plugin = standing.plugin().ok_or(Error::NotFound)?;
+    let manifest = &plugin.manifest;
+    let (kind, lifetime, body) = match file.as_str() {
+        "icon.svg" => ("image/svg+xml", "public, max-age=300", manifest.icon.as_deref().unwrap_or(NO_ICON)),
+        "manifest.toml" => ("text/plain; charset=utf-8", "no-cache", manifest.text.as_str()),
+        _ if plugin.sheet().ends_with(&format!("/{file}")) => {
+            let sheet = manifest.css.as_deref().ok_or(Error::NotFound)?;
+            ("text/css; charset=utf-8", "public, max-age=31536000, immutable", sheet)
+        }
+        _ => return Err(Error::NotFound),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, lifetime),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+    ];
+    Ok((headers, body.to_owned()).into_response())
+}
+
+/// For a plugin that has drawn itself none.
+const NO_ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96"><path fill="#161427" d="M14 14h68v68H14z"/><path fill="#50f08c" d="M26 26h20v20H26zm24 24h20v20H50z"/></svg>"##;
+
+/// A hash in two lines of four groups.
+fn halves(hash: &[u8; 32]) -> [String; 2] {
+    let half = |bytes: &[u8]| {
+        let groups = bytes.chunks(4).map(|group| group.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        groups.collect::<Vec<_>>().join(" ")
+    };
+    [half(&hash[..16]), half(&hash[16..])]
+}
+
+/// What it burns, in words.
+fn burns(plugin: &Plugin, figures: &Figures) -> Vec<(&'static str, String)> {
+    let limits = &plugin.limits;
+    let mut burns = vec![
+        ("the red line", format!("the most it ever took, {}", words::fuel(figures.fuel_max))),
+        ("a usual call", {
+            let time = words::duration(Duration::from_micros(figures.time_us_usual));
+            format!("{} of {} fuel · {time}", words::fuel(figures.fuel_usual), words::fuel(limits.render_fuel))
+        }),
+    ];
+    if plugin.roles.actions {
+        burns.push(("an answer", format!("may take {} fuel", words::fuel(limits.act_fuel))));
+    }
+    burns.push((
+        "memory",
+        format!("{} of {}", words::size(figures.memory_max), words::size(u64::from(limits.memory_kib) * 1024)),
+    ));
+    burns.push(("last fault", walls::fault(figures.last_fault.as_ref())));
+    burns
 }

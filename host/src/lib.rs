@@ -8,8 +8,10 @@ pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod db;
+pub mod demo;
 pub mod directory;
 pub mod error;
+pub mod gallery;
 pub mod hasher;
 pub mod home;
 pub mod html;
@@ -20,6 +22,7 @@ pub mod profiles;
 pub mod routes;
 pub mod session;
 pub mod throttle;
+pub mod walls;
 pub mod words;
 
 use std::{
@@ -63,7 +66,10 @@ async fn run(options: Options, config: Config, demo: bool) -> anyhow::Result<()>
     let mut hangup = signal(SignalKind::hangup())?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let app = App::open(options, config).await?;
-    let _ = demo;
+    tokio::spawn(walls::follow(app.clone()));
+    if demo && demo::fill(&app).await? {
+        println!("Demo members have moved in: log in as {} with the password \"{}\".", demo::NAME, demo::PASSWORD);
+    }
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), schema = db::schema_version(), "listening");
     println!("NeoSpace listens on http://{address}");
 

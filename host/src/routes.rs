@@ -8,7 +8,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 
-use crate::{accounts, app::App, db, directory, error::Error, home, http::Path, live, session::Viewer};
+use crate::{accounts, app::App, db, directory, error::Error, gallery, home, http::Path, live, session::Viewer, walls};
 
 /// Every address of the site.
 pub fn router(app: App) -> Router {
@@ -17,6 +17,21 @@ pub fn router(app: App) -> Router {
         .route("/me", get(home::me))
         .route("/random", get(home::random_wall))
         .route("/directory", get(directory::show))
+        .route("/wall/{user}", get(walls::show))
+        .route("/wall/{user}/profile", post(walls::profile))
+        .route("/wall/{user}/modules", post(walls::add))
+        .route("/wall/{user}/modules/{id}", get(walls::module))
+        .route("/wall/{user}/modules/{id}/drawing.svg", get(walls::drawing))
+        .route("/wall/{user}/modules/{id}/act", post(walls::act))
+        .route("/wall/{user}/modules/{id}/move", post(walls::place))
+        .route("/wall/{user}/modules/{id}/size", post(walls::size))
+        .route("/wall/{user}/modules/{id}/settings", post(walls::settings))
+        .route("/wall/{user}/modules/{id}/preview", post(walls::preview))
+        .route("/wall/{user}/modules/{id}/remove", post(walls::remove))
+        .route("/wall/{user}/modules/{id}/restore", post(walls::restore))
+        .route("/plugins", get(gallery::list))
+        .route("/plugins/{id}", get(gallery::show))
+        .route("/plugins/{id}/{file}", get(gallery::file))
         .route("/live", get(live))
         .route("/health", get(health))
         .route(
@@ -40,8 +55,11 @@ pub fn router(app: App) -> Router {
 }
 
 /// Which topics there are, and for whom.
-fn may_watch(_app: &App, _viewer: &Viewer, _topic: &str) -> Result<(), Error> {
-    Err(Error::NotFound)
+fn may_watch(app: &App, _viewer: &Viewer, topic: &str) -> Result<(), Error> {
+    match topic.split_once(':') {
+        Some(("wall", name)) => walls::may_watch(app, name),
+        _ => Err(Error::NotFound),
+    }
 }
 
 async fn live(

@@ -8,6 +8,7 @@ use crate::error::{self, Error, Invalid};
 use crate::http::{Form, Peer, Query, see_other};
 use crate::session::{self, Viewer};
 use crate::throttle;
+use crate::walls;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
@@ -154,6 +155,7 @@ async fn try_register(app: &App, network: &str, headers: &HeaderMap, form: &Form
         parameters,
         auth_hash: hash(app, &auth).await?,
         ink: ink.to_owned(),
+        starter: walls::starter(app),
     };
     let (device, replaced) = (device(headers), session::token_hash(app, headers));
     let token = app

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::crypto::{self, AuthKey, Parameters};
 use crate::error::Error;
 use crate::profiles::pictures::COLOURS;
+use crate::walls;
 
 /// The inks of an avatar, as the stylesheets name them.
 pub const INKS: [&str; 4] = ["red", "blue", "green", "ink"];
@@ -36,6 +37,7 @@ struct New {
     parameters: Parameters,
     auth_hash: String,
     ink: String,
+    starter: walls::Starter,
 }
 
 /// Makes an account from a password, as the registration form does from keys: for programs that have the password, such
@@ -61,6 +63,7 @@ pub async fn register(app: &App, name: &str, password: &str, ink: &str) -> Resul
         parameters,
         auth_hash,
         ink: ink.to_owned(),
+        starter: walls::starter(app),
     };
     app.db.write(move |tx| mutations::create(tx, &new)).await
 }

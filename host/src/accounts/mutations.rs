@@ -34,6 +34,7 @@ pub fn create(tx: &Tx, new: &New) -> Result<i64, Error> {
         "insert into profiles (user_id, colour) values (?1, ?2)",
         params![id, new.ink],
     )?;
+    new.starter.put_up(tx, id, &new.name)?;
     tx.touch("people");
     Ok(id)
 }

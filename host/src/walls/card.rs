@@ -1,16 +1,23 @@
 //! A module as the template shows it: what the plugin platform says of it, in words for people.
 
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    time::Duration,
+};
 
 use neospace_runner::protocol::ViewerClass;
 use serde::Serialize;
 
-use super::{queries::Module, time};
+use super::queries::Module;
 use crate::{
     app::App,
     error::Error,
-    plugins::{Role, Shown, ShownState, Standing},
+    plugins::{
+        self, Plugin, Shown, ShownState, Standing,
+        pace::{Figures, Trouble},
+    },
     profiles::Profile,
+    words,
 };
 
 /// What `templates/walls/module.html` reads as `m`.
@@ -71,10 +78,10 @@ pub struct Parts<'a> {
 /// # Errors
 /// The template's.
 pub fn render(app: &App, parts: &Parts) -> Result<String, Error> {
-    app.html.render("walls/module.html", minijinja::context! { m => card(app, parts) })
+    app.html.render("walls/module.html", minijinja::context! { m => card(parts) })
 }
 
-fn card<'a>(app: &App, parts: &Parts<'a>) -> Card<'a> {
+fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
     let Parts { owner, module, class, standing, shown, said } = *parts;
     let plugin = standing.plugin();
     let manifest = plugin.map(|plugin| &plugin.manifest);
@@ -87,7 +94,7 @@ fn card<'a>(app: &App, parts: &Parts<'a>) -> Card<'a> {
         plugin: &module.plugin,
         name: manifest.map_or(&*module.plugin, |manifest| &manifest.name),
         version: manifest.map_or("", |manifest| &manifest.version),
-        plate: manifest.and_then(|manifest| manifest.plate.as_deref()).unwrap_or(""),
+        plate: manifest.and_then(|manifest| manifest.plate).map_or("", |plate| plate.name()),
         kind: if sticker { "sticker" } else { "widget" },
         width: module.width,
         height: module.height,
@@ -97,11 +104,90 @@ fn card<'a>(app: &App, parts: &Parts<'a>) -> Card<'a> {
         note,
         view: shown_fresh.map_or("", |shown| &shown.html),
         sheet: plugin.map_or("", |plugin| plugin.sheet()),
-        drawing: if sticker { drawing_address(owner, module, plugin) } else { String::new() },
+        drawing: plugin.filter(|_| sticker).map(|plugin| drawing_address(owner, module, plugin)).unwrap_or_default(),
         until: shown_fresh.and_then(|shown| shown.expires).unwrap_or(0),
         own: class == ViewerClass::Owner,
         said: said.map_or("", |(text, _)| text),
         said_bad: said.is_some_and(|(_, bad)| bad),
         cost: shown.map(|shown| cost(&shown.cost)),
+    }
+}
+
+/// The address of a sticker's picture: another one when the settings or the plugin change.
+fn drawing_address(owner: &Profile, module: &Module, plugin: &Plugin) -> String {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (&module.settings, &plugin.sha256).hash(&mut hasher);
+    format!("/wall/{}/modules/{}/drawing.svg?v={:x}", owner.name, module.id, hasher.finish())
+}
+
+/// How a module stands: the template's word for it, a stamp, a sentence.
+fn state(class: ViewerClass, standing: &Standing, shown: Option<&Shown>) -> (&'static str, &'static str, String) {
+    let own = class == ViewerClass::Owner;
+    let kept = if own { " What it stored here is kept." } else { "" };
+    match standing {
+        Standing::Ready(_) => match shown.map(|shown| &shown.state) {
+            None => ("safe", "Plugins are off", "On this page no plugin is asked for anything.".into()),
+            Some(ShownState::Fresh) => ("fresh", "", String::new()),
+            Some(ShownState::Stale { since_ms, why }) => {
+                ("stale", "", format!("{why} This is the view from {}.", words::time(*since_ms)))
+            }
+            Some(ShownState::Failed { why }) => ("failed", "It could not draw itself", why.clone()),
+            // Between the two looks it was switched off: the next patch says how it stands.
+            Some(ShownState::Tombstone) => ("tomb", "resting", "This plugin is not running just now.".into()),
+        },
+        Standing::Revoked { why, when, .. } => {
+            let because = if why.is_empty() { ".".into() } else { format!(": “{}”.", why.trim_end_matches('.')) };
+            ("tomb", "revoked", format!("The operator withdrew this plugin on {}{because}{kept}", words::time(*when)))
+        }
+        Standing::Disabled(_) => {
+            ("tomb", "resting", format!("The operator has switched this plugin off for now.{kept} It comes back as it was."))
+        }
+        Standing::Missing(_) => ("tomb", "gone", format!("This plugin is not installed here any more.{kept}")),
+        Standing::Broken { .. } => {
+            ("tomb", "broken", format!("This plugin can't be loaded just now; the operator's log says why.{kept}"))
+        }
+    }
+}
+
+/// A cost in words.
+pub fn cost(cost: &plugins::Cost) -> Cost {
+    let percent = |fuel: u64| (fuel as f64 * 100.0 / cost.fuel_limit.max(1) as f64).min(100.0);
+    Cost {
+        fuel: words::fuel(cost.fuel),
+        fuel_limit: words::fuel(cost.fuel_limit),
+        width: percent(cost.fuel),
+        peak: None,
+        time: words::duration(Duration::from_micros(cost.time_us)),
+        fault: fault(cost.last_fault.as_ref()),
+    }
+}
+
+/// The latest fault in words: "3 Nov, 01:22 UTC, ran out of fuel".
+pub fn fault(trouble: Option<&Trouble>) -> String {
+    trouble.map_or_else(|| "never".into(), |trouble| format!("{}, {}", words::time(trouble.at), trouble.what))
+}
+
+/// The fuel meter of a plugin's own page: its usual view, and the most that a call ever took.
+pub fn meter(plugin: &Plugin, figures: &Figures) -> Cost {
+    let limit = plugin.limits.render_fuel.max(1);
+    let percent = |fuel: u64| (fuel as f64 * 100.0 / limit as f64).min(100.0);
+    Cost {
+        fuel: words::fuel(figures.fuel_usual),
+        fuel_limit: words::fuel(limit),
+        width: percent(figures.fuel_usual),
+        peak: Some(percent(figures.fuel_max).min(98.8)),
+        time: words::duration(Duration::from_micros(figures.time_us_usual)),
+        fault: fault(figures.last_fault.as_ref()),
+    }
+}
+
+/// Why a plugin can't be put up: a stamp and a sentence, or nothing for one that runs.
+pub fn standing_in_words(standing: &Standing) -> (&'static str, String) {
+    match standing {
+        Standing::Ready(_) => ("", String::new()),
+        other => {
+            let (_, stamp, sentence) = state(ViewerClass::Guest, other, None);
+            (stamp, sentence)
+        }
     }
 }

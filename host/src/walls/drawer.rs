@@ -1,15 +1,16 @@
 //! Edit mode's drawer: what can be put up, one module's settings, one's own profile.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use base64::Engine;
 use minijinja::Value;
 use neospace_runner::protocol::Grants;
 use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     MODULES_MOST,
     page::Asked,
-    queries::{self, Module, Wall},
+    queries::{Module, Wall},
 };
 use crate::{
     app::{App, now_ms},
@@ -178,7 +179,7 @@ async fn set(
     let manifest = &plugin.manifest;
     set.inert = false;
     set.name = manifest.name.clone();
-    set.plate = manifest.plate.clone().unwrap_or_default();
+    set.plate = manifest.plate.map_or("", |plate| plate.name()).into();
     (set.min_width, set.min_height) = (manifest.size.min_width, manifest.size.min_height);
     set.preview = preview(app, viewer, &wall.owner, module, plugin).await;
     set.fields = match typed {
@@ -200,7 +201,7 @@ async fn set(
 pub async fn preview(app: &App, viewer: &Viewer, owner: &Profile, module: &Module, plugin: &Plugin) -> Preview {
     let installation = module.installation(owner, now_ms());
     if plugin.roles.sticker {
-        return match app.plugins.draw(&installation).await {
+        return match app.plugins.draw_for_owner(&installation).await {
             Ok(drawn) => Preview {
                 preview: base64::engine::general_purpose::STANDARD.encode(&drawn.svg),
                 sticker: true,

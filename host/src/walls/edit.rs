@@ -3,7 +3,11 @@
 //! Every address takes a plain form and answers with a redirect to the page; our script gets the fragment that changed,
 //! a program gets JSON. Each goes prepare, commit, announce.
 
-use axum::{Json, extract::State, response::{IntoResponse, Response}};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use http::{HeaderValue, StatusCode, header};
 use minijinja::{Value, context};
 use neospace_runner::protocol::Grants;
@@ -19,7 +23,7 @@ use super::{
 use crate::{
     app::{App, now_ms},
     error::Error,
-    http::{FRAGMENT, Form, Path, Wants, see_other},
+    http::{Form, Path, Wants, see_other},
     live::frame::PatchMode,
     plugins::settings as schema,
     profiles::{self, Changes},

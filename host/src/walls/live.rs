@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use axum::extract::ws::Utf8Bytes;
 use neospace_runner::protocol::ViewerClass;
 
-use super::{page, queries};
+use super::{
+    page,
+    queries::{self, Module, Wall},
+};
 use crate::{
     app::App,
     error::Error,
@@ -13,7 +16,7 @@ use crate::{
         Watcher,
         frame::{Dialect, Event, PatchMode},
     },
-    session::Viewer,
+    profiles::Profile,
 };
 
 /// Anyone may watch a wall that there is.
@@ -32,15 +35,13 @@ pub async fn module_changed(app: &App, wall: &str, id: i64, mode: PatchMode) {
     };
     let read = app.db.read(|db| queries::module(db, wall, id));
     let Ok((owner, module)) = read else { return };
-    let render = async |viewer: &Viewer| page::one(app, viewer, &owner, &module, None).await;
-    tell(app, wall, owner.user_id, &target, mode, render).await;
+    tell(app, wall, owner.user_id, &target, mode, What::Module(&owner, &module)).await;
 }
 
 /// Shows a changed order, or a module that came back, to everyone who watches.
 pub async fn grid_changed(app: &App, name: &str) {
     let Ok(wall) = app.db.read(|db| queries::wall(db, name)) else { return };
-    let render = async |viewer: &Viewer| page::grid(app, viewer, &wall).await;
-    tell(app, name, wall.owner.user_id, "wall-grid", PatchMode::Morph, render).await;
+    tell(app, name, wall.owner.user_id, "wall-grid", PatchMode::Morph, What::Grid(&wall)).await;
 }
 
 /// Takes a module off everyone's page.
@@ -80,18 +81,21 @@ pub async fn follow(app: App) {
     }
 }
 
+/// What is rendered anew.
+#[derive(Clone, Copy)]
+enum What<'a> {
+    Module(&'a Profile, &'a Module),
+    Grid(&'a Wall),
+}
+
 /// Renders once for each class of viewer that watches, or, where a view is personal, for each member; and sends it.
-async fn tell(
-    app: &App,
-    wall: &str,
-    owner: i64,
-    target: &str,
-    mode: PatchMode,
-    render: impl AsyncFn(&Viewer) -> Result<(String, bool), Error>,
-) {
+async fn tell(app: &App, wall: &str, owner: i64, target: &str, mode: PatchMode, what: What<'_>) {
     let mut of_class: HashMap<ViewerClass, Option<Utf8Bytes>> = HashMap::new();
     let mut of_member: HashMap<i64, Utf8Bytes> = HashMap::new();
-    for watcher in app.hub.watchers(&topic(wall)).iter().filter(|watcher| speaks_html(watcher)) {
+    for watcher in app.hub.watchers(&topic(wall)) {
+        if !speaks_html(&watcher) {
+            continue;
+        }
         let class = watcher.viewer.class(owner);
         let known = match (of_class.get(&class), watcher.viewer.id()) {
             (Some(Some(_)), _) => true,
@@ -101,7 +105,11 @@ async fn tell(
         if known {
             continue;
         }
-        let (html, personal) = match render(&watcher.viewer).await {
+        let rendered = match what {
+            What::Module(owner, module) => page::one(app, &watcher.viewer, owner, module, None).await,
+            What::Grid(wall) => page::grid(app, &watcher.viewer, wall).await,
+        };
+        let (html, personal) = match rendered {
             Ok(rendered) => rendered,
             Err(error) => {
                 tracing::error!(%error, wall, target, "a change could not be shown live");

@@ -11,7 +11,8 @@ mod mutations;
 mod page;
 mod queries;
 
-pub use card::{Cost, cost};
+pub use card::{fault, meter, standing_in_words};
+pub use drawer::{Grant, grants};
 pub use edit::{act, add, place, preview, profile, remove, restore, settings, size};
 pub use live::{follow, may_watch};
 pub use mutations::{NewModule, add as put_up};

@@ -22,6 +22,7 @@ use crate::{
     plugins::Shown,
     profiles::{self, Profile, pictures},
     session::Viewer,
+    words,
 };
 
 /// What a wall's address may ask for.
@@ -154,7 +155,7 @@ pub async fn render(
 }
 
 fn made(modules: usize, scene: &Scene, started: Instant) -> String {
-    let lasted = super::lasted(started);
+    let lasted = words::lasted(started);
     match (modules, scene.safe) {
         (_, true) => format!("without plugins, in {lasted}"),
         (0, _) => format!("built anew in {lasted}"),
@@ -197,12 +198,7 @@ pub async fn modules(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>)
     let class = viewer.class(wall.owner.user_id);
     let topics = wall.modules.iter().flat_map(|module| topics(module.id, &module.plugin));
     let mut out = Modules { html: String::new(), stamp: app.topics.stamp(topics), until: None, personal: false };
-    let views = join_all(wall.modules.iter().map(async |module| {
-        if scene.safe {
-            return None;
-        }
-        Some(app.plugins.view(&module.installation(&wall.owner, now), viewer, now).await)
-    }));
+    let views = join_all(wall.modules.iter().map(|module| look(app, viewer, &wall.owner, module, now, scene.safe)));
     for (module, shown) in wall.modules.iter().zip(views.await) {
         let word = scene.word.as_ref().filter(|word| word.module == module.id);
         if let Some(shown) = &shown {
@@ -222,6 +218,13 @@ pub async fn modules(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>)
         )?);
     }
     Ok(out)
+}
+
+async fn look(app: &App, viewer: &Viewer, owner: &Profile, module: &Module, now: i64, safe: bool) -> Option<Shown> {
+    if safe {
+        return None;
+    }
+    Some(app.plugins.view(&module.installation(owner, now), viewer, now).await)
 }
 
 /// What a module's view is made from.

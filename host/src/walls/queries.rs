@@ -23,7 +23,6 @@ pub struct Wall {
 pub struct Module {
     pub id: i64,
     pub plugin: Arc<str>,
-    pub position: i64,
     pub width: u8,
     pub height: u8,
     pub settings: Arc<str>,
@@ -36,13 +35,12 @@ impl Module {
         Ok(Self {
             id: row.get(0)?,
             plugin: row.get(1)?,
-            position: row.get(2)?,
-            width: row.get(3)?,
-            height: row.get(4)?,
-            settings: row.get(5)?,
-            refused: Grants(row.get(6)?),
+            width: row.get(2)?,
+            height: row.get(3)?,
+            settings: row.get(4)?,
+            refused: Grants(row.get(5)?),
             // Kept as SQLite's signed integer, bit for bit.
-            seed: row.get::<_, i64>(7)? as u64,
+            seed: row.get::<_, i64>(6)? as u64,
         })
     }
 
@@ -71,7 +69,7 @@ impl Module {
 pub fn wall(db: &Reader, name: &str) -> Result<Wall, Error> {
     let owner = profiles::find(db, name)?;
     let modules = db.all(
-        "select id, plugin, position, width, height, settings, refused, seed
+        "select id, plugin, width, height, settings, refused, seed
            from modules
           where user_id = ?1 and removed_at is null
           order by position, id",
@@ -88,7 +86,7 @@ pub fn wall(db: &Reader, name: &str) -> Result<Wall, Error> {
 pub fn module(db: &Reader, wall: &str, id: i64) -> Result<(Profile, Module), Error> {
     let owner = profiles::find(db, wall)?;
     let module = db.one(
-        "select id, plugin, position, width, height, settings, refused, seed
+        "select id, plugin, width, height, settings, refused, seed
            from modules
           where id = ?1 and user_id = ?2 and removed_at is null",
         [id, owner.user_id],
