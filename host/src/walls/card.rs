@@ -94,7 +94,7 @@ fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
         plugin: &module.plugin,
         name: manifest.map_or(&*module.plugin, |manifest| &manifest.name),
         version: manifest.map_or("", |manifest| &manifest.version),
-        plate: manifest.and_then(|manifest| manifest.plate).map_or("", |plate| plate.name()),
+        plate: manifest.and_then(|manifest| manifest.plate.as_deref()).unwrap_or(""),
         kind: if sticker { "sticker" } else { "widget" },
         width: module.width,
         height: module.height,

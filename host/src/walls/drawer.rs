@@ -179,7 +179,7 @@ async fn set(
     let manifest = &plugin.manifest;
     set.inert = false;
     set.name = manifest.name.clone();
-    set.plate = manifest.plate.map_or("", |plate| plate.name()).into();
+    set.plate = manifest.plate.clone().unwrap_or_default();
     (set.min_width, set.min_height) = (manifest.size.min_width, manifest.size.min_height);
     set.preview = preview(app, viewer, &wall.owner, module, plugin).await;
     set.fields = match typed {
