@@ -182,7 +182,10 @@ fn next(line: &Line, memory: &mut Memory) -> Option<Job> {
             return None;
         }
         state = if memory.in_use {
-            let (state, waited) = line.changed.wait_timeout(state, KEEP).expect("no holder of this lock can panic");
+            let (state, waited) = line
+                .changed
+                .wait_timeout(state, KEEP)
+                .expect("no holder of this lock can panic");
             if waited.timed_out() && state.jobs.is_empty() {
                 memory.give_back();
             }

@@ -1,6 +1,6 @@
 //! `/register`, `/login`, `/logout`: the way in and out.
 
-use super::{COLOURS, New, allowed_inks, busy, check_name, hash, is_ink, mutations, pace, queries};
+use super::{COLOURS, New, allowed_inks, check_name, hash, is_ink, mutations, pace, queries};
 use crate::app::App;
 use crate::config::Registration;
 use crate::crypto::{self, AuthKey, MAX_ROUNDS, MIN_ROUNDS, Parameters, Salt};
@@ -85,9 +85,8 @@ async fn try_log_in(app: &App, network: &str, headers: &HeaderMap, form: &Form) 
         wrong.add("name", "Type the name on your wall.");
     }
     let auth = auth_key(form, "auth", &mut wrong);
-    wrong.into_result()?;
-    let Some(auth) = auth else {
-        return Err(Error::internal("a key that is neither right nor wrong"));
+    let (Some(auth), true) = (auth, wrong.errors.is_empty()) else {
+        return Err(Error::Invalid(wrong));
     };
 
     pace::try_log_in(app, network, &name)?;
@@ -96,8 +95,8 @@ async fn try_log_in(app: &App, network: &str, headers: &HeaderMap, form: &Form) 
     let right = app
         .hasher
         .verify(&auth, known.as_ref().map(|known| known.auth_hash.as_str()))
-        .await
-        .map_err(busy)?;
+        .await;
+    let right = right.map_err(|wait| pace::not_answered(app, network, &name, wait))?;
     let Some(known) = known.filter(|_| right) else {
         return Err(Error::field(
             "auth",
@@ -144,9 +143,8 @@ async fn try_register(app: &App, network: &str, headers: &HeaderMap, form: &Form
     if config.registration == Registration::Invite {
         check_invite(app, network, form.text("invite"), &config.invite_codes, &mut wrong)?;
     }
-    wrong.into_result()?;
-    let (Some(auth), Some(parameters)) = (auth, parameters) else {
-        return Err(Error::internal("a key that is neither right nor wrong"));
+    let (Some(auth), Some(parameters), true) = (auth, parameters, wrong.errors.is_empty()) else {
+        return Err(Error::Invalid(wrong));
     };
 
     pace::try_register(app, network)?;

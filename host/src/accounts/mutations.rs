@@ -6,6 +6,9 @@ use crate::error::Error;
 use crate::session;
 use rusqlite::params;
 
+/// Sessions that one member may have; those seen longest ago end first.
+const SESSIONS_MOST: i64 = 50;
+
 /// Makes the account and its profile; answers the member's id.
 pub fn create(tx: &Tx, new: &New) -> Result<i64, Error> {
     // Random, and small enough for every language that reads it.
@@ -60,6 +63,12 @@ pub fn begin_session(tx: &Tx, user_id: i64, device: &str, replaced: Option<[u8; 
         end_session_of_token(tx, hash)?;
     }
     let token = session::start(tx, user_id, device)?;
+    tx.run(
+        "delete from sessions
+          where user_id = ?1
+            and id not in (select id from sessions where user_id = ?1 order by last_seen_at desc, id desc limit ?2)",
+        [user_id, SESSIONS_MOST],
+    )?;
     tx.touch(session::topic(user_id));
     Ok(token)
 }

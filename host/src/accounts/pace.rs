@@ -1,10 +1,11 @@
 //! How often one may try to come in.
 //!
 //! Never a lock-out: every wait is short, and the first try for an account from an address that has not failed on it
-//! lately is never held up by what others try on that account. So whoever guesses at ana's password makes herself wait,
+//! lately is never held up by what others try on that account. So whoever guesses at ana's password makes himself wait,
 //! and not ana.
 
 use super::*;
+use crate::hasher::Busy;
 use crate::throttle::Pace;
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,14 @@ pub fn came_in(app: &App, network: &str, name: &str) {
     app.throttle.take_back(Instant::now(), &ADDRESS, network);
     app.throttle.forget(&PAIR, &format!("{name} {network}"));
     app.throttle.forget(&ACCOUNT, name);
+}
+
+/// The try was not looked at, because too many wait: it doesn't count for who made it.
+pub fn not_answered(app: &App, network: &str, name: &str, wait: Busy) -> Error {
+    app.throttle.take_back(Instant::now(), &ADDRESS, network);
+    app.throttle
+        .take_back(Instant::now(), &PAIR, &format!("{name} {network}"));
+    busy(wait)
 }
 
 /// Counts a new account, or says how long to wait.

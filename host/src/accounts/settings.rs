@@ -1,12 +1,13 @@
 //! `/settings`: a member's own page.
 
 use super::door::{auth_key, chosen_parameters, device, go, leave, shell, unstored};
-use super::{busy, hash, mutations, pace, queries};
+use super::{hash, mutations, pace, queries};
 use crate::app::{App, now_ms};
 use crate::error::{self, Error, Invalid};
-use crate::http::{Form, Path, Peer, Query, see_other};
+use crate::http::{FRAGMENT, Form, Path, Peer, Query, Wants, see_other};
 use crate::session::{self, Member, Viewer};
 use crate::throttle;
+use axum::Json;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, header};
@@ -15,6 +16,7 @@ use jiff::tz::TimeZone;
 use minijinja::value::merge_maps;
 use minijinja::{Value, context};
 use serde::Deserialize;
+use serde_json::json;
 
 /// Notices on one page.
 const NOTICES: usize = 20;
@@ -97,7 +99,7 @@ fn notices_page(app: &App, member: &Member, before: Option<i64>, clock: &Clock) 
         notices => found.iter().map(show).collect::<Vec<_>>(),
         unread,
         older => found.last().filter(|_| more).map(|last| last.id),
-        newest => before.is_none(),
+        before,
     })
 }
 
@@ -113,9 +115,8 @@ pub async fn change_password(
     let current = auth_key(&form, "current", &mut wrong);
     let auth = auth_key(&form, "auth", &mut wrong);
     let parameters = chosen_parameters(&form, &mut wrong);
-    wrong.into_result()?;
     let (Some(current), Some(auth), Some(parameters)) = (current, auth, parameters) else {
-        return Err(Error::internal("a key that is neither right nor wrong"));
+        return Err(Error::Invalid(wrong));
     };
 
     let network = throttle::network(address);
@@ -124,12 +125,8 @@ pub async fn change_password(
         .db
         .read(|db| queries::credentials(db, &member.name))?
         .ok_or(Error::Unauthorized)?;
-    if !app
-        .hasher
-        .verify(&current, Some(&known.auth_hash))
-        .await
-        .map_err(busy)?
-    {
+    let right = app.hasher.verify(&current, Some(&known.auth_hash)).await;
+    if !right.map_err(|wait| pace::not_answered(&app, &network, &member.name, wait))? {
         return Err(Error::field("current", "That is not your password now."));
     }
     pace::came_in(&app, &network, &member.name);
@@ -154,15 +151,17 @@ pub async fn revoke_session(
     State(app): State<App>,
     member: Member,
     viewer: Viewer,
+    wants: Wants,
     headers: HeaderMap,
     Path(id): Path<i64>,
 ) -> Result<Response, Error> {
+    let member_id = member.id;
     app.db
-        .write(move |tx| mutations::end_session(tx, member.id, id))
+        .write(move |tx| mutations::end_session(tx, member_id, id))
         .await?;
     match viewer.session == Some(id) {
         true => Ok(leave(&app, &headers)),
-        false => Ok(unstored(go(&headers, "/settings#sessions"))),
+        false => sessions_changed(&app, &member, &viewer, wants),
     }
 }
 
@@ -171,32 +170,44 @@ pub async fn revoke_other_sessions(
     State(app): State<App>,
     member: Member,
     viewer: Viewer,
-    headers: HeaderMap,
+    wants: Wants,
 ) -> Result<Response, Error> {
-    let kept = viewer.session.ok_or(Error::Unauthorized)?;
+    let (member_id, kept) = (member.id, viewer.session.ok_or(Error::Unauthorized)?);
     app.db
-        .write(move |tx| mutations::end_other_sessions(tx, member.id, kept))
+        .write(move |tx| mutations::end_other_sessions(tx, member_id, kept))
         .await?;
-    Ok(unstored(go(&headers, "/settings#sessions")))
+    sessions_changed(&app, &member, &viewer, wants)
 }
 
-/// `POST /settings/notices/{id}` with `do`: `read` or `dismiss`. A notice that is gone already is fine.
+fn sessions_changed(app: &App, member: &Member, viewer: &Viewer, wants: Wants) -> Result<Response, Error> {
+    let part = || {
+        let owner = app.db.read(|db| queries::owner(db, member.id))?;
+        let clock = Clock::of(&owner.time_zone);
+        app.html
+            .render("settings/sessions.html", sessions(app, member, viewer, &clock)?)
+    };
+    changed(wants, "/settings#sessions", part)
+}
+
+/// `POST /settings/notices/{id}` with `do`: `read` or `dismiss`, and `before`, the page that one is on. A notice that is
+/// gone already is fine.
 pub async fn notice(
     State(app): State<App>,
     member: Member,
-    headers: HeaderMap,
+    wants: Wants,
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response, Error> {
+    let member_id = member.id;
     match form.text("do") {
         "read" => {
             app.db
-                .write(move |tx| mutations::read_notices(tx, member.id, Some(id)))
+                .write(move |tx| mutations::read_notices(tx, member_id, Some(id)))
                 .await?
         }
         "dismiss" => {
             app.db
-                .write(move |tx| mutations::dismiss_notice(tx, member.id, id))
+                .write(move |tx| mutations::dismiss_notice(tx, member_id, id))
                 .await?
         }
         _ => {
@@ -206,26 +217,45 @@ pub async fn notice(
             ));
         }
     }
-    Ok(unstored(go(&headers, "/settings#notices")))
+    notices_changed(&app, &member, wants, &form)
 }
 
 /// `POST /settings/notices` with `do=read`: marks all of them.
-pub async fn notices(
-    State(app): State<App>,
-    member: Member,
-    headers: HeaderMap,
-    form: Form,
-) -> Result<Response, Error> {
+pub async fn notices(State(app): State<App>, member: Member, wants: Wants, form: Form) -> Result<Response, Error> {
     if form.text("do") != "read" {
         return Err(Error::field(
             "do",
             "All notices together can only be marked with “read”.",
         ));
     }
+    let member_id = member.id;
     app.db
-        .write(move |tx| mutations::read_notices(tx, member.id, None))
+        .write(move |tx| mutations::read_notices(tx, member_id, None))
         .await?;
-    Ok(unstored(go(&headers, "/settings#notices")))
+    notices_changed(&app, &member, wants, &form)
+}
+
+fn notices_changed(app: &App, member: &Member, wants: Wants, form: &Form) -> Result<Response, Error> {
+    let before: Option<i64> = form.text("before").parse().ok();
+    let part = || {
+        let owner = app.db.read(|db| queries::owner(db, member.id))?;
+        let clock = Clock::of(&owner.time_zone);
+        app.html
+            .render("settings/notices.html", notices_page(app, member, before, &clock)?)
+    };
+    match before {
+        Some(before) => changed(wants, &format!("/settings?before={before}#notices"), part),
+        None => changed(wants, "/settings#notices", part),
+    }
+}
+
+/// A part of the page has changed: the page for people, that part for our script, where to look for programs.
+fn changed(wants: Wants, page: &str, part: impl FnOnce() -> Result<String, Error>) -> Result<Response, Error> {
+    Ok(unstored(match wants {
+        Wants::Page => see_other(page),
+        Wants::Fragment => ([(header::CONTENT_TYPE, format!("{FRAGMENT}; charset=utf-8"))], part()?).into_response(),
+        Wants::Json => Json(json!({ "next": page })).into_response(),
+    }))
 }
 
 /// Says times as a member's clock shows them.
