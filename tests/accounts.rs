@@ -822,7 +822,7 @@ fn devices(person: &Person) -> Vec<(String, String, bool)> {
             item.contains("this device"),
         )
     };
-    list.split("<li>").skip(1).map(device).collect()
+    list.split("<li ").skip(1).map(device).collect()
 }
 
 #[test]
