@@ -17,6 +17,7 @@ pub enum Child {
 }
 
 /// An element of any name; [`html`](crate::html) and [`svg`](crate::svg) have a function for each.
+#[inline(never)]
 pub fn element(tag: &str) -> Element {
     let head = types::Element {
         tag: tag.into(),
@@ -33,7 +34,7 @@ pub fn element(tag: &str) -> Element {
 impl Element {
     /// Puts an element or a text at the end of it.
     pub fn child(mut self, child: impl Into<Child>) -> Self {
-        self.children.push(child.into());
+        self.push_child(child.into());
         self
     }
 
@@ -50,10 +51,7 @@ impl Element {
 
     /// Sets an attribute.
     pub fn attr(mut self, name: &str, value: impl IntoText) -> Self {
-        self.head.attributes.push(types::Attribute {
-            name: name.into(),
-            value: value.into_text(),
-        });
+        self.push_attribute(name, value.into_text());
         self
     }
 
@@ -89,6 +87,20 @@ impl Element {
     /// What screen readers call it.
     pub fn aria_label(self, label: impl IntoText) -> Self {
         self.attr("aria-label", label)
+    }
+
+    // The two that views call a hundred times stay functions: inlined they are most of a component.
+    #[inline(never)]
+    fn push_attribute(&mut self, name: &str, value: String) {
+        self.head.attributes.push(types::Attribute {
+            name: name.into(),
+            value,
+        });
+    }
+
+    #[inline(never)]
+    fn push_child(&mut self, child: Child) {
+        self.children.push(child);
     }
 
     /// Moves the element into the arena, itself before what is in it, and answers its index.
