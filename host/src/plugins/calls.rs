@@ -11,15 +11,13 @@ use quick_cache::Weighter;
 use sha2::{Digest as _, Sha256};
 
 use super::imports::Questions;
-use super::limits::WALL_FUEL_PER_SECOND;
 use super::lanes::{Fault, Finished};
+use super::limits::WALL_FUEL_PER_SECOND;
 use super::pace::{Bucket, Trouble, lock};
 use super::registry::Inner;
 use super::tokens::{self, Action, Actions, Audience, Rejected};
 use super::view::{self, Press, Returned};
-use super::{
-    Acted, Cost, Drawn, Installation, Plugin, Plugins, Refused, Shown, ShownState, Standing, settings,
-};
+use super::{Acted, Cost, Drawn, Installation, Plugin, Plugins, Refused, Shown, ShownState, Standing, settings};
 use crate::app::now_ms;
 use crate::cache::Stamp;
 use crate::error::Error;
@@ -88,7 +86,11 @@ struct Why {
 
 impl Why {
     fn of(words: impl Into<String>) -> Self {
-        Why { words: words.into(), owner: None, gone: false }
+        Why {
+            words: words.into(),
+            owner: None,
+            gone: false,
+        }
     }
 }
 
@@ -108,7 +110,9 @@ impl Plugins {
     /// The module's view for this viewer. Never fails: says what to show.
     pub async fn view(&self, i: &Installation, viewer: &Viewer, now_ms: i64) -> Shown {
         let standing = self.standing(&i.plugin);
-        let Some(plugin) = standing.ready() else { return tombstone(&standing, i) };
+        let Some(plugin) = standing.ready() else {
+            return tombstone(&standing, i);
+        };
         if plugin.roles.sticker {
             return sticker(plugin, i);
         }
@@ -138,11 +142,17 @@ impl Plugins {
                         Err(why) => self.instead(plugin, i, key.audience, class, viewer, now_ms, why),
                     };
                     let shown = made.shown.clone();
-                    let own = ViewKey { audience: view::audience(class, shown.personal, viewer.id()), ..key };
+                    let own = ViewKey {
+                        audience: view::audience(class, shown.personal, viewer.id()),
+                        ..key
+                    };
                     let made = Arc::new(made);
                     if own != key {
                         let marker = Made {
-                            shown: Shown { html: "".into(), ..shown.clone() },
+                            shown: Shown {
+                                html: "".into(),
+                                ..shown.clone()
+                            },
                             stamp: made.stamp.clone(),
                             made_at: made.made_at,
                             differs: true,
@@ -165,7 +175,9 @@ impl Plugins {
     /// The view as it would be with settings that aren't saved: nothing is kept, its forms do nothing.
     pub async fn preview(&self, i: &Installation, viewer: &Viewer) -> Shown {
         let standing = self.standing(&i.plugin);
-        let Some(plugin) = standing.ready() else { return tombstone(&standing, i) };
+        let Some(plugin) = standing.ready() else {
+            return tombstone(&standing, i);
+        };
         if plugin.roles.sticker {
             return sticker(plugin, i);
         }
@@ -181,7 +193,14 @@ impl Plugins {
                 (said(&why), ShownState::Failed { why }, cost_of(plugin, None))
             }
         };
-        Shown { html: html.into(), state, personal: true, expires: None, topics: topics(i, false), cost }
+        Shown {
+            html: html.into(),
+            state,
+            personal: true,
+            expires: None,
+            topics: topics(i, false),
+            cost,
+        }
     }
 
     /// Carries out what somebody pressed. `form` is all that was posted: `token` (the button's, when it has one of its
@@ -191,7 +210,9 @@ impl Plugins {
     /// A plugin that isn't in force, a token that was never ours, a form that is too large.
     pub async fn act(&self, i: &Installation, viewer: &Viewer, form: &[(String, String)]) -> Result<Acted, Error> {
         let standing = self.standing(&i.plugin);
-        let Some(plugin) = standing.ready() else { return Err(Error::Conflict(standing.words())) };
+        let Some(plugin) = standing.ready() else {
+            return Err(Error::Conflict(standing.words()));
+        };
         let now = now_ms();
         let class = viewer.class(i.owner_id);
         let check = |token: &str| self.inner.signer.check(token, i.id, class, viewer.id(), now);
@@ -205,32 +226,55 @@ impl Plugins {
             })
             .collect();
         let refuse = async |message: String, field: Option<String>| {
-            let returned =
-                Returned { message: &message, field: field.as_deref(), actions: &actions, typed: form };
+            let returned = Returned {
+                message: &message,
+                field: field.as_deref(),
+                actions: &actions,
+                typed: form,
+            };
             let shown = self.returned(plugin, i, viewer, now, returned).await;
-            Ok(Acted { message: None, refresh: false, refused: Some(Refused { message, field, shown }) })
+            Ok(Acted {
+                message: None,
+                refresh: false,
+                refused: Some(Refused { message, field, shown }),
+            })
         };
         let action = match checked.into_iter().next_back() {
             Some(Ok(action)) => action,
             None | Some(Err((Rejected::Forged, _))) => return Err(Error::Forbidden(Rejected::Forged.to_string())),
-            Some(Err((rejected @ Rejected::OtherInstallation, _))) => return Err(Error::Forbidden(rejected.to_string())),
+            Some(Err((rejected @ Rejected::OtherInstallation, _))) => {
+                return Err(Error::Forbidden(rejected.to_string()));
+            }
             Some(Err((rejected, _))) => return refuse(rejected.to_string(), None).await,
         };
         if !plugin.roles.actions {
             return refuse("This plugin takes no actions any more.".into(), None).await;
         }
-        let fields: Vec<(&str, &str)> =
-            form.iter().filter_map(|(name, value)| Some((name.strip_prefix("f-")?, value.as_str()))).collect();
+        let fields: Vec<(&str, &str)> = form
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix("f-")?, value.as_str())))
+            .collect();
         if fields.len() > FIELDS_MAX {
-            return Err(Error::BadRequest(format!("At most {FIELDS_MAX} fields can be sent to a plugin.")));
+            return Err(Error::BadRequest(format!(
+                "At most {FIELDS_MAX} fields can be sent to a plugin."
+            )));
         }
-        if fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > FIELDS_BYTES {
+        if fields
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>()
+            > FIELDS_BYTES
+        {
             return Err(Error::TooLarge { most: FIELDS_BYTES });
         }
 
         let turn = self.turn(plugin, i);
         let _turn = turn.lock().await;
-        let submission = Submission { name: &action.name, payload: &action.payload, fields };
+        let submission = Submission {
+            name: &action.name,
+            payload: &action.payload,
+            fields,
+        };
         let ended = match self.run(plugin, i, viewer, now, Kind::Act(submission)).await {
             Ok(ended) => ended,
             Err(failed) => {
@@ -245,7 +289,10 @@ impl Plugins {
                 return refuse(format!("{} Nothing was kept.", why.words), None).await;
             }
         };
-        let Ended { finished, mut questions } = ended;
+        let Ended {
+            finished,
+            mut questions,
+        } = ended;
         let Outcome::Acted(acted) = &finished.done().result else {
             return Err(Error::internal("a lane answered an action with something else"));
         };
@@ -265,12 +312,18 @@ impl Plugins {
                 if self.standing(&i.plugin).ready().is_none() {
                     return Err(Error::Conflict(self.standing(&i.plugin).words()));
                 }
-                let message = message.map(|message| clip(message, 500, "")).filter(|message| !message.is_empty());
+                let message = message
+                    .map(|message| clip(message, 500, ""))
+                    .filter(|message| !message.is_empty());
                 let leavings = questions.leavings();
                 let refresh = leavings.refresh;
                 drop(finished);
                 leavings.commit(&self.inner.db, i, now).await?;
-                Ok(Acted { message, refresh, refused: None })
+                Ok(Acted {
+                    message,
+                    refresh,
+                    refused: None,
+                })
             }
         }
     }
@@ -288,12 +341,16 @@ impl Plugins {
     /// # Errors
     /// As [`Plugins::draw`].
     pub async fn draw_for_owner(&self, i: &Installation) -> Result<Drawn, Error> {
-        self.picture(i).await?.map_err(|why| Error::Unavailable(why.owner.unwrap_or(why.words)))
+        self.picture(i)
+            .await?
+            .map_err(|why| Error::Unavailable(why.owner.unwrap_or(why.words)))
     }
 
     async fn picture(&self, i: &Installation) -> Result<Result<Drawn, Why>, Error> {
         let standing = self.standing(&i.plugin);
-        let Some(plugin) = standing.ready() else { return Err(Error::Unavailable(standing.words())) };
+        let Some(plugin) = standing.ready() else {
+            return Err(Error::Unavailable(standing.words()));
+        };
         if !plugin.roles.sticker {
             return Err(Error::NotFound);
         }
@@ -335,7 +392,11 @@ impl Plugins {
                     Err(message) => {
                         let words = "This sticker can't be drawn with its present settings.".to_owned();
                         let owner = Some(clip(message, 500, &words));
-                        return Err(Why { words, owner, gone: false });
+                        return Err(Why {
+                            words,
+                            owner,
+                            gone: false,
+                        });
                     }
                 }
             }
@@ -346,7 +407,10 @@ impl Plugins {
                 self.note_fault(plugin, "draw", &failed, now);
             }
             let why = failed.why(plugin, now);
-            Why { owner: Some(failed.for_owner()), ..why }
+            Why {
+                owner: Some(failed.for_owner()),
+                ..why
+            }
         })
     }
 
@@ -361,7 +425,10 @@ impl Plugins {
             Ok(ended) => {
                 let personal = ended.questions.asked_who && class == ViewerClass::Member;
                 let read_shared = ended.questions.read_shared();
-                let ends = [ended.questions.expires(), max_age(&ended.finished, now)].into_iter().flatten().min();
+                let ends = [ended.questions.expires(), max_age(&ended.finished, now)]
+                    .into_iter()
+                    .flatten()
+                    .min();
                 let tokens_end = now + i64::from(tokens::LIFETIME_MINUTES) * 60_000 / 2;
                 let press = if plugin.roles.actions {
                     Press::Signed(Actions {
@@ -374,13 +441,33 @@ impl Plugins {
                 } else {
                     Press::None
                 };
-                let expires = if plugin.roles.actions { Some(ends.map_or(tokens_end, |at| at.min(tokens_end))) } else { ends };
+                let expires = if plugin.roles.actions {
+                    Some(ends.map_or(tokens_end, |at| at.min(tokens_end)))
+                } else {
+                    ends
+                };
                 self.write(plugin, ended, press, None).map(|(html, cost, trouble)| {
                     // A view made from a failed read is shown, but not for long.
                     let expires = if trouble { Some(now + RETRY_MS) } else { expires };
-                    let (topics, stamp) = if read_shared { (shared, stamp.and(&shared_stamp)) } else { (own, stamp) };
-                    let shown = Shown { html: html.into(), state: ShownState::Fresh, personal, expires, topics, cost };
-                    Made { shown, stamp, made_at: now, differs: false }
+                    let (topics, stamp) = if read_shared {
+                        (shared, stamp.and(&shared_stamp))
+                    } else {
+                        (own, stamp)
+                    };
+                    let shown = Shown {
+                        html: html.into(),
+                        state: ShownState::Fresh,
+                        personal,
+                        expires,
+                        topics,
+                        cost,
+                    };
+                    Made {
+                        shown,
+                        stamp,
+                        made_at: now,
+                        differs: false,
+                    }
                 })
             }
             Err(failed) => Err(failed),
@@ -388,7 +475,12 @@ impl Plugins {
         match rendered {
             Ok(made) => {
                 let audience = view::audience(class, made.shown.personal, viewer.id());
-                let good = Made { shown: made.shown.clone(), stamp: Stamp::default(), made_at: now, differs: false };
+                let good = Made {
+                    shown: made.shown.clone(),
+                    stamp: Stamp::default(),
+                    made_at: now,
+                    differs: false,
+                };
                 self.inner.last_good.insert((i.id, audience), Arc::new(good));
                 Ok(made)
             }
@@ -415,14 +507,21 @@ impl Plugins {
     ) -> Made {
         // A member's own, if there is one; else what all of the class saw.
         let own = view::audience(class, class == ViewerClass::Member, viewer.id());
-        let good = self.inner.last_good.get(&(i.id, own)).or_else(|| self.inner.last_good.get(&(i.id, audience)));
+        let good = self
+            .inner
+            .last_good
+            .get(&(i.id, own))
+            .or_else(|| self.inner.last_good.get(&(i.id, audience)));
         let cost = cost_of(plugin, None);
         let expires = Some(now + RETRY_MS);
         let own_topics = topics(i, false);
         let stamp = self.inner.topics.stamp(&own_topics[..]);
         let shown = match good {
             Some(good) => Shown {
-                state: ShownState::Stale { since_ms: good.made_at, why: why.words },
+                state: ShownState::Stale {
+                    since_ms: good.made_at,
+                    why: why.words,
+                },
                 expires,
                 cost,
                 ..good.shown.clone()
@@ -436,7 +535,12 @@ impl Plugins {
                 cost,
             },
         };
-        Made { shown, stamp, made_at: now, differs: false }
+        Made {
+            shown,
+            stamp,
+            made_at: now,
+            differs: false,
+        }
     }
 
     /// The view of an action that was refused, with what was typed.
@@ -468,7 +572,14 @@ impl Plugins {
             Some((html, cost, _)) => (html, cost),
             None => (typed_text(&returned), cost_of(plugin, None)),
         };
-        Shown { html: html.into(), state: ShownState::Fresh, personal: true, expires: None, topics: topics(i, false), cost }
+        Shown {
+            html: html.into(),
+            state: ShownState::Fresh,
+            personal: true,
+            expires: None,
+            topics: topics(i, false),
+            cost,
+        }
     }
 
     /// From a rendered tree to HTML; its cost, and whether a read had failed.
@@ -506,8 +617,12 @@ impl Plugins {
             return Err(Failed::Resting { until });
         }
         let clock = Instant::now();
-        lock(&plugin.bucket).ready(clock).map_err(|seconds| Failed::Spent { seconds, wall: false })?;
-        self.inner.wall_ready(&i.wall, clock).map_err(|seconds| Failed::Spent { seconds, wall: true })?;
+        lock(&plugin.bucket)
+            .ready(clock)
+            .map_err(|seconds| Failed::Spent { seconds, wall: false })?;
+        self.inner
+            .wall_ready(&i.wall, clock)
+            .map_err(|seconds| Failed::Spent { seconds, wall: true })?;
 
         let settings = settings::complete(&plugin.manifest.settings, &i.settings);
         let context = || Context {
@@ -530,14 +645,20 @@ impl Plugins {
         let export = match kind {
             Kind::Render => Export::Render(context()),
             Kind::Act(submission) => Export::Act(context(), submission),
-            Kind::Draw => Export::Draw(Params { seed: i.seed, wall: &i.wall, settings: &settings }),
+            Kind::Draw => Export::Draw(Params {
+                seed: i.seed,
+                wall: &i.wall,
+                settings: &settings,
+            }),
         };
         let grants = plugin.granted.without(i.refused);
         let inner: &Inner = &self.inner;
         let mut questions = Questions::new(&inner.db, &inner.pseudonyms, plugin, i, viewer, now, writes);
         let called = inner
             .lanes
-            .call(&plugin.component, grants, limits, deadline, export, &mut |ask| questions.answer(ask))
+            .call(&plugin.component, grants, limits, deadline, export, &mut |ask| {
+                questions.answer(ask)
+            })
             .await;
         let spent = match &called {
             Ok(finished) => {
@@ -565,7 +686,10 @@ impl Plugins {
     fn note_fault(&self, plugin: &Plugin, export: &'static str, failed: &Failed, now: i64) {
         let (kind, detail, fuel) = failed.for_author();
         lock(&plugin.breaker).note(now);
-        plugin.stats.note_fault(Trouble { at: now, what: failed.in_few_words().to_owned() });
+        plugin.stats.note_fault(Trouble {
+            at: now,
+            what: failed.in_few_words().to_owned(),
+        });
         let rests = lock(&plugin.breaker).rests_until(now).is_some();
         tracing::warn!(
             plugin = &*plugin.id,
@@ -606,8 +730,14 @@ impl Plugins {
 
     /// One action at a time: on an installation, or, where storage is shared, in all of a plugin.
     fn turn(&self, plugin: &Plugin, i: &Installation) -> Arc<tokio::sync::Mutex<()>> {
-        let shared = plugin.granted.contains(neospace_runner::protocol::Grants::SHARED_STORAGE);
-        let key = if shared { Turn::Plugin(plugin.id.clone()) } else { Turn::Installation(i.id) };
+        let shared = plugin
+            .granted
+            .contains(neospace_runner::protocol::Grants::SHARED_STORAGE);
+        let key = if shared {
+            Turn::Plugin(plugin.id.clone())
+        } else {
+            Turn::Installation(i.id)
+        };
         let mut turns = lock(&self.inner.turns);
         if turns.len() > WALLS_BEFORE_SWEEP {
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
@@ -626,7 +756,9 @@ pub(super) enum Turn {
 impl Inner {
     fn wall_ready(&self, wall: &Arc<str>, now: Instant) -> Result<(), u64> {
         let mut walls = lock(&self.walls);
-        walls.get_mut(wall).map_or(Ok(()), |bucket: &mut Bucket| bucket.ready(now))
+        walls
+            .get_mut(wall)
+            .map_or(Ok(()), |bucket: &mut Bucket| bucket.ready(now))
     }
 
     fn wall_spend(&self, wall: &Arc<str>, fuel: u64) {
@@ -635,7 +767,10 @@ impl Inner {
             let now = Instant::now();
             walls.retain(|_, bucket| !bucket.is_full(now));
         }
-        walls.entry(wall.clone()).or_insert_with(|| Bucket::of_fuel(WALL_FUEL_PER_SECOND)).spend(fuel as f64);
+        walls
+            .entry(wall.clone())
+            .or_insert_with(|| Bucket::of_fuel(WALL_FUEL_PER_SECOND))
+            .spend(fuel as f64);
     }
 }
 
@@ -652,9 +787,14 @@ enum Failed {
     /// What it sent breaks a rule.
     View(view::ViewError),
     /// Three faults within an hour.
-    Resting { until: i64 },
+    Resting {
+        until: i64,
+    },
     /// Its own bucket, or the wall's, is empty.
-    Spent { seconds: u64, wall: bool },
+    Spent {
+        seconds: u64,
+        wall: bool,
+    },
     /// A fault of the host.
     Ours(String),
 }
@@ -706,7 +846,11 @@ impl Failed {
                     FailureKind::Result => "result",
                     FailureKind::Instantiate => "instantiate",
                 };
-                (kind, failure.detail[..failure.detail.floor_char_boundary(4_096)].to_owned(), usage.fuel)
+                (
+                    kind,
+                    failure.detail[..failure.detail.floor_char_boundary(4_096)].to_owned(),
+                    usage.fuel,
+                )
             }
             Failed::Lane(fault @ Fault::Deadline) => ("deadline", fault.to_string(), 0),
             Failed::Lane(fault) => ("lane", fault.to_string(), 0),
@@ -728,18 +872,29 @@ impl Failed {
     fn why(&self, plugin: &Plugin, now: i64) -> Why {
         let name = &plugin.manifest.name;
         match self {
-            Failed::Lane(Fault::Cancelled) => Why { gone: true, ..Why::of(format!("{name} was stopped.")) },
+            Failed::Lane(Fault::Cancelled) => Why {
+                gone: true,
+                ..Why::of(format!("{name} was stopped."))
+            },
             Failed::Lane(Fault::Busy | Fault::LaneDied) => {
                 Why::of(format!("{name} could not answer just now. Try again in a moment."))
             }
             Failed::Resting { until } => {
                 let minutes = ((until - now) / 60_000).max(0) + 1;
                 let unit = if minutes == 1 { "minute" } else { "minutes" };
-                Why::of(format!("{name} failed three times within an hour and rests for {minutes} more {unit}."))
+                Why::of(format!(
+                    "{name} failed three times within an hour and rests for {minutes} more {unit}."
+                ))
             }
             Failed::Spent { seconds, wall } => {
-                let whose = if *wall { "The modules of this wall have" } else { "It has" };
-                Why::of(format!("{name} rests: {whose} used up the fuel for now. Try again in {seconds} s."))
+                let whose = if *wall {
+                    "The modules of this wall have"
+                } else {
+                    "It has"
+                };
+                Why::of(format!(
+                    "{name} rests: {whose} used up the fuel for now. Try again in {seconds} s."
+                ))
             }
             failed => Why::of(format!("{name} failed: {}.", failed.in_few_words())),
         }
@@ -750,13 +905,18 @@ fn svg(plugin: &Plugin, drawing: &View<'_>) -> Result<Drawn, view::ViewError> {
     let mut svg = String::new();
     view::write_svg(drawing, plugin.manifest.css.as_deref(), &mut svg).map_err(|error| *error)?;
     let digest = Sha256::digest(svg.as_bytes());
-    Ok(Drawn { etag: super::hex(&digest[..12]), svg: svg.into() })
+    Ok(Drawn {
+        etag: super::hex(&digest[..12]),
+        svg: svg.into(),
+    })
 }
 
 fn max_age(finished: &Finished, now: i64) -> Option<i64> {
     match &finished.done().result {
         // A view can't be younger than a second: it is asked for in whole ones.
-        Outcome::View(view) => view.max_age_seconds.map(|seconds| now + i64::from(seconds.max(1)) * 1_000),
+        Outcome::View(view) => view
+            .max_age_seconds
+            .map(|seconds| now + i64::from(seconds.max(1)) * 1_000),
         _ => None,
     }
 }
@@ -774,7 +934,10 @@ fn cost_of(plugin: &Plugin, call: Option<(Usage, Duration)>) -> Cost {
 /// What a view is made from; with `shared`, the plugin's common storage too, as the last one.
 fn topics(i: &Installation, shared: bool) -> Arc<[Arc<str>]> {
     let own = [format!("module:{}", i.id), format!("plugin:{}", i.plugin)];
-    own.into_iter().chain(shared.then(|| format!("shared:{}", i.plugin))).map(Arc::from).collect()
+    own.into_iter()
+        .chain(shared.then(|| format!("shared:{}", i.plugin)))
+        .map(Arc::from)
+        .collect()
 }
 
 fn tombstone(standing: &Standing, i: &Installation) -> Shown {
@@ -815,7 +978,11 @@ fn typed_text(returned: &Returned<'_>) -> String {
     let mut html = String::from("<p class=\"refusal\" role=\"alert\">");
     view::escape(&mut html, returned.message);
     html.push_str("</p>");
-    for (name, value) in returned.typed.iter().filter(|(name, value)| name.starts_with("f-") && !value.is_empty()) {
+    for (name, value) in returned
+        .typed
+        .iter()
+        .filter(|(name, value)| name.starts_with("f-") && !value.is_empty())
+    {
         html.push_str("<label>");
         view::escape(&mut html, &name[2..]);
         html.push_str("<textarea readonly>\n");
@@ -827,7 +994,11 @@ fn typed_text(returned: &Returned<'_>) -> String {
 
 fn clip(text: &str, most: usize, otherwise: &str) -> String {
     let text = text.trim();
-    if text.is_empty() { otherwise.to_owned() } else { text[..text.floor_char_boundary(most)].to_owned() }
+    if text.is_empty() {
+        otherwise.to_owned()
+    } else {
+        text[..text.floor_char_boundary(most)].to_owned()
+    }
 }
 
 /// A hash of all that a view is made from besides its topics. Whoever finds two that agree has fooled their own module.
@@ -840,12 +1011,18 @@ fn look(i: &Installation) -> u64 {
     for bytes in [i.settings.as_bytes(), i.locale.as_bytes()] {
         let mut chunks = bytes.chunks_exact(8);
         for chunk in &mut chunks {
-            hash = mix(hash, u64::from_le_bytes(chunk.try_into().expect("chunks of eight have eight")));
+            hash = mix(
+                hash,
+                u64::from_le_bytes(chunk.try_into().expect("chunks of eight have eight")),
+            );
         }
         let mut last = [0; 8];
         last[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
         hash = mix(hash, u64::from_le_bytes(last));
     }
     let small = [i.width, i.height, i.refused.0, 0];
-    mix(hash, u64::from(u32::from_le_bytes(small)) << 16 | u64::from(i.utc_offset_minutes as u16))
+    mix(
+        hash,
+        u64::from(u32::from_le_bytes(small)) << 16 | u64::from(i.utc_offset_minutes as u16),
+    )
 }

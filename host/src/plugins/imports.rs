@@ -64,7 +64,10 @@ impl<'c> Questions<'c> {
         writes: bool,
     ) -> Self {
         let limits = &plugin.limits;
-        let quota = Quota { keys: limits.storage_keys, bytes: u64::from(limits.storage_kib) * 1024 };
+        let quota = Quota {
+            keys: limits.storage_keys,
+            bytes: u64::from(limits.storage_kib) * 1024,
+        };
         Questions {
             db,
             plugin,
@@ -125,17 +128,29 @@ impl<'c> Questions<'c> {
             }
             Ask::ViewerName => {
                 self.asked_who = true;
-                Ok(OwnedAnswer::Name(self.viewer.member.as_ref().map(|member| member.name.to_string())))
+                Ok(OwnedAnswer::Name(
+                    self.viewer.member.as_ref().map(|member| member.name.to_string()),
+                ))
             }
             Ask::Log { level, message } => {
                 self.log(level, message);
                 Ok(OwnedAnswer::Done)
             }
             Ask::Get { scope, key } => self.storage(scope).get(key),
-            Ask::Put { scope, key, value, expires } => self.storage(scope).put(key, value, expires),
+            Ask::Put {
+                scope,
+                key,
+                value,
+                expires,
+            } => self.storage(scope).put(key, value, expires),
             Ask::Delete { scope, key } => self.storage(scope).delete(key),
             Ask::Add { scope, key, delta } => self.storage(scope).add(key, delta),
-            Ask::Scan { scope, prefix, after, limit } => self.storage(scope).scan(prefix, after, limit),
+            Ask::Scan {
+                scope,
+                prefix,
+                after,
+                limit,
+            } => self.storage(scope).scan(prefix, after, limit),
             Ask::Refresh => {
                 self.refresh = true;
                 Ok(OwnedAnswer::Done)
@@ -163,8 +178,15 @@ impl<'c> Questions<'c> {
         let message = &message[..message.floor_char_boundary(LOG_LINE_MAX)];
         let level = ["debug", "info", "warn", "error"][usize::from(level.min(3))];
         let wall = self.installation.wall.to_string();
-        let line = LogLine { at: self.now, level, wall, message: message.to_owned() };
-        let Some(dropped) = lock(&self.plugin.log).push(line) else { return };
+        let line = LogLine {
+            at: self.now,
+            level,
+            wall,
+            message: message.to_owned(),
+        };
+        let Some(dropped) = lock(&self.plugin.log).push(line) else {
+            return;
+        };
         let (plugin, version) = (&*self.plugin.id, self.plugin.manifest.version.as_str());
         let (wall, message) = (&*self.installation.wall, message.escape_debug());
         if dropped > 0 {
@@ -209,13 +231,23 @@ impl Leavings {
         if self.is_empty() {
             return Ok(());
         }
-        let (id, owner, plugin, wall) =
-            (installation.id, installation.owner_id, installation.plugin.clone(), installation.wall.clone());
+        let (id, owner, plugin, wall) = (
+            installation.id,
+            installation.owner_id,
+            installation.plugin.clone(),
+            installation.wall.clone(),
+        );
         db.write(move |tx: &Tx<'_>| {
             // Taken off the wall while the call ran: nothing of it is kept.
-            let there = tx.maybe("select 1 from modules where id = ?1 and removed_at is null", [id], |_| Ok(()))?;
+            let there = tx.maybe(
+                "select 1 from modules where id = ?1 and removed_at is null",
+                [id],
+                |_| Ok(()),
+            )?;
             if there.is_none() {
-                return Err(Error::Conflict("This module has just been taken off the wall, so nothing was kept.".into()));
+                return Err(Error::Conflict(
+                    "This module has just been taken off the wall, so nothing was kept.".into(),
+                ));
             }
             if !self.own.is_empty() {
                 self.own.commit(tx, &Owner::Installation(id), now)?;

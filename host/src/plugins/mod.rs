@@ -187,7 +187,9 @@ pub enum Standing {
     /// It isn't in the configuration (any more).
     Missing(Option<Arc<Plugin>>),
     /// It is in the configuration and can't be loaded; `why` is for the operator.
-    Broken { why: String },
+    Broken {
+        why: String,
+    },
 }
 
 impl Standing {
@@ -207,7 +209,9 @@ impl Standing {
     pub fn plugin(&self) -> Option<&Arc<Plugin>> {
         match self {
             Standing::Ready(plugin) => Some(plugin),
-            Standing::Disabled(plugin) | Standing::Missing(plugin) | Standing::Revoked { plugin, .. } => plugin.as_ref(),
+            Standing::Disabled(plugin) | Standing::Missing(plugin) | Standing::Revoked { plugin, .. } => {
+                plugin.as_ref()
+            }
             Standing::Broken { .. } => None,
         }
     }
@@ -232,7 +236,10 @@ impl Standing {
                 "The operator has revoked this plugin. What it keeps is still there.".into()
             }
             Standing::Revoked { why, .. } => {
-                format!("The operator has revoked this plugin: {why}. What it keeps is still there.", why = why.trim_end_matches('.'))
+                format!(
+                    "The operator has revoked this plugin: {why}. What it keeps is still there.",
+                    why = why.trim_end_matches('.')
+                )
             }
             Standing::Missing(_) => "This plugin is not installed here any more. What it keeps is still there.".into(),
             Standing::Broken { .. } => "This plugin can't be loaded just now; the operator's log says why.".into(),

@@ -32,7 +32,12 @@ pub struct Bucket {
 impl Bucket {
     /// A full one.
     pub fn new(per_second: f64, capacity: f64) -> Self {
-        Bucket { per_second, capacity, level: capacity, at: Instant::now() }
+        Bucket {
+            per_second,
+            capacity,
+            level: capacity,
+            at: Instant::now(),
+        }
     }
 
     /// Of fuel: ten seconds' worth.
@@ -49,7 +54,11 @@ impl Bucket {
     /// `Err` with the seconds until something is in it again.
     pub fn ready(&mut self, now: Instant) -> Result<(), u64> {
         self.fill(now);
-        if self.level > 0.0 { Ok(()) } else { Err((-self.level / self.per_second).ceil().max(1.0) as u64) }
+        if self.level > 0.0 {
+            Ok(())
+        } else {
+            Err((-self.level / self.per_second).ceil().max(1.0) as u64)
+        }
     }
 
     /// Takes out what was used.
@@ -107,7 +116,11 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { bucket: Bucket::new(LOG_BYTES_PER_SECOND, LOG_BYTES_PER_SECOND), lines: VecDeque::new(), dropped: 0 }
+        Log {
+            bucket: Bucket::new(LOG_BYTES_PER_SECOND, LOG_BYTES_PER_SECOND),
+            lines: VecDeque::new(),
+            dropped: 0,
+        }
     }
 }
 
@@ -239,7 +252,11 @@ mod tests {
         assert_eq!(breaker.rests_until(BREAKER_MS - 1), Some(BREAKER_MS));
         assert_eq!(breaker.rests_until(BREAKER_MS), None);
         breaker.note(BREAKER_MS + 1);
-        assert_eq!(breaker.rests_until(BREAKER_MS + 1), None, "the first is forgotten, the second is over");
+        assert_eq!(
+            breaker.rests_until(BREAKER_MS + 1),
+            None,
+            "the first is forgotten, the second is over"
+        );
     }
 
     #[test]
@@ -257,7 +274,12 @@ mod tests {
     #[test]
     fn a_flood_of_lines_is_cut_and_counted() {
         let mut log = Log::default();
-        let line = || LogLine { at: 0, level: "info", wall: "ana".into(), message: "x".repeat(968) };
+        let line = || LogLine {
+            at: 0,
+            level: "info",
+            wall: "ana".into(),
+            message: "x".repeat(968),
+        };
         let kept = (0..100).filter(|_| log.push(line()).is_some()).count();
         assert!((4..=6).contains(&kept), "{kept}");
         assert_eq!(log.lines().len(), kept);

@@ -140,13 +140,7 @@ impl Plugins {
     ///
     /// # Errors
     /// Lanes that can't be confined although the configuration insists; the database's.
-    pub async fn start(
-        config: &Config,
-        db: Db,
-        topics: Topics,
-        secret: [u8; 32],
-        dev: bool,
-    ) -> Result<Self, Error> {
+    pub async fn start(config: &Config, db: Db, topics: Topics, secret: [u8; 32], dev: bool) -> Result<Self, Error> {
         let options = LaneOptions {
             lanes: config.plugins.lanes as usize,
             require_confinement: config.plugins.require_confinement,
@@ -186,17 +180,25 @@ impl Plugins {
 
     /// Whether a plugin can be used.
     pub fn standing(&self, id: &str) -> Standing {
-        self.set().get(id).map_or(Standing::Missing(None), |entry| entry.standing.clone())
+        self.set()
+            .get(id)
+            .map_or(Standing::Missing(None), |entry| entry.standing.clone())
     }
 
     /// The plugins in force, by name.
     pub fn list(&self) -> Vec<Arc<Plugin>> {
-        self.set().values().filter_map(|entry| entry.standing.ready().cloned()).collect()
+        self.set()
+            .values()
+            .filter_map(|entry| entry.standing.ready().cloned())
+            .collect()
     }
 
     /// Every plugin that the configuration names or named since the start, and how it stands.
     pub fn standings(&self) -> Vec<(Arc<str>, Standing, Option<Held>)> {
-        self.set().iter().map(|(name, entry)| (name.clone(), entry.standing.clone(), entry.held.clone())).collect()
+        self.set()
+            .iter()
+            .map(|(name, entry)| (name.clone(), entry.standing.clone(), entry.held.clone()))
+            .collect()
     }
 
     /// The upgrade of this plugin that waits for the operator.
@@ -258,7 +260,9 @@ impl Plugins {
     /// and is still, by the same stanza, is no news.
     async fn load(&self, config: &Config, old: &Set, at_start: bool) -> Result<(Set, Vec<String>), Error> {
         let known: BTreeSet<(String, [u8; 32])> = self.inner.db.read(|db| {
-            let rows = db.all("select plugin, sha256 from plugin_versions", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let rows = db.all("select plugin, sha256 from plugin_versions", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
             Ok(rows.into_iter().collect())
         })?;
         let in_force = store::in_force(&config.data);
@@ -287,22 +291,43 @@ impl Plugins {
                 if !same {
                     problems.push(format!("plugin {name}: {why}"));
                 }
-                Entry { standing: Standing::Broken { why }, held: None, stanza: Some(stanza.clone()) }
+                Entry {
+                    standing: Standing::Broken { why },
+                    held: None,
+                    stanza: Some(stanza.clone()),
+                }
             });
             set.insert(name.clone(), entry);
         }
         for (name, entry) in old.iter().filter(|(name, _)| !config.plugin.contains_key(&***name)) {
             // Kept for its name, so that a tombstone can say what stood there.
             let plugin = entry.standing.plugin().cloned();
-            set.insert(name.clone(), Entry { standing: Standing::Missing(plugin), held: None, stanza: None });
+            set.insert(
+                name.clone(),
+                Entry {
+                    standing: Standing::Missing(plugin),
+                    held: None,
+                    stanza: None,
+                },
+            );
         }
         Ok((set, problems))
     }
 
     async fn load_one(&self, wanted: &Wanted<'_>) -> Result<Entry, String> {
-        let Wanted { name, stanza, config, old, .. } = *wanted;
+        let Wanted {
+            name,
+            stanza,
+            config,
+            old,
+            ..
+        } = *wanted;
         let before = old.and_then(|entry| entry.standing.plugin());
-        let entry = |standing| Entry { standing, held: None, stanza: Some(stanza.clone()) };
+        let entry = |standing| Entry {
+            standing,
+            held: None,
+            stanza: Some(stanza.clone()),
+        };
         let pin = stanza.sha256.as_ref().map(|pin| pin.to_lowercase());
         if let Some(pin) = &pin
             && let Some(why) = revoked(config, pin)
@@ -336,7 +361,9 @@ impl Plugins {
             let hash = hex(&sha256);
             if !expected.is_empty() && hash != expected {
                 let source = source.display();
-                return Err(format!("{source} has the hash {hash}, but its stanza pins {expected}; it is not loaded"));
+                return Err(format!(
+                    "{source} has the hash {hash}, but its stanza pins {expected}; it is not loaded"
+                ));
             }
             Ok((bytes, sha256))
         })
@@ -347,7 +374,9 @@ impl Plugins {
         }
         let operator = grants::parse(&stanza.grants)?;
         // The same file with other grants or limits need not be compiled or tried again.
-        let running = old.and_then(|entry| entry.standing.ready()).filter(|running| running.sha256 == sha256);
+        let running = old
+            .and_then(|entry| entry.standing.ready())
+            .filter(|running| running.sha256 == sha256);
         let prepared = match running {
             Some(running) => Prepared::of(running),
             None => self.prepare(name, bytes, config, !pin.is_empty()).await?,
@@ -363,7 +392,11 @@ impl Plugins {
             }
             Err(refusal) => {
                 let asks = grants::names(prepared.asked.needed.without(operator));
-                let held = Held { sha256: hash, version: prepared.manifest.version.clone(), asks };
+                let held = Held {
+                    sha256: hash,
+                    version: prepared.manifest.version.clone(),
+                    asks,
+                };
                 match self.version_before(wanted, sha256, operator).await {
                     Some(plugin) => {
                         tracing::warn!(
@@ -372,7 +405,10 @@ impl Plugins {
                             "an upgrade waits: {refusal}; version {} stays in force",
                             plugin.manifest.version
                         );
-                        Ok(Entry { held: Some(held), ..entry(Standing::Ready(plugin)) })
+                        Ok(Entry {
+                            held: Some(held),
+                            ..entry(Standing::Ready(plugin))
+                        })
                     }
                     None => Err(refusal),
                 }
@@ -382,12 +418,22 @@ impl Plugins {
 
     /// The version that stays in force while an upgrade waits: the one that runs, or ran before a restart.
     async fn version_before(&self, wanted: &Wanted<'_>, newer: [u8; 32], operator: Grants) -> Option<Arc<Plugin>> {
-        let Wanted { name, stanza, config, old, .. } = *wanted;
-        let running = old.and_then(|entry| entry.standing.ready()).filter(|running| running.sha256 != newer);
+        let Wanted {
+            name,
+            stanza,
+            config,
+            old,
+            ..
+        } = *wanted;
+        let running = old
+            .and_then(|entry| entry.standing.ready())
+            .filter(|running| running.sha256 != newer);
         let prepared = match running {
             Some(running) => Prepared::of(running),
             None => {
-                let hash = wanted.in_force.filter(|hash| **hash != hex(&newer) && hash.len() == 64)?;
+                let hash = wanted
+                    .in_force
+                    .filter(|hash| **hash != hex(&newer) && hash.len() == 64)?;
                 let bytes = read(&store::path(&config.data, name, hash)).ok()?;
                 if hex(&Sha256::digest(&bytes)) != **hash {
                     return None;
@@ -404,10 +450,17 @@ impl Plugins {
 
     /// Reads the manifest, compiles, and holds the two against each other.
     async fn prepare(&self, name: &Arc<str>, bytes: Vec<u8>, config: &Config, keep: bool) -> Result<Prepared, String> {
-        let _turn = self.inner.compile_turns.acquire().await.map_err(|_| "the server shuts down".to_owned())?;
+        let _turn = self
+            .inner
+            .compile_turns
+            .acquire()
+            .await
+            .map_err(|_| "the server shuts down".to_owned())?;
         let (name, data, secret) = (name.clone(), config.data.clone(), self.inner.secret);
-        let options =
-            CompileOptions { require_confinement: config.plugins.require_confinement, ..CompileOptions::default() };
+        let options = CompileOptions {
+            require_confinement: config.plugins.require_confinement,
+            ..CompileOptions::default()
+        };
         blocking(move || {
             if bytes.len() > options.wasm_bytes {
                 let most = options.wasm_bytes >> 20;
@@ -415,7 +468,10 @@ impl Plugins {
             }
             let manifest = manifest::extract(&bytes).map_err(|errors| errors.to_string())?;
             if manifest.id != *name {
-                return Err(format!("the file is the plugin `{}`; its stanza must be [plugin.{}]", manifest.id, manifest.id));
+                return Err(format!(
+                    "the file is the plugin `{}`; its stanza must be [plugin.{}]",
+                    manifest.id, manifest.id
+                ));
             }
             let component = compile::component(&data.join("compiled"), &secret, &bytes, &options)
                 .map_err(|fault| format!("it can't be compiled: {fault}"))?;
@@ -425,7 +481,13 @@ impl Plugins {
                 store::keep(&data, &name, &hex(&component.hash), &bytes)
                     .map_err(|error| format!("no copy of it can be kept in {}: {error}", data.display()))?;
             }
-            Ok(Prepared { manifest, component: Arc::new(component), size: bytes.len(), roles, asked })
+            Ok(Prepared {
+                manifest,
+                component: Arc::new(component),
+                size: bytes.len(),
+                roles,
+                asked,
+            })
         })
         .await
     }
@@ -438,14 +500,24 @@ impl Plugins {
         stanza: &config::Plugin,
         before: Option<&Arc<Plugin>>,
     ) -> Plugin {
-        let Prepared { manifest, component, size, roles, asked } = prepared;
+        let Prepared {
+            manifest,
+            component,
+            size,
+            roles,
+            asked,
+        } = prepared;
         let sha256 = component.hash;
         let limits = Limits::with(&stanza.limits);
         // Figures and faults belong to the file, the log to the plugin.
         let same = before.filter(|before| before.sha256 == sha256);
-        let sheet = manifest.css.as_ref().filter(|css| !css.is_empty()).map_or_else(String::new, |css| {
-            format!("/plugins/{name}/style.{}.css", &hex(&Sha256::digest(css))[..16])
-        });
+        let sheet = manifest
+            .css
+            .as_ref()
+            .filter(|css| !css.is_empty())
+            .map_or_else(String::new, |css| {
+                format!("/plugins/{name}/style.{}.css", &hex(&Sha256::digest(css))[..16])
+            });
         Plugin {
             id: name.clone(),
             sheet,
@@ -457,7 +529,10 @@ impl Plugins {
             limits,
             stats: same.map_or_else(Arc::default, |before| before.stats.clone()),
             log: before.map_or_else(|| Arc::new(Mutex::new(Log::default())), |before| before.log.clone()),
-            breaker: same.map_or_else(|| Arc::new(Mutex::new(self.breaker(&sha256))), |before| before.breaker.clone()),
+            breaker: same.map_or_else(
+                || Arc::new(Mutex::new(self.breaker(&sha256))),
+                |before| before.breaker.clone(),
+            ),
             bucket: Mutex::new(Bucket::of_fuel(limits.fuel_per_second)),
             component,
             generation: self.inner.generations.fetch_add(1, Relaxed),
@@ -488,7 +563,11 @@ impl Plugins {
         let (limits, deadline) = plugin.limits.render();
         for turn in 1.. {
             let export = if plugin.roles.sticker {
-                Export::Draw(Params { seed: 1, wall: "nobody", settings: &settings })
+                Export::Draw(Params {
+                    seed: 1,
+                    wall: "nobody",
+                    settings: &settings,
+                })
             } else {
                 Export::Render(Context {
                     now: now_ms().max(0) as u64,
@@ -502,8 +581,11 @@ impl Plugins {
                     settings: &settings,
                 })
             };
-            let called =
-                self.inner.lanes.call(&plugin.component, plugin.granted, limits, deadline, export, &mut empty).await;
+            let called = self
+                .inner
+                .lanes
+                .call(&plugin.component, plugin.granted, limits, deadline, export, &mut empty)
+                .await;
             let finished = match called {
                 Ok(finished) => finished,
                 // The machine was busy, or slow: that says nothing about the plugin yet.
@@ -513,7 +595,11 @@ impl Plugins {
             let mut out = String::new();
             let written = match &finished.done().result {
                 Outcome::View(view) => {
-                    let press = if plugin.roles.actions { Press::Inert } else { Press::None };
+                    let press = if plugin.roles.actions {
+                        Press::Inert
+                    } else {
+                        Press::None
+                    };
                     view::write_html(view, press, None, &mut out)
                 }
                 Outcome::Drawing(Ok(drawing)) => view::write_svg(drawing, plugin.manifest.css.as_deref(), &mut out),
@@ -527,8 +613,14 @@ impl Plugins {
 
     /// Remembers which versions have been loaded, and which are in force now.
     async fn note_versions(&self, config: &Config, set: &Set) -> Result<(), Error> {
-        let ready: Vec<Arc<Plugin>> = set.values().filter_map(|entry| entry.standing.ready().cloned()).collect();
-        let in_force = ready.iter().map(|plugin| (plugin.id.to_string(), plugin.hash())).collect();
+        let ready: Vec<Arc<Plugin>> = set
+            .values()
+            .filter_map(|entry| entry.standing.ready().cloned())
+            .collect();
+        let in_force = ready
+            .iter()
+            .map(|plugin| (plugin.id.to_string(), plugin.hash()))
+            .collect();
         store::set_in_force(&config.data, &in_force)?;
         let now = now_ms();
         self.inner
@@ -574,8 +666,14 @@ fn empty(ask: Ask<'_>) -> OwnedAnswer {
 /// The operator's words, if this hash is revoked.
 fn revoked(config: &Config, hash: &str) -> Option<String> {
     let plugins = &config.plugins;
-    plugins.revoked.iter().find(|revoked| revoked.eq_ignore_ascii_case(hash))?;
-    let why = plugins.revoked_because.iter().find(|(revoked, _)| revoked.eq_ignore_ascii_case(hash));
+    plugins
+        .revoked
+        .iter()
+        .find(|revoked| revoked.eq_ignore_ascii_case(hash))?;
+    let why = plugins
+        .revoked_because
+        .iter()
+        .find(|(revoked, _)| revoked.eq_ignore_ascii_case(hash));
     Some(why.map(|(_, why)| why.clone()).unwrap_or_default())
 }
 
@@ -584,7 +682,11 @@ fn revocation(why: String, old: Option<&Entry>, before: Option<&Arc<Plugin>>) ->
         Some(Standing::Revoked { when, .. }) => *when,
         _ => now_ms(),
     };
-    Standing::Revoked { why, when, plugin: before.cloned() }
+    Standing::Revoked {
+        why,
+        when,
+        plugin: before.cloned(),
+    }
 }
 
 fn read(source: &Path) -> Result<Vec<u8>, String> {
@@ -607,7 +709,10 @@ fn differences(old: &Set, new: &Set) -> Vec<Change> {
     let what = |before: Option<&Entry>, after: &Entry| {
         let words = match (before.map(|entry| &entry.standing), &after.standing) {
             (Some(Standing::Ready(before)), Standing::Ready(after)) if before.sha256 != after.sha256 => {
-                format!("{} {} replaces {}", after.id, after.manifest.version, before.manifest.version)
+                format!(
+                    "{} {} replaces {}",
+                    after.id, after.manifest.version, before.manifest.version
+                )
             }
             (Some(Standing::Ready(before)), Standing::Ready(after)) if before.generation != after.generation => {
                 "grants or limits changed".to_owned()
@@ -619,7 +724,11 @@ fn differences(old: &Set, new: &Set) -> Vec<Change> {
                 return None;
             }
             (Some(before), after) if before.name() == after.name() && !matches!(after, Standing::Revoked { .. }) => {
-                if before.is_ready() { String::new() } else { return None }
+                if before.is_ready() {
+                    String::new()
+                } else {
+                    return None;
+                }
             }
             (None, Standing::Missing(_)) => return None,
             (_, after) => format!("it is {}", after.name()),
@@ -631,11 +740,20 @@ fn differences(old: &Set, new: &Set) -> Vec<Change> {
             (Some(_), None) if words.is_empty() => "the upgrade that waited is gone".to_owned(),
             _ => String::new(),
         };
-        let all = [words, held].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ");
+        let all = [words, held]
+            .into_iter()
+            .filter(|words| !words.is_empty())
+            .collect::<Vec<_>>()
+            .join("; ");
         (!all.is_empty()).then_some(all)
     };
     new.iter()
-        .filter_map(|(name, after)| Some(Change { plugin: name.clone(), what: what(old.get(name), after)? }))
+        .filter_map(|(name, after)| {
+            Some(Change {
+                plugin: name.clone(),
+                what: what(old.get(name), after)?,
+            })
+        })
         .collect()
 }
 
@@ -648,9 +766,16 @@ async fn sweep(inner: Weak<Inner>) {
         let Some(inner) = inner.upgrade() else { return };
         let now = now_ms();
         let due = inner.db.read(|db| {
-            let own = db.maybe("select 1 from plugin_storage where expires_at <= ?1 limit 1", [now], |_| Ok(()))?;
-            let shared =
-                db.maybe("select 1 from plugin_shared_storage where expires_at <= ?1 limit 1", [now], |_| Ok(()))?;
+            let own = db.maybe(
+                "select 1 from plugin_storage where expires_at <= ?1 limit 1",
+                [now],
+                |_| Ok(()),
+            )?;
+            let shared = db.maybe(
+                "select 1 from plugin_shared_storage where expires_at <= ?1 limit 1",
+                [now],
+                |_| Ok(()),
+            )?;
             Ok(own.is_some() || shared.is_some())
         });
         if let Ok(true) = due

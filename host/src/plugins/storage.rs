@@ -66,7 +66,16 @@ type Value = (Vec<u8>, Option<i64>);
 
 impl<'d> Overlay<'d> {
     pub fn new(db: &'d Db, owner: Owner, quota: Quota, now: i64) -> Self {
-        Overlay { db, owner, quota, now, staged: Staged::default(), used: None, expires: None, read: false }
+        Overlay {
+            db,
+            owner,
+            quota,
+            now,
+            staged: Staged::default(),
+            used: None,
+            expires: None,
+            read: false,
+        }
     }
 
     /// What is to be committed.
@@ -126,7 +135,9 @@ impl<'d> Overlay<'d> {
         if !key_is_fine(key) {
             return Ok(OwnedAnswer::Refused(Refused::BadKey));
         }
-        let Some((old, _)) = self.find(key)? else { return Ok(OwnedAnswer::Existed(false)) };
+        let Some((old, _)) = self.find(key)? else {
+            return Ok(OwnedAnswer::Existed(false));
+        };
         let (keys, bytes) = self.used()?;
         self.used = Some((keys - 1, bytes - (key.len() + old.len()) as u64));
         self.staged.0.insert(key.to_owned(), None);
@@ -141,7 +152,9 @@ impl<'d> Overlay<'d> {
         let before = self.find(key)?;
         let number = match &before {
             None => Some(0),
-            Some((value, _)) => std::str::from_utf8(value).ok().and_then(|text| text.parse::<i64>().ok()),
+            Some((value, _)) => std::str::from_utf8(value)
+                .ok()
+                .and_then(|text| text.parse::<i64>().ok()),
         };
         let Some(sum) = number.and_then(|number| number.checked_add(delta)) else {
             return Ok(OwnedAnswer::Refused(Refused::NotANumber));
@@ -163,8 +176,15 @@ impl<'d> Overlay<'d> {
         let beyond = |key: &str| key.starts_with(prefix) && after.is_none_or(|after| key > after);
         let mut entries: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         // Each staged removal may take one row away, so that many more are asked for.
-        let removed = self.staged.0.iter().filter(|(key, value)| value.is_none() && beyond(key)).count();
-        let rows = self.db.read(|db| page(db, &self.owner, prefix, after, (limit + removed) as i64, self.now))?;
+        let removed = self
+            .staged
+            .0
+            .iter()
+            .filter(|(key, value)| value.is_none() && beyond(key))
+            .count();
+        let rows = self
+            .db
+            .read(|db| page(db, &self.owner, prefix, after, (limit + removed) as i64, self.now))?;
         // Beyond the last row there may be more in the database: staged keys behind it wait for the next page.
         let complete = rows.len() < limit + removed;
         let last = rows.last().map(|row| row.0.clone());
@@ -190,7 +210,9 @@ impl<'d> Overlay<'d> {
             bytes += entry.0.len() + entry.1.len() + 16;
             bytes <= SCAN_BYTES
         };
-        Ok(OwnedAnswer::Entries(entries.into_iter().take(limit).take_while(fits).collect()))
+        Ok(OwnedAnswer::Entries(
+            entries.into_iter().take(limit).take_while(fits).collect(),
+        ))
     }
 
     fn used(&mut self) -> Result<(u32, u64), Error> {
@@ -376,7 +398,11 @@ mod tests {
 
     async fn house() -> House {
         let folder = tempfile::tempdir().unwrap();
-        let sizes = Sizes { cache_kib: 1024, mmap_mib: 0, readers: 2 };
+        let sizes = Sizes {
+            cache_kib: 1024,
+            mmap_mib: 0,
+            readers: 2,
+        };
         let db = Db::open(&folder.path().join("a.db"), sizes, Topics::default()).unwrap();
         db.write(|tx| {
             tx.run(
@@ -400,7 +426,10 @@ mod tests {
             Overlay::new(&self.db, Owner::Installation(12), Quota { keys, bytes }, now)
         }
         async fn commit(&self, staged: Staged) {
-            self.db.write(|tx| staged.commit(tx, &Owner::Installation(12), NOW)).await.unwrap();
+            self.db
+                .write(|tx| staged.commit(tx, &Owner::Installation(12), NOW))
+                .await
+                .unwrap();
         }
         async fn keep(&self, entries: &[(&str, &str)]) {
             let mut overlay = self.overlay(1_000, 1 << 20, NOW);
@@ -425,10 +454,16 @@ mod tests {
         let mut overlay = house.overlay(10, 1_000, NOW);
         assert_eq!(overlay.put("a", b"1", None).unwrap(), OwnedAnswer::Done);
         assert_eq!(overlay.get("a").unwrap(), OwnedAnswer::Value(Some(b"1".to_vec())));
-        assert_eq!(house.overlay(10, 1_000, NOW).get("a").unwrap(), OwnedAnswer::Value(None));
+        assert_eq!(
+            house.overlay(10, 1_000, NOW).get("a").unwrap(),
+            OwnedAnswer::Value(None)
+        );
         let staged = overlay.into_staged();
         house.commit(staged).await;
-        assert_eq!(house.overlay(10, 1_000, NOW).get("a").unwrap(), OwnedAnswer::Value(Some(b"1".to_vec())));
+        assert_eq!(
+            house.overlay(10, 1_000, NOW).get("a").unwrap(),
+            OwnedAnswer::Value(Some(b"1".to_vec()))
+        );
     }
 
     #[tokio::test]
@@ -436,23 +471,41 @@ mod tests {
         let house = house().await;
         house.keep(&[("a", "12345"), ("b", "12345")]).await; // 12 bytes
         let mut overlay = house.overlay(3, 20, NOW);
-        assert_eq!(overlay.put("c", b"12345678", None).unwrap(), OwnedAnswer::Refused(Refused::Full));
+        assert_eq!(
+            overlay.put("c", b"12345678", None).unwrap(),
+            OwnedAnswer::Refused(Refused::Full)
+        );
         assert_eq!(overlay.put("c", b"1234567", None).unwrap(), OwnedAnswer::Done); // 20 bytes
-        assert_eq!(overlay.put("d", b"", None).unwrap(), OwnedAnswer::Refused(Refused::Full));
+        assert_eq!(
+            overlay.put("d", b"", None).unwrap(),
+            OwnedAnswer::Refused(Refused::Full)
+        );
         assert_eq!(overlay.delete("a").unwrap(), OwnedAnswer::Existed(true));
         assert_eq!(overlay.delete("a").unwrap(), OwnedAnswer::Existed(false));
         assert_eq!(overlay.put("d", b"12345", None).unwrap(), OwnedAnswer::Done); // 20 bytes, 3 keys
-        assert_eq!(overlay.put("c", b"12345678", None).unwrap(), OwnedAnswer::Refused(Refused::Full));
+        assert_eq!(
+            overlay.put("c", b"12345678", None).unwrap(),
+            OwnedAnswer::Refused(Refused::Full)
+        );
         assert_eq!(overlay.put("c", b"1", None).unwrap(), OwnedAnswer::Done);
         // A limit that was lowered later: what is there may shrink, not grow.
         let mut overlay = house.overlay(1, 3, NOW);
         assert_eq!(overlay.put("a", b"1234", None).unwrap(), OwnedAnswer::Done);
-        assert_eq!(overlay.put("a", b"12345", None).unwrap(), OwnedAnswer::Refused(Refused::Full));
+        assert_eq!(
+            overlay.put("a", b"12345", None).unwrap(),
+            OwnedAnswer::Refused(Refused::Full)
+        );
         let value = vec![0; VALUE_MAX + 1];
-        assert_eq!(overlay.put("a", &value, None).unwrap(), OwnedAnswer::Refused(Refused::TooLarge));
+        assert_eq!(
+            overlay.put("a", &value, None).unwrap(),
+            OwnedAnswer::Refused(Refused::TooLarge)
+        );
         let long = "k".repeat(KEY_MAX + 1);
         for key in ["", &long] {
-            assert_eq!(overlay.put(key, b"", None).unwrap(), OwnedAnswer::Refused(Refused::BadKey));
+            assert_eq!(
+                overlay.put(key, b"", None).unwrap(),
+                OwnedAnswer::Refused(Refused::BadKey)
+            );
             assert_eq!(overlay.get(key).unwrap(), OwnedAnswer::Refused(Refused::BadKey));
         }
     }
@@ -464,7 +517,11 @@ mod tests {
         overlay.put("a", b"1", Some(NOW as u64 + 10)).unwrap();
         overlay.put("b", b"2", None).unwrap();
         assert_eq!(overlay.put("b", b"2", Some(NOW as u64)).unwrap(), OwnedAnswer::Done);
-        assert_eq!(overlay.get("b").unwrap(), OwnedAnswer::Value(None), "it had expired when it was put");
+        assert_eq!(
+            overlay.get("b").unwrap(),
+            OwnedAnswer::Value(None),
+            "it had expired when it was put"
+        );
         overlay.put("b", b"2", None).unwrap();
         let staged = overlay.into_staged();
         house.commit(staged).await;
@@ -485,20 +542,31 @@ mod tests {
         let mut overlay = house.overlay(10, 1_000, NOW);
         assert_eq!(overlay.add("n", 5).unwrap(), OwnedAnswer::Sum(5));
         assert_eq!(overlay.add("n", -7).unwrap(), OwnedAnswer::Sum(-2));
-        assert_eq!(overlay.add("text", 1).unwrap(), OwnedAnswer::Refused(Refused::NotANumber));
-        assert_eq!(overlay.add("max", 1).unwrap(), OwnedAnswer::Refused(Refused::NotANumber));
+        assert_eq!(
+            overlay.add("text", 1).unwrap(),
+            OwnedAnswer::Refused(Refused::NotANumber)
+        );
+        assert_eq!(
+            overlay.add("max", 1).unwrap(),
+            OwnedAnswer::Refused(Refused::NotANumber)
+        );
     }
 
     #[tokio::test]
     async fn a_scan_merges_what_is_kept_and_what_is_staged() {
         let house = house().await;
-        house.keep(&[("a", ""), ("p:1", ""), ("p:3", ""), ("p:5", ""), ("p:7", ""), ("q", "")]).await;
+        house
+            .keep(&[("a", ""), ("p:1", ""), ("p:3", ""), ("p:5", ""), ("p:7", ""), ("q", "")])
+            .await;
         let mut overlay = house.overlay(100, 10_000, NOW);
         overlay.put("p:2", b"", None).unwrap();
         overlay.put("p:9", b"", None).unwrap();
         overlay.put("p:3", b"new", None).unwrap();
         overlay.delete("p:5").unwrap();
-        assert_eq!(keys(overlay.scan("p:", None, 100).unwrap()), ["p:1", "p:2", "p:3", "p:7", "p:9"]);
+        assert_eq!(
+            keys(overlay.scan("p:", None, 100).unwrap()),
+            ["p:1", "p:2", "p:3", "p:7", "p:9"]
+        );
         // Page by page the same, at every width.
         for limit in 1..6 {
             let mut all = Vec::new();
