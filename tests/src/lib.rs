@@ -18,6 +18,7 @@
 
 pub mod axe;
 pub mod browser;
+pub mod forms;
 pub mod live;
 pub mod person;
 pub mod process;
