@@ -74,7 +74,7 @@ fn a_variable_overrides_the_file_and_is_named_when_it_is_wrong() {
         .config("registration = \"open\"")
         .variable("NEOSPACE_REGISTRATION", "closed")
         .start();
-    let ana = server.newcomer("ana");
+    let ana = server.guest_called("ana");
     ana.post("/register", &ana.registration(&[]).as_fields()).expect(403);
 
     for (name, value) in [
@@ -130,7 +130,7 @@ fn a_changed_file_takes_effect_whole_or_not_at_all() {
         .log()
         .wait_for(0, |line| line.contains("configuration reloaded").then_some(()))
         .expect("a good file is taken");
-    let cyd = server.newcomer("cyd");
+    let cyd = server.guest_called("cyd");
     cyd.post("/register", &cyd.registration(&[]).as_fields()).expect(403);
 }
 
@@ -166,7 +166,7 @@ fn closed_registration_and_invitations_are_kept_at_the_door() {
     let server = Server::builder()
         .config("registration = \"invite\"\ninvite_codes = [\"open sesame\"]")
         .start();
-    let ana = server.newcomer("ana");
+    let ana = server.guest_called("ana");
     ana.post("/register", &ana.registration(&[]).as_fields()).expect(422);
     ana.post(
         "/register",

@@ -173,6 +173,57 @@ fn those_who_hold_their_connection_do_not_hold_up_the_end() {
 }
 
 #[test]
+fn a_full_disk_refuses_what_is_written_and_serves_what_is_read() {
+    let server = Server::builder().disk_mib(8).expect_in_log("disk").start();
+    let ana = server.person("ana");
+    let filler = server.data_inside().join("filler");
+    let mut file = fs::File::create(&filler).expect("there is room yet");
+    while file.write_all(&[1; 4096]).is_ok() {}
+
+    // The write-ahead log has some room of its own; then nothing is taken any more, and it is said why.
+    let mut last = String::from("nothing");
+    let refusal = (0..5_000).find_map(|number| {
+        let status = format!("line {number}");
+        let fields = [
+            ("status", status.as_str()),
+            ("bio", ""),
+            ("mood", ""),
+            ("colour", "blue"),
+            ("time_zone", "Europe/Lisbon"),
+        ];
+        let answer = ana.post("/wall/ana/profile", &fields);
+        if answer.status != 303 {
+            return Some(answer);
+        }
+        last = status;
+        None
+    });
+    let refusal = refusal.expect("a full disk took 5,000 writes").expect(503);
+    assert!(refusal.text().contains("disk is full"), "{}", refusal.text());
+    // What was acknowledged before is there, and can be read.
+    assert!(
+        ana.get("/wall/ana").expect(200).text().contains(&last),
+        "{last} was acknowledged, and is lost"
+    );
+    server.guest().get("/health").expect(200);
+
+    // With room, it goes on by itself.
+    drop(file);
+    fs::remove_file(filler).expect("it is ours");
+    eventually("writing to go on", || {
+        let fields = [
+            ("status", "room again"),
+            ("bio", ""),
+            ("mood", ""),
+            ("colour", "blue"),
+            ("time_zone", "Europe/Lisbon"),
+        ];
+        (ana.post("/wall/ana/profile", &fields).status == 303).then_some(())
+    });
+    assert!(ana.get("/wall/ana").expect(200).text().contains("room again"));
+}
+
+#[test]
 fn a_second_program_does_not_touch_the_data_of_the_first() {
     let server = Server::start();
     server.person("ana");
@@ -182,5 +233,5 @@ fn a_second_program_does_not_touch_the_data_of_the_first() {
         .refuse();
     assert!(!status.success(), "{log}");
     server.guest().get("/health").expect(200);
-    server.newcomer("ana").log_in();
+    server.guest_called("ana").log_in();
 }

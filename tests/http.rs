@@ -70,14 +70,14 @@ fn every_answer_carries_the_headers_that_keep_a_page_to_itself() {
 #[test]
 fn the_session_cookie_is_for_this_site_and_out_of_scripts_reach() {
     let server = Server::start();
-    let ana = server.newcomer("ana");
+    let ana = server.guest_called("ana");
     let answer = ana.post("/register", &ana.registration(&[]).as_fields()).expect(303);
     let cookie = answer.header("set-cookie");
     for attribute in ["HttpOnly", "SameSite=Lax", "Path=/"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
     let https = Server::builder().config("origin = \"https://kiosk.example\"").start();
-    let bob = https.newcomer("bob");
+    let bob = https.guest_called("bob");
     let answer = bob.post("/register", &bob.registration(&[]).as_fields()).expect(303);
     let cookie = answer.header("set-cookie");
     assert!(
@@ -208,7 +208,7 @@ fn percent_signs_and_pluses_are_taken_as_forms_mean_them() {
 fn what_was_typed_is_still_there_after_a_refusal() {
     let server = Server::start();
     server.person("ana");
-    let bob = server.newcomer("ana");
+    let bob = server.guest_called("ana");
     let taken = bob.post("/register", &bob.registration(&[]).as_fields()).expect(422);
     assert_eq!(taken.field("name"), "ana");
     let wrong = bob

@@ -29,17 +29,24 @@ pub struct Server {
     address: SocketAddr,
     log: Log,
     folder: TempDir,
+    how: How,
+    expected: Mutex<Vec<String>>,
+}
+
+/// How the program is called.
+#[derive(Default)]
+struct How {
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
-    expected: Mutex<Vec<String>>,
+    /// The size of a disk of its own that the data directory lies on, in MiB.
+    disk_mib: Option<u32>,
 }
 
 /// What a server is started with.
 pub struct Builder {
     folder: TempDir,
     config: DocumentMut,
-    arguments: Vec<String>,
-    variables: Vec<(String, String)>,
+    how: How,
     expected: Vec<String>,
 }
 
@@ -57,8 +64,7 @@ impl Server {
         Builder {
             folder,
             config,
-            arguments: Vec::new(),
-            variables: Vec::new(),
+            how: How::default(),
             expected: Vec::new(),
         }
     }
@@ -75,14 +81,9 @@ impl Server {
 
     /// Somebody new with an account, logged in.
     pub fn person(&self, name: &str) -> Person {
-        let person = self.newcomer(name);
+        let person = self.guest_called(name);
         person.register();
         person
-    }
-
-    /// Somebody who wants to be called `name`, and has no account yet.
-    pub fn newcomer(&self, name: &str) -> Person {
-        Person::new(name, self.address)
     }
 
     /// Where it listens.
@@ -103,6 +104,12 @@ impl Server {
     /// The data directory.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// The data directory as the server itself sees it: also where it lies on a disk of its own.
+    pub fn data_inside(&self) -> PathBuf {
+        let data = self.data();
+        Path::new(&format!("/proc/{}/root", self.pid())).join(data.strip_prefix("/").expect("it is absolute"))
     }
 
     /// The configuration file.
@@ -178,14 +185,7 @@ impl Server {
     pub fn start_again(&mut self) {
         assert!(self.program.is_none(), "the server still runs");
         let (seen, address) = (self.log.lines().len(), self.address.to_string());
-        (self.program, self.address) = launch(
-            self.folder.path(),
-            &address,
-            &self.arguments,
-            &self.variables,
-            &self.log,
-            seen,
-        );
+        (self.program, self.address) = launch(self.folder.path(), &address, &self.how, &self.log, seen);
     }
 
     /// Kills the host as a power cut would: SIGKILL, and its lanes must notice by themselves.
@@ -311,13 +311,21 @@ impl Builder {
 
     /// Adds an argument for `neospace serve`.
     pub fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.into());
+        self.how.arguments.push(argument.into());
         self
     }
 
     /// Sets an environment variable.
     pub fn variable(mut self, name: &str, value: &str) -> Self {
-        self.variables.push((name.into(), value.into()));
+        self.how.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// Puts the data directory on a disk of its own of so many MiB, which can be filled: [`Server::data_inside`].
+    /// Needs `unshare` and the right to make a user namespace.
+    pub fn disk_mib(mut self, mib: u32) -> Self {
+        fs::create_dir(self.folder.path().join("data")).expect("a new folder is empty");
+        self.how.disk_mib = Some(mib);
         self
     }
 
@@ -340,28 +348,16 @@ impl Builder {
         fs::write(self.folder.path().join("neospace.toml"), self.config.to_string())
             .expect("the folder can be written");
         let log = Log::default();
-        let (program, address) = launch(
-            self.folder.path(),
-            "127.0.0.1:0",
-            &self.arguments,
-            &self.variables,
-            &log,
-            0,
-        );
+        let (program, address) = launch(self.folder.path(), "127.0.0.1:0", &self.how, &log, 0);
         let Builder {
-            folder,
-            arguments,
-            variables,
-            expected,
-            ..
+            folder, how, expected, ..
         } = self;
         Server {
             program,
             address,
             log,
             folder,
-            arguments,
-            variables,
+            how,
             expected: Mutex::new(expected),
         }
     }
@@ -373,13 +369,13 @@ impl Builder {
     pub fn refuse(self) -> (ExitStatus, String) {
         fs::write(self.folder.path().join("neospace.toml"), self.config.to_string())
             .expect("the folder can be written");
-        refuse(self.folder.path(), &self.arguments, &self.variables)
+        refuse(self.folder.path(), &self.how)
     }
 
     /// As [`Builder::refuse`], with this text as its whole configuration.
     pub fn refuse_config(self, text: &str) -> (ExitStatus, String) {
         fs::write(self.folder.path().join("neospace.toml"), text).expect("the folder can be written");
-        refuse(self.folder.path(), &self.arguments, &self.variables)
+        refuse(self.folder.path(), &self.how)
     }
 }
 
@@ -423,8 +419,24 @@ pub fn neospace() -> PathBuf {
     program
 }
 
-fn serve(folder: &Path, listen: &str, arguments: &[String], variables: &[(String, String)]) -> Command {
-    let mut command = Command::new(neospace());
+fn serve(folder: &Path, listen: &str, how: &How) -> Command {
+    let How {
+        arguments,
+        variables,
+        disk_mib,
+    } = how;
+    let mut command = match disk_mib {
+        None => Command::new(neospace()),
+        Some(mib) => {
+            // Mounted where only this process and its children see it, by a user who is root only there.
+            let mut command = Command::new("unshare");
+            let mount = format!("mount -t tmpfs -o size={mib}m,mode=700 neospace-test data && exec \"$@\"");
+            command
+                .args(["--map-root-user", "--mount", "sh", "-c", &mount, "sh"])
+                .arg(neospace());
+            command
+        }
+    };
     command.arg("serve").arg("--config").arg(folder.join("neospace.toml"));
     let given = |flag: &str| arguments.iter().any(|argument| argument == flag);
     if !given("--listen") {
@@ -448,17 +460,8 @@ fn serve(folder: &Path, listen: &str, arguments: &[String], variables: &[(String
     command
 }
 
-fn launch(
-    folder: &Path,
-    listen: &str,
-    arguments: &[String],
-    variables: &[(String, String)],
-    log: &Log,
-    from: usize,
-) -> (Option<Child>, SocketAddr) {
-    let mut program = serve(folder, listen, arguments, variables)
-        .spawn()
-        .expect("the program can be started");
+fn launch(folder: &Path, listen: &str, how: &How, log: &Log, from: usize) -> (Option<Child>, SocketAddr) {
+    let mut program = serve(folder, listen, how).spawn().expect("the program can be started");
     log.follow(program.stdout.take().expect("it was piped"));
     log.follow(program.stderr.take().expect("it was piped"));
     let Some(address) = log.wait_for(from, listening) else {
@@ -469,9 +472,9 @@ fn launch(
     (Some(program), address)
 }
 
-fn refuse(folder: &Path, arguments: &[String], variables: &[(String, String)]) -> (ExitStatus, String) {
+fn refuse(folder: &Path, how: &How) -> (ExitStatus, String) {
     let log = Log::default();
-    let mut program = serve(folder, "127.0.0.1:0", arguments, variables)
+    let mut program = serve(folder, "127.0.0.1:0", how)
         .spawn()
         .expect("the program can be started");
     log.follow(program.stdout.take().expect("it was piped"));
