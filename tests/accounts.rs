@@ -751,13 +751,20 @@ fn what_changes_on_the_settings_changes_in_place() {
     let page = browser.page_of(&ana);
     page.goto(&server.url("/settings"));
     page.eval("document.body.dataset.same = 'page'");
+    page.wait_for("neo-me .dot");
+    assert_eq!(
+        page.attribute("neo-me a", "aria-label").as_deref(),
+        Some("ana: settings, something unread")
+    );
     page.fill("#password-current", "half a pass");
     page.click(".notices button \"Read\"")
         .wait_gone(".notices li:first-child.is-unread");
     assert_eq!(page.count(".notices li"), 2);
     page.click(".notices li:first-child button[value=dismiss]")
         .wait_gone(".notices \"cyd signed\"");
-    page.click("button \"Mark all as read\"").wait_gone(".notices .dot");
+    page.click("button \"Mark all as read\"")
+        .wait_gone(".notices .dot")
+        .wait_gone("neo-me .dot");
     page.click(".notices button[value=dismiss]")
         .wait_for("#notices \"Nothing in the box\"");
     page.click("button \"Log out everywhere else\"")

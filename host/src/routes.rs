@@ -69,7 +69,8 @@ async fn live(
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Error> {
     let upgrade = upgrade.map_err(|_| Error::BadRequest("This address speaks WebSocket only.".into()))?;
-    live::serve(upgrade, app, viewer, &headers, may_watch)
+    let unread = accounts::has_unread(&app, &viewer)?;
+    live::serve(upgrade, app, viewer, &headers, unread, may_watch)
 }
 
 async fn ui(

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::crypto::{self, AuthKey, Parameters};
 use crate::error::Error;
 use crate::profiles::pictures::COLOURS;
+use crate::session::Viewer;
 use crate::walls;
 
 /// The inks of an avatar, as the stylesheets name them.
@@ -66,6 +67,16 @@ pub async fn register(app: &App, name: &str, password: &str, ink: &str) -> Resul
         starter: walls::starter(app),
     };
     app.db.write(move |tx| mutations::create(tx, &new)).await
+}
+
+/// Whether something waits on the viewer's `/settings` that they have not read.
+///
+/// # Errors
+/// The database's.
+pub fn has_unread(app: &App, viewer: &Viewer) -> Result<bool, Error> {
+    viewer
+        .id()
+        .map_or(Ok(false), |id| app.db.read(|db| queries::has_unread(db, id)))
 }
 
 /// The name as it is stored, or what is allowed, with a suggestion where one is near.

@@ -86,11 +86,19 @@ fn notices_page(app: &App, member: &Member, before: Option<i64>, clock: &Clock) 
     })?;
     let more = found.len() > NOTICES;
     found.truncate(NOTICES);
+    let plugins = app.plugins.list();
+    let name = |id: &str| {
+        plugins
+            .iter()
+            .find(|plugin| *plugin.manifest.id == *id)
+            .map(|plugin| plugin.manifest.name.clone())
+    };
     let show = |notice: &queries::Notice| {
         context! {
             id => notice.id,
             text => notice.text,
             plugin => notice.plugin,
+            name => name(&notice.plugin).unwrap_or_else(|| notice.plugin.clone()),
             when => clock.moment(notice.created_at),
             unread => notice.read_at.is_none(),
         }

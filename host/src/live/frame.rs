@@ -44,6 +44,8 @@ pub enum Event<'a> {
         username: Option<&'a str>,
         /// The name of the member's colour.
         colour: Option<&'a str>,
+        /// Whether something waits on `/settings` that the member has not read.
+        unread: bool,
         version: &'a str,
     },
     /// A topic is watched now; what happened before is on the page by GET.

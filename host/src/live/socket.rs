@@ -43,7 +43,7 @@ const SESSION_ENDED: u16 = 4001;
 /// Decides whether a viewer may watch a topic: `routes.rs` knows the slices.
 pub type Authorise = fn(&App, &Viewer, &str) -> Result<(), Error>;
 
-/// Answers `GET /live`. The outer layer has checked the `Origin` already.
+/// Answers `GET /live`. The outer layer has checked the `Origin` already. `unread` is for [`Event::Connected`].
 ///
 /// # Errors
 /// A client that offers none of our subprotocols.
@@ -52,6 +52,7 @@ pub fn serve(
     app: App,
     viewer: Viewer,
     headers: &HeaderMap,
+    unread: bool,
     authorise: Authorise,
 ) -> Result<Response, Error> {
     let upgrade = upgrade
@@ -70,7 +71,7 @@ pub fn serve(
         }
     };
     let token = session::token_hash(&app, headers).filter(|_| viewer.member.is_some());
-    Ok(upgrade.on_upgrade(move |socket| Socket::new(app, viewer, dialect, token, authorise).run(socket)))
+    Ok(upgrade.on_upgrade(move |socket| Socket::new(app, viewer, dialect, token, authorise).run(socket, unread)))
 }
 
 struct Socket {
@@ -99,7 +100,7 @@ impl Socket {
         }
     }
 
-    async fn run(mut self, socket: WebSocket) {
+    async fn run(mut self, socket: WebSocket, unread: bool) {
         let (mut sink, mut stream) = socket.split();
         let mut closing = self.app.hub.closing();
         let mut look = interval(LOOK_EVERY);
@@ -111,6 +112,7 @@ impl Socket {
                 ok: true,
                 username: member.as_ref().map(|m| &*m.name),
                 colour: member.as_ref().map(|m| &*m.colour),
+                unread,
                 version: env!("CARGO_PKG_VERSION"),
             }
             .text(),

@@ -22,6 +22,8 @@ class NeoPart extends HTMLElement {
     if (!ok || !html) return form.submit()
     morph(this.firstElementChild, parse(html).body.firstElementChild)
     if (!this.contains(document.activeElement)) this.querySelector("h2").focus()
+    const unread = document.querySelector("#notices .title .dot") !== null
+    document.dispatchEvent(new CustomEvent("settings:unread", { detail: { unread } }))
   }
 }
 
