@@ -635,6 +635,27 @@ async fn a_lane_killed_under_a_click_is_replaced_and_the_click_not_repeated() {
     assert_eq!(asked, 1);
 }
 
+#[tokio::test]
+async fn a_click_finds_a_living_lane_when_the_idle_one_was_killed() {
+    let stage = Stage::new(1);
+    let counter = stage.compile(&guest::interactive(STORAGE_WIT, STORAGE_CORE, ERROR_OF_PUT));
+    stage
+        .act(&counter, Grants::default(), &mut never_asked)
+        .await
+        .expect("it acts");
+    let pid = stage.lanes.statistics().pids[0];
+    signal(pid, libc::SIGKILL);
+    // Dead is when the kernel says so: its end of the socket is closed then.
+    while std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+        tokio::task::yield_now().await;
+    }
+    stage
+        .act(&counter, Grants::default(), &mut never_asked)
+        .await
+        .expect("it acts again");
+    assert_eq!(stage.lanes.statistics().restarts, 1);
+}
+
 /// Fuel that no test lives to see the end of.
 const ENDLESS: CallLimits = CallLimits {
     fuel: u64::MAX >> 1,
@@ -938,6 +959,14 @@ async fn a_hostile_lane_is_not_believed() {
         let fault = attacked(attack).await;
         assert!(matches!(fault, Fault::Protocol(_)), "{attack}: {fault:?}");
     }
+    let Fault::Failed(failure, usage) = attacked("boasts").await else {
+        panic!("it fails")
+    };
+    assert!(failure.detail.len() <= 4096, "{} bytes of detail", failure.detail.len());
+    assert!(
+        usage.fuel <= LIMITS.fuel && usage.memory_bytes <= LIMITS.memory_bytes,
+        "{usage:?}"
+    );
     for attack in ["half-a-frame-and-silence", "silence", "drip"] {
         let fault = attacked(attack).await;
         assert!(matches!(fault, Fault::Deadline), "{attack}: {fault:?}");

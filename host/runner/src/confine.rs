@@ -276,14 +276,13 @@ fn allowed_calls() -> Result<BTreeMap<i64, Vec<Rule>>, seccompiler::BackendError
         vec![Rule::new(vec![Condition::new(4, Length::Qword, Compare::Eq, 0)?])?],
     );
     // The allocator names its memory.
-    const PR_SET_VMA: u64 = 0x5356_4d61;
     calls.insert(
         libc::SYS_prctl,
         vec![Rule::new(vec![Condition::new(
             0,
             Length::Dword,
             Compare::Eq,
-            PR_SET_VMA,
+            libc::PR_SET_VMA as u64,
         )?])?],
     );
     // Sealing nameless files, and looking at descriptors.

@@ -221,8 +221,21 @@ fn keep(
         let _ = fs::remove_file(&temporary);
     }
     written?;
+    forget_others(cache, path, key);
     // Opened for reading alone: this descriptor goes to the lanes.
     File::open(path)
+}
+
+/// Removes what other engines or configurations made of the same component.
+fn forget_others(cache: &Path, path: &Path, key: &Key) {
+    let name = key.file_name();
+    let of_this = name.split('-').next().unwrap_or(&name);
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        if entry.path() != path && entry.file_name().to_string_lossy().starts_with(of_this) {
+            // What can't be removed is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn sealed(secret: &[u8; 32], key: &Key, content: &[u8]) -> Hmac<Sha256> {

@@ -42,6 +42,8 @@ const START_DEADLINE: Duration = Duration::from_secs(5);
 const LOAD_DEADLINE: Duration = Duration::from_secs(2);
 /// Components a lane holds at most; the one unused for longest makes room.
 const LOADED_COMPONENTS: usize = 64;
+/// Of a failure's message and backtrace, this much is taken, in bytes.
+const DETAIL_BYTES: usize = 4 * 1024;
 /// The pause before a lane that died at once is started again: doubles from the first to the last.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
 
@@ -123,7 +125,8 @@ pub enum Fault {
 
 /// An answer to a plugin's question. It must fit the question: `Done` to `Log`, `Put`, `Refresh` and `Notify`, `Name` to
 /// `Pseudonym` and `ViewerName`, `Value` to `Get`, `Existed` to `Delete`, `Sum` to `Add`, `Entries` to `Scan`; `Refused`
-/// to any but `Pseudonym` and `Log`, with an error that the function has. Another ends the call as a fault of ours.
+/// to any but `Pseudonym` and `Log`, with an error that the function has. Another ends the call as a fault of ours, and
+/// so does one of more bytes than the call may still pass; one of over 512 KiB becomes `Refused(TooLarge)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnedAnswer {
     /// It is done.
@@ -198,7 +201,8 @@ impl Lanes {
     ///
     /// `answer` answers what the plugin asks, in the order of its questions; what `grants` doesn't hold, and what would
     /// write in a pure call (`render`, `draw`), is refused before it gets there. A pure call whose lane dies under it is
-    /// run once more, and its questions are asked again.
+    /// run once more, and its questions are asked again. What a question holds is the closure's to check, as if it had
+    /// come from the network: a key may be of any length that the call's limits leave room for.
     ///
     /// Dropping the future kills the lane, so that nothing of the call goes on.
     ///
@@ -287,8 +291,11 @@ impl Lanes {
     async fn lane(&self, component: u32) -> Result<Lease, Fault> {
         let granted = {
             let mut dispatch = self.0.dispatch();
-            if let Some(lane) = dispatch.idle.pop() {
-                return Ok(self.0.lease(&mut dispatch, lane, component));
+            while let Some(lane) = dispatch.idle.pop() {
+                if lane.waits() {
+                    return Ok(self.0.lease(&mut dispatch, lane, component));
+                }
+                self.0.discard(&mut dispatch, lane);
             }
             let of_this = dispatch
                 .waiting
@@ -400,6 +407,14 @@ impl Inner {
         }
     }
 
+    /// A lane is of no more use: it is killed, and the keeper starts another.
+    fn discard(&self, dispatch: &mut Dispatch, lane: Lane) {
+        dispatch.pids.retain(|pid| *pid != lane.pid());
+        kill(lane.pid());
+        // Without a keeper the lane is dropped here, which is as good.
+        let _ = self.dead.send(lane);
+    }
+
     /// A lane is free: it goes to the next who waits, or rests.
     fn free(self: &Arc<Self>, mut lane: Lane) {
         loop {
@@ -469,11 +484,7 @@ impl Drop for Lease {
             drop(dispatch);
             self.pool.free(lane);
         } else {
-            dispatch.pids.retain(|pid| *pid != lane.pid());
-            drop(dispatch);
-            kill(lane.pid());
-            // Without a keeper the lane is dropped here, which is as good.
-            let _ = self.pool.dead.send(lane);
+            self.pool.discard(&mut dispatch, lane);
         }
     }
 }
@@ -582,6 +593,9 @@ impl Keeper {
         let missing = missing_layers(&layers);
         if let Some(inner) = self.inner.upgrade() {
             inner.dispatch().missing_layers.clone_from(&missing);
+            if !missing.is_empty() && inner.calls.load(Ordering::Relaxed) == 0 {
+                tracing::warn!(missing = missing.join(", "), "plugins are not confined in every way");
+            }
         }
         if self.options.require_confinement && !missing.is_empty() {
             let missing = missing.join(", ");
@@ -672,6 +686,11 @@ impl Lane {
         self.child.0.id()
     }
 
+    /// Whether the lane waits for a call: it lives, and has said nothing unasked.
+    fn waits(&self) -> bool {
+        matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// The whole conversation of a call.
     async fn converse(
         &mut self,
@@ -731,12 +750,16 @@ impl Lane {
                     self.answer(&answer).await?;
                 }
                 ToHost::Done(Done {
-                    result: Outcome::Failed(failure),
+                    result: Outcome::Failed(mut failure),
                     usage,
                 }) => {
-                    return Err(Fault::Failed(failure, usage));
+                    failure
+                        .detail
+                        .truncate(failure.detail.floor_char_boundary(DETAIL_BYTES));
+                    return Err(Fault::Failed(failure, credible(usage, &job.limits)));
                 }
-                ToHost::Done(done) if job.kind.yields(&done.result) => {
+                ToHost::Done(mut done) if job.kind.yields(&done.result) => {
+                    done.usage = credible(done.usage, &job.limits);
                     // SAFETY: `done` borrows from the bytes of `self.buffer`, which are on the heap and stay where they
                     // are: the vector goes along with it, unchanged, and is dropped after it (see `Finished`).
                     let done = unsafe { std::mem::transmute::<Done<'_>, Done<'static>>(done) };
@@ -800,7 +823,13 @@ impl Lane {
                     error,
                 },
                 [],
-            ) if number == component.number => error.map_or(Ok(()), |error| Err(Fault::Load(error))),
+            ) if number == component.number => match error {
+                Some(mut error) => {
+                    error.truncate(error.floor_char_boundary(DETAIL_BYTES));
+                    Err(Fault::Load(error))
+                }
+                None => Ok(()),
+            },
             _ => Err(Fault::Protocol(
                 "no word on the component that was to be loaded".to_owned(),
             )),
@@ -842,6 +871,15 @@ impl Lane {
                 _ => {}
             }
         }
+    }
+}
+
+/// What the lane says it used, as far as it can be true.
+fn credible(usage: Usage, limits: &CallLimits) -> Usage {
+    Usage {
+        fuel: usage.fuel.min(limits.fuel),
+        memory_bytes: usage.memory_bytes.min(limits.memory_bytes),
+        time_us: usage.time_us.min(u32::MAX.into()),
     }
 }
 

@@ -39,7 +39,20 @@ fn say(text: &str) {
 
 fn try_it(attack: &str, file: &str, inherited: i32, parent: u32) -> Tried {
     match attack {
-        "nothing" => {}
+        // What allocators do now and then: take memory and give it a name, which old kernels don't know.
+        "nothing" => {
+            let memory = map_at(libc::PROT_READ | libc::PROT_WRITE)?;
+            // SAFETY: names this function's own memory.
+            unsafe {
+                libc::prctl(
+                    libc::PR_SET_VMA,
+                    libc::PR_SET_VMA_ANON_NAME,
+                    memory,
+                    1 << 20,
+                    c"ours".as_ptr(),
+                )
+            };
+        }
         "read-file" => drop(std::fs::read(file)?),
         "write-file" => std::fs::write(file, "broken")?,
         "create-file" => drop(std::fs::File::create(format!("{file}.new"))?),

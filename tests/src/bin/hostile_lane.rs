@@ -6,7 +6,9 @@ use std::os::fd::FromRawFd;
 use std::os::unix::net::UnixStream;
 
 use neospace_runner::frame;
-use neospace_runner::protocol::{Answer, Ask, Done, Node, Outcome, Scope, ToHost, ToLane, Usage, View};
+use neospace_runner::protocol::{
+    Answer, Ask, Done, Failure, FailureKind, Node, Outcome, Scope, ToHost, ToLane, Usage, View,
+};
 
 const MOST: usize = usize::MAX >> 1;
 
@@ -75,6 +77,21 @@ fn attack_in_a_call(host: &mut Host, attack: &str) {
             host.say(&ToHost::Done(Done {
                 result: Outcome::Acted(Ok(Some("done"))),
                 usage: Usage::default(),
+            }));
+        }
+        "boasts" => {
+            let failure = Failure {
+                kind: FailureKind::Trap,
+                detail: "\u{1F4A5}".repeat(100_000),
+            };
+            let usage = Usage {
+                fuel: u64::MAX,
+                memory_bytes: u64::MAX,
+                time_us: u64::MAX,
+            };
+            host.say(&ToHost::Done(Done {
+                result: Outcome::Failed(failure),
+                usage,
             }));
         }
         "loaded-in-a-call" => host.say(&ToHost::Loaded {
