@@ -7,10 +7,13 @@
 
 mod build;
 mod check;
+mod dev;
 mod new;
 mod pack;
 mod project;
 pub mod reference;
+mod run;
+mod stage;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -27,6 +30,10 @@ pub enum Command {
     Pack(Pack),
     /// Say everything that an installation would complain about
     Check(Check),
+    /// Make one call and report what it did and what it cost
+    Run(Run),
+    /// A wall that reloads when you save, with switches, meters, storage and log beside it
+    Dev(Dev),
     /// Write the tables of the guide's reference anew
     #[command(hide = true)]
     Reference {
@@ -117,6 +124,92 @@ pub struct Check {
     pub json: bool,
 }
 
+/// What `neospace plugin run` takes.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// A project's folder (it is built first), or a plugin's .wasm file
+    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    pub plugin: PathBuf,
+    /// What to call [default: draw for a sticker, act with --action, else render]
+    #[arg(long, value_enum)]
+    pub export: Option<Export>,
+    /// The owner's settings, as a JSON object; what is absent has its default
+    #[arg(long, value_name = "JSON")]
+    pub settings: Option<String>,
+    /// Who looks or acts: guest, owner or member:NAME
+    #[arg(long, default_value = "guest")]
+    pub viewer: stage::Who,
+    /// Of act: the action's name
+    #[arg(long, value_name = "NAME")]
+    pub action: Option<String>,
+    /// Of act: the action's payload
+    #[arg(long, default_value = "", requires = "action")]
+    pub payload: String,
+    /// Of act: a field of the form; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = run::field, requires = "action")]
+    pub field: Vec<(String, String)>,
+    /// What the plugin keeps, as JSON: read before the call, written after an act that succeeded
+    #[arg(long, value_name = "FILE")]
+    pub storage: Option<PathBuf>,
+    /// A capability that the owner refused; may be given several times
+    #[arg(long, value_name = "CAPABILITY")]
+    pub refuse: Vec<String>,
+    /// The time of the call, Unix milliseconds or like 2026-11-21T18:00:00Z [default: now]
+    #[arg(long, value_name = "MOMENT", value_parser = run::moment)]
+    pub now: Option<i64>,
+    /// The module's seed
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The module's size in cells [default: the manifest's]
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = run::size)]
+    pub size: Option<(u8, u8)>,
+    /// The page's language
+    #[arg(long, default_value = "en")]
+    pub locale: String,
+    /// The owner's local time minus UTC, in minutes
+    #[arg(long, default_value_t = 0, value_name = "MINUTES", allow_negative_numbers = true)]
+    pub utc_offset: i16,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `neospace plugin dev` takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Dev {
+    /// A project's folder, or a plugin's .wasm file
+    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    pub plugin: PathBuf,
+    /// In place of what cargo builds: this component (or core module that names its WIT world)
+    #[arg(long, value_name = "FILE")]
+    pub wasm: Option<PathBuf>,
+    /// Where to listen; port 0 is any free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    pub listen: std::net::SocketAddr,
+}
+
+/// A function of a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Export {
+    /// Of a widget
+    Render,
+    /// Of an interactive widget
+    Act,
+    /// Of a sticker
+    Draw,
+}
+
+impl Export {
+    /// As the contract calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Render => "render",
+            Self::Act => "act",
+            Self::Draw => "draw",
+        }
+    }
+}
+
 /// Carries one of the author's commands out, and says on standard error what went wrong.
 pub fn main(command: Command) -> ExitCode {
     let done = match command {
@@ -124,6 +217,8 @@ pub fn main(command: Command) -> ExitCode {
         Command::Build(options) => build::main(&options).map(|()| ExitCode::SUCCESS),
         Command::Pack(options) => pack::main(&options).map(|()| ExitCode::SUCCESS),
         Command::Check(options) => check::main(&options),
+        Command::Run(options) => run::main(&options),
+        Command::Dev(options) => dev::main(&options),
         Command::Reference { file } => reference::main(&file).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
