@@ -201,6 +201,18 @@ impl Bench {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn note_act(&self, report: Report) {
+        let mut table = self.table();
+        table.note(&report.log);
+        table.act = Some(report);
+    }
+
+    /// What the next page is to say.
+    fn leave(&self, refusal: Option<Refusal>, said: Option<String>) {
+        let mut table = self.table();
+        (table.refusal, table.said) = (refusal, said);
+    }
+
     fn changed(&self) {
         self.changes.send_modify(|count| *count += 1);
     }
@@ -310,7 +322,7 @@ struct Card {
     plugin: String,
     name: String,
     version: String,
-    plate: &'static str,
+    plate: String,
     kind: &'static str,
     width: u8,
     height: u8,
@@ -440,7 +452,7 @@ async fn show(bench: &Bench, plugin: &Arc<Plugin>, scene: &Scene, refusal: Optio
         plugin: plugin.manifest.id.clone(),
         name: plugin.manifest.name.clone(),
         version: plugin.manifest.version.clone(),
-        plate: plugin.manifest.plate.map_or("", |plate| plate.name()),
+        plate: plugin.manifest.plate.clone().unwrap_or_default(),
         kind: if plugin.roles.sticker { "sticker" } else { "widget" },
         width: scene.width,
         height: scene.height,
@@ -511,10 +523,18 @@ async fn drawing(State(bench): State<Shared>) -> Result<Response, Error> {
 
 // ---- what is pressed ----
 
-/// Back to the bench; our own scripts fetch it by themselves.
-fn back(bench: &Bench) -> Response {
+/// Back to the bench; our own scripts hear of the change by themselves.
+fn back(bench: &Bench, headers: &HeaderMap) -> Response {
     bench.changed();
+    if is_script(headers) {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     (StatusCode::SEE_OTHER, [(header::LOCATION, "/dev")]).into_response()
+}
+
+/// Whether one of our own scripts asks, which wants fragments rather than pages.
+fn is_script(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|accept| accept == FRAGMENT)
 }
 
 /// `POST /dev/act`: a form or button of the view.
@@ -543,30 +563,20 @@ async fn act(State(bench): State<Shared>, headers: HeaderMap, Form(form): Form) 
         _ => (None, None),
     };
     let refusal = refusal.map(|(message, field)| Refusal { message, field, actions, typed: form });
-    let for_script = headers.get(header::ACCEPT).is_some_and(|accept| accept == FRAGMENT);
-    {
-        let mut table = bench.table();
-        table.note(&report.log);
-        table.act = Some(report);
-        if !for_script {
-            (table.refusal, table.said) = (refusal, said);
-            drop(table);
-            return Ok(back(&bench));
-        }
+    bench.note_act(report);
+    if !is_script(&headers) {
+        bench.leave(refusal, said);
+        return Ok(back(&bench, &headers));
     }
-    let (card, _) = show(&bench, &plugin, &bench_scene(&bench), refusal.as_ref(), said).await?;
+    let (card, _) = show(&bench, &plugin, &scene, refusal.as_ref(), said).await?;
     let html = bench.stage.app.html.render("walls/module.html", context! { m => card })?;
     bench.changed();
     let status = if refusal.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok((status, [(header::CONTENT_TYPE, FRAGMENT)], html).into_response())
 }
 
-fn bench_scene(bench: &Bench) -> Scene {
-    bench.table().scene()
-}
-
 /// `POST /dev/scene`: the switches.
-async fn scene(State(bench): State<Shared>, form: Form) -> Response {
+async fn scene(State(bench): State<Shared>, headers: HeaderMap, form: Form) -> Response {
     let mut table = bench.table();
     match switched(&table.scene, &form) {
         Ok((scene, fixed_time)) => {
@@ -576,7 +586,7 @@ async fn scene(State(bench): State<Shared>, form: Form) -> Response {
         Err(problem) => table.switch_problem = Some(problem),
     }
     drop(table);
-    back(&bench)
+    back(&bench, &headers)
 }
 
 /// The scene as the switches say, and whether its time stands still.
@@ -606,7 +616,7 @@ fn switched(old: &Scene, form: &Form) -> Result<(Scene, bool), String> {
 }
 
 /// `POST /dev/settings`: the form that the manifest describes.
-async fn settle(State(bench): State<Shared>, Form(form): Form) -> Result<Response, Error> {
+async fn settle(State(bench): State<Shared>, headers: HeaderMap, Form(form): Form) -> Result<Response, Error> {
     let mut table = bench.table();
     let plugin = table.plugin.clone().ok_or(Error::NotFound)?;
     match settings::from_form(&plugin.manifest.settings, &form) {
@@ -617,13 +627,13 @@ async fn settle(State(bench): State<Shared>, Form(form): Form) -> Result<Respons
         Err(errors) => table.typed = Some((form, errors)),
     }
     drop(table);
-    Ok(back(&bench))
+    Ok(back(&bench, &headers))
 }
 
 /// `POST /dev/storage/clear`: everything that the plugin keeps is thrown away.
-async fn clear(State(bench): State<Shared>) -> Result<Response, Error> {
+async fn clear(State(bench): State<Shared>, headers: HeaderMap) -> Result<Response, Error> {
     let plugin = bench.table().plugin.clone().ok_or(Error::NotFound)?;
     bench.stage.store(&plugin.manifest.id, Default::default()).await.map_err(Error::Internal)?;
     bench.table().act = None;
-    Ok(back(&bench))
+    Ok(back(&bench, &headers))
 }

@@ -3,7 +3,6 @@
 use std::{fmt::Write as _, fs, process::ExitCode};
 
 use anyhow::{Context, Result, anyhow, bail};
-use neospace_runner::protocol::Grants;
 use serde_json::{Map, Value};
 
 use super::{

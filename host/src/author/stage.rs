@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, str::FromStr, sync::Arc, time::
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use neospace_runner::protocol::{Ask, CallLimits, Context, Export, Failure, Grants, Outcome, Params, Scope, Submission, Usage, View};
+use neospace_runner::protocol::{Ask, Failure, Grants, Outcome, Scope, Submission, Usage, View};
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,11 +16,13 @@ use crate::{
     app::{App, Options, now_ms},
     config::{Config, Overrides},
     plugins::{
-        Installation, Plugin, Standing, grants,
+        Installation, Plugin, Standing,
+        calls::Kind,
+        grants,
         imports::Questions,
         lanes::{Fault, OwnedAnswer},
-        manifest, settings,
-        tokens::{self, Actions, Audience, Signer},
+        manifest,
+        tokens::{self, Actions, Signer},
         view::{self, Press, Returned},
     },
     session::{Member, Viewer},
@@ -338,45 +340,25 @@ impl Stage {
     pub async fn call(&self, plugin: &Arc<Plugin>, scene: &Scene, what: &What, url: &str, returned: Option<Returned<'_>>) -> Result<Report> {
         let installation = self.installation(plugin, scene);
         let viewer = self.viewer(&scene.viewer);
-        let class = viewer.class(OWNER_ID);
-        let settings = settings::complete(&plugin.manifest.settings, &installation.settings);
-        let acts = matches!(what, What::Act { .. });
-        let (limits, deadline) = plugin.limits.of(acts);
-        let context = || Context {
-            now: scene.now.max(0) as u64,
-            seed: scene.seed,
-            utc_offset_minutes: scene.utc_offset_minutes,
-            locale: &scene.locale,
-            wall: OWNER,
-            viewer: class,
-            width: scene.width,
-            height: scene.height,
-            settings: &settings,
-        };
-        let (name, export) = match what {
-            What::Render => ("render", Export::Render(context())),
-            What::Draw => ("draw", Export::Draw(Params { seed: scene.seed, wall: OWNER, settings: &settings })),
+        let (name, kind) = match what {
+            What::Render => ("render", Kind::Render),
+            What::Draw => ("draw", Kind::Draw),
             What::Act { name, payload, fields } => {
                 let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-                ("act", Export::Act(context(), Submission { name, payload, fields }))
+                ("act", Kind::Act(Submission { name, payload, fields }))
             }
         };
-        let granted = plugin.granted.without(scene.refused);
-        let mut questions =
-            Questions::new(&self.app.db, self.app.plugins.pseudonyms(), plugin, &installation, &viewer, scene.now, acts);
+        let (limits, deadline) = kind.limits(plugin);
         let mut notebook = Notebook::default();
-        let mut answer = |ask: Ask<'_>| {
+        let mut answer = |ask: Ask<'_>, questions: &mut Questions<'_>| {
             let open = notebook.question(&ask);
             let answer = questions.answer(ask);
             notebook.answered(open, &answer);
             answer
         };
-        let finished = self
-            .app
-            .plugins
-            .lanes()
-            .call(&plugin.component, granted, limits, deadline, export, &mut answer)
-            .await;
+        let plugins = &self.app.plugins;
+        let (mut questions, finished) =
+            plugins.call(plugin, &installation, &viewer, scene.now, kind, &mut answer).await;
         let personal = questions.asked_who;
         if let Some(trouble) = questions.trouble.take() {
             return Err(anyhow!("the stage's own database: {trouble:?}"));
@@ -384,8 +366,8 @@ impl Stage {
         let (result, usage, wall) = match &finished {
             Ok(finished) => {
                 let done = finished.done();
-                let press = self.press(plugin, scene, &viewer, personal, url);
-                (outcome(&done.result, press, returned), done.usage, finished.wall)
+                let press = self.press(plugin, &viewer, personal, url);
+                (outcome(&done.result, plugin, press, returned), done.usage, finished.wall)
             }
             Err(Fault::Failed(failure, usage)) => (failed(failure), *usage, Duration::from_micros(usage.time_us)),
             Err(Fault::Deadline) => {
@@ -417,23 +399,20 @@ impl Stage {
         })
     }
 
-    fn press<'a>(&'a self, plugin: &Plugin, scene: &Scene, viewer: &Viewer, personal: bool, url: &'a str) -> Press<'a> {
+    fn press<'a>(&'a self, plugin: &Plugin, viewer: &Viewer, personal: bool, url: &'a str) -> Press<'a> {
         if !plugin.roles.actions {
             return Press::None;
         }
-        let audience = match viewer.id() {
-            Some(id) if personal => Audience::Member(id),
-            _ => Audience::Class(viewer.class(OWNER_ID)),
-        };
+        let audience = view::audience(viewer.class(OWNER_ID), personal, viewer.id());
         let expires = tokens::minutes(now_ms()) + tokens::LIFETIME_MINUTES;
-        let _ = scene;
         Press::Signed(Actions { url, signer: &self.signer, installation: MODULE_ID, audience, expires })
     }
 
     /// The action of a token that a form posted.
     pub fn action(&self, token: &str, who: &Who) -> Result<tokens::Action, tokens::Rejected> {
         let viewer = self.viewer(who);
-        self.signer.check(token, MODULE_ID, viewer.class(OWNER_ID), viewer.id(), now_ms())
+        let checked = self.signer.check(token, MODULE_ID, viewer.class(OWNER_ID), viewer.id(), now_ms());
+        checked.map_err(|(rejected, _)| rejected)
     }
 
     /// What the plugin keeps.
@@ -483,7 +462,7 @@ impl Stage {
 }
 
 /// Checks and writes what came out of a call.
-fn outcome(outcome: &Outcome<'_>, press: Press<'_>, returned: Option<Returned<'_>>) -> Outcomes {
+fn outcome(outcome: &Outcome<'_>, plugin: &Plugin, press: Press<'_>, returned: Option<Returned<'_>>) -> Outcomes {
     let nodes = |view: &View<'_>| Of { used: view.nodes.len(), limit: view::NODES_MAX };
     let mut out = String::new();
     match outcome {
@@ -491,7 +470,7 @@ fn outcome(outcome: &Outcome<'_>, press: Press<'_>, returned: Option<Returned<'_
             Ok(()) => Outcomes::View { nodes: nodes(found), html_bytes: out.len(), html: out, max_age_seconds: found.max_age_seconds },
             Err(error) => Outcomes::Failed { kind: "view".into(), detail: error.to_string() },
         },
-        Outcome::Drawing(Ok(found)) => match view::write_svg(found, None, &mut out) {
+        Outcome::Drawing(Ok(found)) => match view::write_svg(found, plugin.manifest.css.as_deref(), &mut out) {
             Ok(()) => Outcomes::Drawing { nodes: nodes(found), svg_bytes: out.len(), svg: out },
             Err(error) => Outcomes::Failed { kind: "view".into(), detail: error.to_string() },
         },

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use neospace_runner::protocol::{
-    CallLimits, Context, Export, FailureKind, Outcome, Params, Submission, Usage, View, ViewerClass,
+    Ask, CallLimits, Context, Export, FailureKind, Outcome, Params, Submission, Usage, View, ViewerClass,
 };
 use quick_cache::Weighter;
 use sha2::{Digest as _, Sha256};
 
 use super::imports::Questions;
-use super::lanes::{Fault, Finished};
+use super::lanes::{Fault, Finished, OwnedAnswer};
 use super::limits::WALL_FUEL_PER_SECOND;
 use super::pace::{Bucket, Trouble, lock};
 use super::registry::Inner;
@@ -624,42 +624,10 @@ impl Plugins {
             .wall_ready(&i.wall, clock)
             .map_err(|seconds| Failed::Spent { seconds, wall: true })?;
 
-        let settings = settings::complete(&plugin.manifest.settings, &i.settings);
-        let context = || Context {
-            now: now.max(0) as u64,
-            seed: i.seed,
-            utc_offset_minutes: i.utc_offset_minutes,
-            locale: &i.locale,
-            wall: &i.wall,
-            viewer: viewer.class(i.owner_id),
-            width: i.width,
-            height: i.height,
-            settings: &settings,
-        };
-        let writes = matches!(kind, Kind::Act(_));
-        let (limits, deadline): (CallLimits, Duration) = if writes {
-            plugin.limits.act()
-        } else {
-            plugin.limits.render()
-        };
-        let export = match kind {
-            Kind::Render => Export::Render(context()),
-            Kind::Act(submission) => Export::Act(context(), submission),
-            Kind::Draw => Export::Draw(Params {
-                seed: i.seed,
-                wall: &i.wall,
-                settings: &settings,
-            }),
-        };
-        let grants = plugin.granted.without(i.refused);
         let inner: &Inner = &self.inner;
-        let mut questions = Questions::new(&inner.db, &inner.pseudonyms, plugin, i, viewer, now, writes);
-        let called = inner
-            .lanes
-            .call(&plugin.component, grants, limits, deadline, export, &mut |ask| {
-                questions.answer(ask)
-            })
-            .await;
+        let limits = kind.limits(plugin).0;
+        let (questions, called) =
+            self.call(plugin, i, viewer, now, kind, &mut |ask, questions| questions.answer(ask)).await;
         let spent = match &called {
             Ok(finished) => {
                 let usage = finished.done().usage;
@@ -680,6 +648,44 @@ impl Plugins {
             Ok(finished) => Ok(Ended { finished, questions }),
             Err(fault) => Err(Failed::Lane(fault)),
         }
+    }
+
+    /// Runs one export, whatever breaker and buckets say. `answer` gets each question, and who knows the answer: the
+    /// author's tools listen there.
+    pub(crate) async fn call<'c>(
+        &'c self,
+        plugin: &'c Arc<Plugin>,
+        i: &'c Installation,
+        viewer: &'c Viewer,
+        now: i64,
+        kind: Kind<'_>,
+        answer: &mut (dyn FnMut(Ask<'_>, &mut Questions<'c>) -> OwnedAnswer + Send),
+    ) -> (Questions<'c>, Result<Finished, Fault>) {
+        let settings = settings::complete(&plugin.manifest.settings, &i.settings);
+        let context = || Context {
+            now: now.max(0) as u64,
+            seed: i.seed,
+            utc_offset_minutes: i.utc_offset_minutes,
+            locale: &i.locale,
+            wall: &i.wall,
+            viewer: viewer.class(i.owner_id),
+            width: i.width,
+            height: i.height,
+            settings: &settings,
+        };
+        let writes = matches!(kind, Kind::Act(_));
+        let (limits, deadline) = kind.limits(plugin);
+        let export = match kind {
+            Kind::Render => Export::Render(context()),
+            Kind::Act(submission) => Export::Act(context(), submission),
+            Kind::Draw => Export::Draw(Params { seed: i.seed, wall: &i.wall, settings: &settings }),
+        };
+        let grants = plugin.granted.without(i.refused);
+        let inner: &Inner = &self.inner;
+        let mut questions = Questions::new(&inner.db, &inner.pseudonyms, plugin, i, viewer, now, writes);
+        let mut asked = |ask: Ask<'_>| answer(ask, &mut questions);
+        let called = inner.lanes.call(&plugin.component, grants, limits, deadline, export, &mut asked).await;
+        (questions, called)
     }
 
     /// A plugin's fault: counted, kept for its author and the operator, and at the third within an hour it rests.
@@ -775,10 +781,20 @@ impl Inner {
 }
 
 /// Which export, with what only it takes.
-enum Kind<'k> {
+pub(crate) enum Kind<'k> {
     Render,
     Draw,
     Act(Submission<'k>),
+}
+
+impl Kind<'_> {
+    /// What the call may use up, and its deadline.
+    pub(crate) fn limits(&self, plugin: &Plugin) -> (CallLimits, Duration) {
+        match self {
+            Kind::Act(_) => plugin.limits.act(),
+            Kind::Render | Kind::Draw => plugin.limits.render(),
+        }
+    }
 }
 
 /// Why a call came to nothing.

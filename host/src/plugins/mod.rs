@@ -5,12 +5,12 @@
 //! action's way ends in one transaction with all that the plugin staged, or in nothing. `registry.rs` decides which
 //! plugins there are. This module knows no slice, and no wasmtime.
 
-mod calls;
+pub(crate) mod calls;
 pub mod compile;
 pub mod css;
 pub mod grants;
 pub mod icon;
-mod imports;
+pub(crate) mod imports;
 pub mod lanes;
 pub mod limits;
 pub mod manifest;
