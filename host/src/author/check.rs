@@ -326,8 +326,8 @@ fn look_at_component(bytes: &[u8], manifest: Option<&Manifest>, text: Option<&st
         );
     }
     // The real compiler has the last word: size, validity, features.
-    let compiled = tempfile::tempdir()
-        .map(|cache| compile::component(cache.path(), &[0; 32], bytes, &CompileOptions::default()));
+    let compiled =
+        tempfile::tempdir().map(|cache| compile::component(cache.path(), &[0; 32], bytes, &CompileOptions::default()));
     match compiled {
         Ok(Ok(_)) => {}
         Ok(Err(fault)) => findings.error(None, None, fault.to_string()),

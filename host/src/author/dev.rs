@@ -102,7 +102,10 @@ type Shared = Arc<Bench>;
 
 /// The command: serves until it is interrupted.
 pub fn main(options: &Dev) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(serve(options.clone()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -112,7 +115,9 @@ async fn serve(options: Dev) -> Result<()> {
         // Said at once, rather than on a page nobody has opened yet.
         super::project::read(&options.plugin)?;
     }
-    let listener = TcpListener::bind(options.listen).await.with_context(|| format!("can't listen on {}", options.listen))?;
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .with_context(|| format!("can't listen on {}", options.listen))?;
     let address = listener.local_addr()?;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let stage = Stage::open().await?;
@@ -232,7 +237,12 @@ impl Bench {
         table.building = false;
         match installed {
             Ok(plugin) => {
-                println!("{} {} is on the wall, after {:.1} s.", plugin.manifest.id, plugin.manifest.version, started.elapsed().as_secs_f32());
+                println!(
+                    "{} {} is on the wall, after {:.1} s.",
+                    plugin.manifest.id,
+                    plugin.manifest.version,
+                    started.elapsed().as_secs_f32()
+                );
                 if table.plugin.is_none() {
                     (table.scene.width, table.scene.height) = (plugin.manifest.size.width, plugin.manifest.size.height);
                 }
@@ -265,7 +275,11 @@ fn plugin_file(path: &Path, wasm: Option<&Path>) -> Result<Vec<u8>> {
 
 /// Builds at first, and then whenever a file of the project has changed and nothing has for one look.
 async fn watch_files(bench: Shared) {
-    let paths: Vec<PathBuf> = [Some(&bench.options.plugin), bench.options.wasm.as_ref()].into_iter().flatten().cloned().collect();
+    let paths: Vec<PathBuf> = [Some(&bench.options.plugin), bench.options.wasm.as_ref()]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
     let look = || paths.iter().map(|path| fingerprint(path)).collect::<Vec<_>>();
     let (mut built, mut last) = (Vec::new(), look());
     loop {
@@ -293,10 +307,18 @@ fn fingerprint(path: &Path) -> u64 {
     while let Some(path) = paths.pop() {
         let Ok(data) = path.metadata() else { continue };
         if data.is_dir() {
-            let entries = std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path());
+            let entries = std::fs::read_dir(&path)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path());
             let ours = |path: &PathBuf| {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
-                !name.starts_with('.') && name != "target" && !name.ends_with('~') && name != "Cargo.lock" && !name.ends_with(".wasm")
+                !name.starts_with('.')
+                    && name != "target"
+                    && !name.ends_with('~')
+                    && name != "Cargo.lock"
+                    && !name.ends_with(".wasm")
             };
             let mut entries: Vec<PathBuf> = entries.filter(ours).collect();
             entries.sort();
@@ -351,35 +373,59 @@ struct Meter {
 async fn page(State(bench): State<Shared>) -> Result<Response, Error> {
     let (plugin, scene, refusal, said) = {
         let mut table = bench.table();
-        (table.plugin.clone(), table.scene(), table.refusal.take(), table.said.take())
+        (
+            table.plugin.clone(),
+            table.scene(),
+            table.refusal.take(),
+            table.said.take(),
+        )
     };
     let shown = match &plugin {
         Some(plugin) => Some(show(&bench, plugin, &scene, refusal.as_ref(), said).await?),
         None => None,
     };
-    let stored = plugin.as_ref().map(|plugin| bench.stage.stored(&plugin.manifest.id)).transpose().map_err(Error::Internal)?;
+    let stored = plugin
+        .as_ref()
+        .map(|plugin| bench.stage.stored(&plugin.manifest.id))
+        .transpose()
+        .map_err(Error::Internal)?;
     let table = bench.table();
     let fields = plugin.as_ref().map(|plugin| match &table.typed {
         Some((form, errors)) => settings::form_model_typed(&plugin.manifest.settings, form, errors),
         None => {
             let text = settings::complete(&plugin.manifest.settings, &scene.settings.to_string());
-            settings::form_model(&plugin.manifest.settings, &serde_json::from_str(&text).unwrap_or_default())
+            settings::form_model(
+                &plugin.manifest.settings,
+                &serde_json::from_str(&text).unwrap_or_default(),
+            )
         }
     });
     let capabilities = plugin.as_ref().map(|plugin| {
-        let asked = plugin.manifest.capabilities.iter().filter(|declared| plugin.granted.contains(declared.bit()));
+        let asked = plugin
+            .manifest
+            .capabilities
+            .iter()
+            .filter(|declared| plugin.granted.contains(declared.bit()));
         asked
-            .map(|declared| context! {
-                name => declared.name,
-                reason => declared.reason,
-                refused => scene.refused.contains(declared.bit()),
+            .map(|declared| {
+                context! {
+                    name => declared.name,
+                    reason => declared.reason,
+                    refused => scene.refused.contains(declared.bit()),
+                }
             })
             .collect::<Vec<_>>()
     });
     let kept = |map: &std::collections::BTreeMap<String, super::stage::Kept>| {
-        map.iter().map(|(key, kept)| context! { key, value => kept.shown() }).collect::<Vec<_>>()
+        map.iter()
+            .map(|(key, kept)| context! { key, value => kept.shown() })
+            .collect::<Vec<_>>()
     };
-    let at = |ms: i64| jiff::Timestamp::from_millisecond(ms).map(|at| at.strftime("%H:%M:%S UTC").to_string()).unwrap_or_default();
+    let at = |ms: i64| {
+        jiff::Timestamp::from_millisecond(ms)
+            .map(|at| at.strftime("%H:%M:%S UTC").to_string())
+            .unwrap_or_default()
+    };
     let (card, report) = shown.unzip();
     let page = context! {
         here => "plugins",
@@ -412,11 +458,24 @@ async fn page(State(bench): State<Shared>) -> Result<Response, Error> {
     };
     drop(table);
     let html = bench.stage.app.html.render("author/dev.html", page)?;
-    Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], html).into_response())
+    Ok((
+        [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+        ],
+        html,
+    )
+        .into_response())
 }
 
 /// Renders the module, and says what that cost.
-async fn show(bench: &Bench, plugin: &Arc<Plugin>, scene: &Scene, refusal: Option<&Refusal>, said: Option<String>) -> Result<(Card, Report), Error> {
+async fn show(
+    bench: &Bench,
+    plugin: &Arc<Plugin>,
+    scene: &Scene,
+    refusal: Option<&Refusal>,
+    said: Option<String>,
+) -> Result<(Card, Report), Error> {
     let returned = refusal.map(|refusal| Returned {
         message: &refusal.message,
         field: refusal.field.as_deref(),
@@ -424,7 +483,11 @@ async fn show(bench: &Bench, plugin: &Arc<Plugin>, scene: &Scene, refusal: Optio
         typed: &refusal.typed,
     });
     let what = if plugin.roles.sticker { What::Draw } else { What::Render };
-    let report = bench.stage.call(plugin, scene, &what, ACT, returned).await.map_err(Error::Internal)?;
+    let report = bench
+        .stage
+        .call(plugin, scene, &what, ACT, returned)
+        .await
+        .map_err(Error::Internal)?;
     bench.table().note(&report.log);
     let (state, stamp, note) = match &report.result {
         Outcomes::Failed { kind, detail } => ("failed", "It failed", format!("{kind}: {detail}")),
@@ -432,7 +495,9 @@ async fn show(bench: &Bench, plugin: &Arc<Plugin>, scene: &Scene, refusal: Optio
         _ => ("fresh", "", String::new()),
     };
     let view = match &report.result {
-        Outcomes::View { html, max_age_seconds, .. } => {
+        Outcomes::View {
+            html, max_age_seconds, ..
+        } => {
             // A view that gets old by itself is asked for again when it has.
             if let Some(seconds) = max_age_seconds.filter(|_| !bench.table().fixed_time) {
                 let changes = bench.changes.clone();
@@ -445,7 +510,10 @@ async fn show(bench: &Bench, plugin: &Arc<Plugin>, scene: &Scene, refusal: Optio
         }
         _ => String::new(),
     };
-    let (count, styled) = (*bench.changes.borrow(), plugin.manifest.css.is_some() && !plugin.roles.sticker);
+    let (count, styled) = (
+        *bench.changes.borrow(),
+        plugin.manifest.css.is_some() && !plugin.roles.sticker,
+    );
     let card = Card {
         id: MODULE_ID,
         wall: "ana",
@@ -460,7 +528,11 @@ async fn show(bench: &Bench, plugin: &Arc<Plugin>, scene: &Scene, refusal: Optio
         note,
         stamp,
         view,
-        sheet: if styled { format!("/dev/style.css?{}", plugin.hash()) } else { String::new() },
+        sheet: if styled {
+            format!("/dev/style.css?{}", plugin.hash())
+        } else {
+            String::new()
+        },
         drawing: format!("/dev/drawing.svg?{count}"),
         said_bad: refusal.is_some(),
         said: refusal.map(|refusal| refusal.message.clone()).or(said),
@@ -472,17 +544,41 @@ async fn show(bench: &Bench, plugin: &Arc<Plugin>, scene: &Scene, refusal: Optio
 }
 
 fn meters(report: &Report) -> Vec<Meter> {
-    let meter = |name, of: Of<u64>, words: String| Meter { name, used: of.used.min(of.limit), limit: of.limit, words };
+    let meter = |name, of: Of<u64>, words: String| Meter {
+        name,
+        used: of.used.min(of.limit),
+        limit: of.limit,
+        words,
+    };
     let millions = |fuel: u64| format!("{:.2} M", fuel as f64 / 1e6);
     let (fuel, time, memory) = (report.fuel, report.time_us, report.memory_bytes);
     let mut meters = vec![
-        meter("fuel", fuel, format!("{} of {}", millions(fuel.used), millions(fuel.limit))),
-        meter("time", time, format!("{:.1} of {} ms", time.used as f64 / 1e3, time.limit / 1000)),
-        meter("memory", memory, format!("{} of {} KiB", memory.used / 1024, memory.limit / 1024)),
-        meter("host calls", report.host_calls, format!("{} of {}", report.host_calls.used, report.host_calls.limit)),
+        meter(
+            "fuel",
+            fuel,
+            format!("{} of {}", millions(fuel.used), millions(fuel.limit)),
+        ),
+        meter(
+            "time",
+            time,
+            format!("{:.1} of {} ms", time.used as f64 / 1e3, time.limit / 1000),
+        ),
+        meter(
+            "memory",
+            memory,
+            format!("{} of {} KiB", memory.used / 1024, memory.limit / 1024),
+        ),
+        meter(
+            "host calls",
+            report.host_calls,
+            format!("{} of {}", report.host_calls.used, report.host_calls.limit),
+        ),
     ];
     if let Outcomes::View { nodes, .. } | Outcomes::Drawing { nodes, .. } = &report.result {
-        let of = Of { used: nodes.used as u64, limit: nodes.limit as u64 };
+        let of = Of {
+            used: nodes.used as u64,
+            limit: nodes.limit as u64,
+        };
         meters.push(meter("nodes", of, format!("{} of {}", of.used, of.limit)));
     }
     meters
@@ -501,8 +597,20 @@ async fn events(State(bench): State<Shared>) -> Sse<impl Stream<Item = Result<Ev
 
 /// `GET /dev/style.css`: the plugin's sheet, as the host has written it anew.
 async fn style(State(bench): State<Shared>) -> Response {
-    let css = bench.table().plugin.as_ref().and_then(|plugin| plugin.manifest.css.clone()).unwrap_or_default();
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], css).into_response()
+    let css = bench
+        .table()
+        .plugin
+        .as_ref()
+        .and_then(|plugin| plugin.manifest.css.clone())
+        .unwrap_or_default();
+    (
+        [
+            (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+        ],
+        css,
+    )
+        .into_response()
 }
 
 /// `GET /dev/drawing.svg`: the sticker.
@@ -511,11 +619,20 @@ async fn drawing(State(bench): State<Shared>) -> Result<Response, Error> {
         let table = bench.table();
         (table.plugin.clone().ok_or(Error::NotFound)?, table.scene())
     };
-    let report = bench.stage.call(&plugin, &scene, &What::Draw, ACT, None).await.map_err(Error::Internal)?;
-    let Outcomes::Drawing { svg, .. } = report.result else { return Err(Error::NotFound) };
+    let report = bench
+        .stage
+        .call(&plugin, &scene, &What::Draw, ACT, None)
+        .await
+        .map_err(Error::Internal)?;
+    let Outcomes::Drawing { svg, .. } = report.result else {
+        return Err(Error::NotFound);
+    };
     let headers = [
         (header::CONTENT_TYPE, "image/svg+xml"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        ),
         (header::CACHE_CONTROL, "no-store"),
     ];
     Ok((headers, svg).into_response())
@@ -544,34 +661,65 @@ async fn act(State(bench): State<Shared>, headers: HeaderMap, Form(form): Form) 
         (table.plugin.clone().ok_or(Error::NotFound)?, table.scene())
     };
     // A button's own token comes after its form's, and wins.
-    let tokens: Vec<&str> = form.iter().filter(|(name, _)| name == "token").map(|(_, token)| token.as_str()).collect();
+    let tokens: Vec<&str> = form
+        .iter()
+        .filter(|(name, _)| name == "token")
+        .map(|(_, token)| token.as_str())
+        .collect();
     let mut actions = Vec::new();
     for token in &tokens {
-        let action = bench.stage.action(token, &scene.viewer).map_err(|why| Error::Forbidden(why.to_string()))?;
+        let action = bench
+            .stage
+            .action(token, &scene.viewer)
+            .map_err(|why| Error::Forbidden(why.to_string()))?;
         actions.push((action.name, action.payload));
     }
     let Some((name, payload)) = actions.last().cloned() else {
-        return Err(Error::BadRequest("There is no token in this form: use the buttons of the module.".into()));
+        return Err(Error::BadRequest(
+            "There is no token in this form: use the buttons of the module.".into(),
+        ));
     };
-    let fields: Vec<(String, String)> =
-        form.iter().filter_map(|(name, value)| Some((name.strip_prefix("f-")?.to_owned(), value.clone()))).collect();
-    let report = bench.stage.call(&plugin, &scene, &What::Act { name, payload, fields }, ACT, None).await.map_err(Error::Internal)?;
+    let fields: Vec<(String, String)> = form
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix("f-")?.to_owned(), value.clone())))
+        .collect();
+    let report = bench
+        .stage
+        .call(&plugin, &scene, &What::Act { name, payload, fields }, ACT, None)
+        .await
+        .map_err(Error::Internal)?;
     let (refusal, said) = match &report.result {
         Outcomes::Refused { message, field } => (Some((message.clone(), field.clone())), None),
-        Outcomes::Failed { kind, detail } => (Some((format!("It failed ({kind}), and nothing was kept: {detail}"), None)), None),
+        Outcomes::Failed { kind, detail } => (
+            Some((format!("It failed ({kind}), and nothing was kept: {detail}"), None)),
+            None,
+        ),
         Outcomes::Done { message } => (None, message.clone()),
         _ => (None, None),
     };
-    let refusal = refusal.map(|(message, field)| Refusal { message, field, actions, typed: form });
+    let refusal = refusal.map(|(message, field)| Refusal {
+        message,
+        field,
+        actions,
+        typed: form,
+    });
     bench.note_act(report);
     if !is_script(&headers) {
         bench.leave(refusal, said);
         return Ok(back(&bench, &headers));
     }
     let (card, _) = show(&bench, &plugin, &scene, refusal.as_ref(), said).await?;
-    let html = bench.stage.app.html.render("walls/module.html", context! { m => card })?;
+    let html = bench
+        .stage
+        .app
+        .html
+        .render("walls/module.html", context! { m => card })?;
     bench.changed();
-    let status = if refusal.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = if refusal.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
     Ok((status, [(header::CONTENT_TYPE, FRAGMENT)], html).into_response())
 }
 
@@ -592,11 +740,20 @@ async fn scene(State(bench): State<Shared>, headers: HeaderMap, form: Form) -> R
 /// The scene as the switches say, and whether its time stands still.
 fn switched(old: &Scene, form: &Form) -> Result<(Scene, bool), String> {
     let number = |name: &str, words: &str, least: i64, most: i64| {
-        let value = form.text(name).parse::<i64>().ok().filter(|value| (least..=most).contains(value));
+        let value = form
+            .text(name)
+            .parse::<i64>()
+            .ok()
+            .filter(|value| (least..=most).contains(value));
         value.ok_or_else(|| format!("{words} is a whole number from {least} to {most}."))
     };
     let size = |name: &str, words: &str, most: i64| number(name, words, 1, most).map(|cells| cells as u8);
-    let refused: Vec<&str> = form.0.iter().filter(|(name, _)| name == "refuse").map(|(_, value)| value.as_str()).collect();
+    let refused: Vec<&str> = form
+        .0
+        .iter()
+        .filter(|(name, _)| name == "refuse")
+        .map(|(_, value)| value.as_str())
+        .collect();
     let (time, locale) = (form.text("time"), form.text("locale"));
     if locale.is_empty() || locale.len() > 35 || !locale.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
         return Err("A language is a tag such as en, de-AT or zh-Hant.".into());
@@ -604,7 +761,10 @@ fn switched(old: &Scene, form: &Form) -> Result<(Scene, bool), String> {
     let scene = Scene {
         viewer: form.text("viewer").parse()?,
         now: if time.is_empty() { old.now } else { run::moment(time)? },
-        seed: form.text("seed").parse().map_err(|_| "A seed is a whole number from 0 to 2⁶⁴ − 1.".to_owned())?,
+        seed: form
+            .text("seed")
+            .parse()
+            .map_err(|_| "A seed is a whole number from 0 to 2⁶⁴ − 1.".to_owned())?,
         locale: locale.to_owned(),
         utc_offset_minutes: number("offset", "The offset", -14 * 60, 14 * 60)? as i16,
         width: size("width", "The width", 4)?,
@@ -633,7 +793,11 @@ async fn settle(State(bench): State<Shared>, headers: HeaderMap, Form(form): For
 /// `POST /dev/storage/clear`: everything that the plugin keeps is thrown away.
 async fn clear(State(bench): State<Shared>, headers: HeaderMap) -> Result<Response, Error> {
     let plugin = bench.table().plugin.clone().ok_or(Error::NotFound)?;
-    bench.stage.store(&plugin.manifest.id, Default::default()).await.map_err(Error::Internal)?;
+    bench
+        .stage
+        .store(&plugin.manifest.id, Default::default())
+        .await
+        .map_err(Error::Internal)?;
     bench.table().act = None;
     Ok(back(&bench, &headers))
 }

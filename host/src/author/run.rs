@@ -20,14 +20,30 @@ const BAR: usize = 24;
 
 /// The command: fails when the plugin does.
 pub fn main(options: &Run) -> Result<ExitCode> {
-    let bytes = plugin_bytes(&options.plugin, if options.json { Messages::Keep } else { Messages::Show })?;
-    let stored = options.storage.as_ref().filter(|file| file.exists()).map(|file| -> Result<Stored> {
-        let text = fs::read_to_string(file)?;
-        Ok(serde_json::from_str(&text)?)
-    });
-    let file = options.storage.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-    let stored = stored.transpose().with_context(|| format!("{file}: it holds {{\"storage\": {{\"key\": \"value\"}}}}"))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let bytes = plugin_bytes(
+        &options.plugin,
+        if options.json { Messages::Keep } else { Messages::Show },
+    )?;
+    let stored = options
+        .storage
+        .as_ref()
+        .filter(|file| file.exists())
+        .map(|file| -> Result<Stored> {
+            let text = fs::read_to_string(file)?;
+            Ok(serde_json::from_str(&text)?)
+        });
+    let file = options
+        .storage
+        .as_ref()
+        .map(|file| file.display().to_string())
+        .unwrap_or_default();
+    let stored = stored
+        .transpose()
+        .with_context(|| format!("{file}: it holds {{\"storage\": {{\"key\": \"value\"}}}}"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let report = runtime.block_on(async {
         let stage = Stage::open().await?;
         let plugin = stage.install(&bytes).await?;
@@ -49,25 +65,38 @@ pub fn main(options: &Run) -> Result<ExitCode> {
     } else {
         print!("{}", in_words(&report));
     }
-    Ok(ExitCode::from(u8::from(matches!(report.result, Outcomes::Failed { .. }))))
+    Ok(ExitCode::from(u8::from(matches!(
+        report.result,
+        Outcomes::Failed { .. }
+    ))))
 }
 
 fn scene(options: &Run, plugin: &Plugin) -> Result<Scene> {
     let given: Map<String, Value> = match &options.settings {
         None => Map::new(),
-        Some(text) => serde_json::from_str(text).context("--settings is a JSON object, such as '{\"title\": \"Hello\"}'")?,
+        Some(text) => {
+            serde_json::from_str(text).context("--settings is a JSON object, such as '{\"title\": \"Hello\"}'")?
+        }
     };
     let schema = &plugin.manifest.settings;
     for (key, value) in &given {
         let Some(setting) = schema.iter().find(|setting| setting.key == *key) else {
             let keys: Vec<&str> = schema.iter().map(|setting| setting.key.as_str()).collect();
-            bail!("--settings: the manifest has no setting `{key}`; it has: {}", or_none(&keys));
+            bail!(
+                "--settings: the manifest has no setting `{key}`; it has: {}",
+                or_none(&keys)
+            );
         };
         if settings::fit(setting, value).is_none() {
-            bail!("--settings: {value} doesn't fit `{key}`, which is of the kind {}", setting.kind.name());
+            bail!(
+                "--settings: {value} doesn't fit `{key}`, which is of the kind {}",
+                setting.kind.name()
+            );
         }
     }
-    let (width, height) = options.size.unwrap_or((plugin.manifest.size.width, plugin.manifest.size.height));
+    let (width, height) = options
+        .size
+        .unwrap_or((plugin.manifest.size.width, plugin.manifest.size.height));
     Ok(Scene {
         viewer: options.viewer.clone(),
         now: options.now.unwrap_or_else(now_ms),
@@ -94,22 +123,37 @@ fn what(options: &Run, plugin: &Plugin) -> Result<What> {
         Export::Act => roles.actions,
     };
     if !there {
-        bail!("{} is a {}: it has no `{}` to call", plugin.manifest.id, build::roles_in_words(roles), export.name());
+        bail!(
+            "{} is a {}: it has no `{}` to call",
+            plugin.manifest.id,
+            build::roles_in_words(roles),
+            export.name()
+        );
     }
     match export {
         Export::Render => Ok(What::Render),
         Export::Draw => Ok(What::Draw),
         Export::Act => {
             let Some(name) = options.action.clone() else {
-                bail!("--export act needs the action's name: --action NAME, with --payload and --field as the view has them")
+                bail!(
+                    "--export act needs the action's name: --action NAME, with --payload and --field as the view has them"
+                )
             };
-            Ok(What::Act { name, payload: options.payload.clone(), fields: options.field.clone() })
+            Ok(What::Act {
+                name,
+                payload: options.payload.clone(),
+                fields: options.field.clone(),
+            })
         }
     }
 }
 
 fn or_none(names: &[&str]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 /// The report for a person.
@@ -120,30 +164,80 @@ fn in_words(report: &Report) -> String {
 }
 
 fn put(out: &mut String, report: &Report) -> std::fmt::Result {
-    writeln!(out, "{} {} · {} · as {}\n", report.plugin, report.version, report.export, report.viewer)?;
+    writeln!(
+        out,
+        "{} {} · {} · as {}\n",
+        report.plugin, report.version, report.export, report.viewer
+    )?;
     match &report.result {
         Outcomes::View { html, .. } => writeln!(out, "{html}\n")?,
         Outcomes::Drawing { svg, .. } => writeln!(out, "{svg}\n")?,
-        Outcomes::Done { message } => writeln!(out, "done{}\n", message.as_ref().map_or(String::new(), |m| format!(": “{m}”")))?,
+        Outcomes::Done { message } => writeln!(
+            out,
+            "done{}\n",
+            message.as_ref().map_or(String::new(), |m| format!(": “{m}”"))
+        )?,
         Outcomes::Refused { message, field } => {
-            writeln!(out, "refused{}: “{message}”\n", field.as_ref().map_or(String::new(), |f| format!(" because of the field {f}")))?;
+            writeln!(
+                out,
+                "refused{}: “{message}”\n",
+                field
+                    .as_ref()
+                    .map_or(String::new(), |f| format!(" because of the field {f}"))
+            )?;
         }
         Outcomes::Failed { kind, detail } => writeln!(out, "FAILED ({kind}): {detail}\n")?,
     }
     meter(out, "fuel", report.fuel, |fuel| format!("{:.2} M", fuel as f64 / 1e6))?;
     meter(out, "time", report.time_us, |us| format!("{:.1} ms", us as f64 / 1e3))?;
-    meter(out, "memory", report.memory_bytes, |bytes| format!("{} KiB", bytes / 1024))?;
+    meter(out, "memory", report.memory_bytes, |bytes| {
+        format!("{} KiB", bytes / 1024)
+    })?;
     meter(out, "host calls", report.host_calls, |calls| calls.to_string())?;
-    meter(out, "their bytes", report.host_call_bytes, |bytes| format!("{:.1} KiB", bytes as f64 / 1024.0))?;
+    meter(out, "their bytes", report.host_call_bytes, |bytes| {
+        format!("{:.1} KiB", bytes as f64 / 1024.0)
+    })?;
     match &report.result {
-        Outcomes::View { nodes, html_bytes, max_age_seconds, .. } => {
-            meter(out, "nodes", Of { used: nodes.used as u64, limit: nodes.limit as u64 }, |n| n.to_string())?;
+        Outcomes::View {
+            nodes,
+            html_bytes,
+            max_age_seconds,
+            ..
+        } => {
+            meter(
+                out,
+                "nodes",
+                Of {
+                    used: nodes.used as u64,
+                    limit: nodes.limit as u64,
+                },
+                |n| n.to_string(),
+            )?;
             writeln!(out, "{:<12} {:.1} KiB", "HTML", *html_bytes as f64 / 1024.0)?;
-            let kept = max_age_seconds.map_or("until what it was made from changes".to_owned(), |seconds| format!("{seconds} s"));
-            writeln!(out, "{:<12} {kept}, {}", "kept for", if report.personal { "each viewer apart" } else { "everyone of this class" })?;
+            let kept = max_age_seconds.map_or("until what it was made from changes".to_owned(), |seconds| {
+                format!("{seconds} s")
+            });
+            writeln!(
+                out,
+                "{:<12} {kept}, {}",
+                "kept for",
+                if report.personal {
+                    "each viewer apart"
+                } else {
+                    "everyone of this class"
+                }
+            )?;
         }
         Outcomes::Drawing { nodes, svg_bytes, .. } => {
-            meter(out, "nodes", Of { used: nodes.used as u64, limit: nodes.limit as u64 }, |n| n.to_string())?;
+            meter(
+                out,
+                "nodes",
+                Of {
+                    used: nodes.used as u64,
+                    limit: nodes.limit as u64,
+                },
+                |n| n.to_string(),
+            )?;
             writeln!(out, "{:<12} {:.1} KiB", "SVG", *svg_bytes as f64 / 1024.0)?;
         }
         _ => {}
@@ -156,9 +250,20 @@ fn put(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     if !report.writes.is_empty() {
         let kept = matches!(report.result, Outcomes::Done { .. });
-        writeln!(out, "\n{}", if kept { "wrote" } else { "would have written, and nothing was kept" })?;
+        writeln!(
+            out,
+            "\n{}",
+            if kept {
+                "wrote"
+            } else {
+                "would have written, and nothing was kept"
+            }
+        )?;
         for write in &report.writes {
-            let value = write.value.as_ref().map_or("removed".to_owned(), |value| format!("= {value}"));
+            let value = write
+                .value
+                .as_ref()
+                .map_or("removed".to_owned(), |value| format!("= {value}"));
             let until = write.expires.map_or(String::new(), |at| format!(" (until {at})"));
             writeln!(out, "  {} {} {value}{until}", write.scope, write.key)?;
         }
@@ -199,12 +304,16 @@ pub fn moment(text: &str) -> Result<i64, String> {
         return Ok(ms);
     }
     let moment: Result<jiff::Timestamp, _> = text.parse();
-    moment.map(|moment| moment.as_millisecond()).map_err(|_| "a moment is Unix milliseconds or like 2026-11-21T18:00:00Z".into())
+    moment
+        .map(|moment| moment.as_millisecond())
+        .map_err(|_| "a moment is Unix milliseconds or like 2026-11-21T18:00:00Z".into())
 }
 
 /// Reads a size in cells, such as `2x4`.
 pub fn size(text: &str) -> Result<(u8, u8), String> {
-    let parsed = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    let parsed = text
+        .split_once('x')
+        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
     parsed
         .filter(|(width, height)| (1..=4).contains(width) && (1..=12).contains(height))
         .ok_or_else(|| "a size is WIDTHxHEIGHT in cells, 1 to 4 wide and 1 to 12 high, such as 2x4".into())
@@ -212,6 +321,8 @@ pub fn size(text: &str) -> Result<(u8, u8), String> {
 
 /// Reads a form's field, `name=value`.
 pub fn field(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("a field is NAME=VALUE, such as words=Hello")?;
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("a field is NAME=VALUE, such as words=Hello")?;
     Ok((name.to_owned(), value.to_owned()))
 }

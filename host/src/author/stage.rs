@@ -100,7 +100,11 @@ pub struct Scene {
 pub enum What {
     Render,
     Draw,
-    Act { name: String, payload: String, fields: Vec<(String, String)> },
+    Act {
+        name: String,
+        payload: String,
+        fields: Vec<(String, String)>,
+    },
 }
 
 /// All that can be said about one call.
@@ -144,9 +148,18 @@ pub struct Of<T> {
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Outcomes {
     /// Of `render`.
-    View { html: String, nodes: Of<usize>, html_bytes: usize, max_age_seconds: Option<u32> },
+    View {
+        html: String,
+        nodes: Of<usize>,
+        html_bytes: usize,
+        max_age_seconds: Option<u32>,
+    },
     /// Of `draw`.
-    Drawing { svg: String, nodes: Of<usize>, svg_bytes: usize },
+    Drawing {
+        svg: String,
+        nodes: Of<usize>,
+        svg_bytes: usize,
+    },
     /// Of `act`.
     Done { message: Option<String> },
     /// Of `act`.
@@ -210,16 +223,32 @@ impl Kept {
     fn new(value: &[u8], expires: Option<i64>) -> Self {
         match (std::str::from_utf8(value), expires) {
             (Ok(text), None) => Self::Text(text.to_owned()),
-            (Ok(text), _) => Self::Full { text: Some(text.to_owned()), base64: None, expires },
-            (Err(_), _) => Self::Full { text: None, base64: Some(BASE64.encode(value)), expires },
+            (Ok(text), _) => Self::Full {
+                text: Some(text.to_owned()),
+                base64: None,
+                expires,
+            },
+            (Err(_), _) => Self::Full {
+                text: None,
+                base64: Some(BASE64.encode(value)),
+                expires,
+            },
         }
     }
 
     fn into_parts(self) -> Result<(Vec<u8>, Option<i64>)> {
         match self {
             Self::Text(text) => Ok((text.into_bytes(), None)),
-            Self::Full { text: Some(text), base64: None, expires } => Ok((text.into_bytes(), expires)),
-            Self::Full { text: None, base64: Some(text), expires } => Ok((BASE64.decode(text).context("base64")?, expires)),
+            Self::Full {
+                text: Some(text),
+                base64: None,
+                expires,
+            } => Ok((text.into_bytes(), expires)),
+            Self::Full {
+                text: None,
+                base64: Some(text),
+                expires,
+            } => Ok((BASE64.decode(text).context("base64")?, expires)),
             Self::Full { .. } => bail!("a value is a string, or has either `text` or `base64`"),
         }
     }
@@ -245,12 +274,26 @@ pub struct Stage {
 impl Stage {
     /// Opens the server, with nothing installed.
     pub async fn open() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("neospace-plugin-").tempdir().context("a temporary folder")?;
+        let folder = tempfile::Builder::new()
+            .prefix("neospace-plugin-")
+            .tempdir()
+            .context("a temporary folder")?;
         let file = folder.path().join("neospace.toml");
         fs::write(&file, "name = \"a stage\"\n")?;
-        let flags = Overrides { listen: None, data: Some(folder.path().join("data")) };
+        let flags = Overrides {
+            listen: None,
+            data: Some(folder.path().join("data")),
+        };
         let config = Config::load(&file, &flags)?;
-        let app = App::open(Options { config_file: file, flags, dev: false }, config).await?;
+        let app = App::open(
+            Options {
+                config_file: file,
+                flags,
+                dev: false,
+            },
+            config,
+        )
+        .await?;
         let signer = Signer::new(&app.secret);
         let stage = Self { app, signer, folder };
         stage.member(OWNER_ID, OWNER).await?;
@@ -260,7 +303,8 @@ impl Stage {
     /// Installs a plugin, in place of what was there, as an operator who grants all it asks for. Answers its id.
     pub async fn install(&self, bytes: &[u8]) -> Result<Arc<Plugin>> {
         let manifest = manifest::extract(bytes)?;
-        let asked = grants::asked(&build::inspect(bytes)?, &manifest).map_err(|why| anyhow!("{}: {why}", manifest.id))?;
+        let asked =
+            grants::asked(&build::inspect(bytes)?, &manifest).map_err(|why| anyhow!("{}: {why}", manifest.id))?;
         fs::write(self.folder.path().join("plugin.wasm"), bytes)?;
         let stanza = format!(
             "name = \"a stage\"\n[plugin.{}]\nsource = \"plugin.wasm\"\nsha256 = \"{}\"\ngrants = {:?}\n",
@@ -298,7 +342,10 @@ impl Stage {
                      values (?1, ?2, zeroblob(16), 600000, 'nobody can log in', 0, ?3) on conflict do nothing",
                     params![id, name, now],
                 )?;
-                tx.run("insert into profiles (user_id) values (?1) on conflict do nothing", [id])
+                tx.run(
+                    "insert into profiles (user_id) values (?1) on conflict do nothing",
+                    [id],
+                )
             })
             .await?;
         Ok(())
@@ -306,13 +353,21 @@ impl Stage {
 
     /// Somebody as the server sees them.
     pub fn viewer(&self, who: &Who) -> Viewer {
-        let member = |id, name: &str| Viewer::of(Member { id, name: name.into(), colour: "green".into() });
+        let member = |id, name: &str| {
+            Viewer::of(Member {
+                id,
+                name: name.into(),
+                colour: "green".into(),
+            })
+        };
         match who {
             Who::Guest => Viewer::default(),
             Who::Owner => member(OWNER_ID, OWNER),
             // The same number for the same name, whoever came first, and never the owner's.
             Who::Member(name) => {
-                let digest = name.bytes().fold(7_i64, |sum, byte| (sum * 31 + i64::from(byte)) % 1_000_000_007);
+                let digest = name
+                    .bytes()
+                    .fold(7_i64, |sum, byte| (sum * 31 + i64::from(byte)) % 1_000_000_007);
                 member(digest + OWNER_ID + 1, name)
             }
         }
@@ -337,14 +392,24 @@ impl Stage {
 
     /// Makes one call and writes everything down. What `act` wrote is kept when it succeeded. `url` is where the view's
     /// forms post to; `returned` is the refusal that the view is to show.
-    pub async fn call(&self, plugin: &Arc<Plugin>, scene: &Scene, what: &What, url: &str, returned: Option<Returned<'_>>) -> Result<Report> {
+    pub async fn call(
+        &self,
+        plugin: &Arc<Plugin>,
+        scene: &Scene,
+        what: &What,
+        url: &str,
+        returned: Option<Returned<'_>>,
+    ) -> Result<Report> {
         let installation = self.installation(plugin, scene);
         let viewer = self.viewer(&scene.viewer);
         let (name, kind) = match what {
             What::Render => ("render", Kind::Render),
             What::Draw => ("draw", Kind::Draw),
             What::Act { name, payload, fields } => {
-                let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                let fields = fields
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str()))
+                    .collect();
                 ("act", Kind::Act(Submission { name, payload, fields }))
             }
         };
@@ -357,8 +422,9 @@ impl Stage {
             answer
         };
         let plugins = &self.app.plugins;
-        let (mut questions, finished) =
-            plugins.call(plugin, &installation, &viewer, scene.now, kind, &mut answer).await;
+        let (mut questions, finished) = plugins
+            .call(plugin, &installation, &viewer, scene.now, kind, &mut answer)
+            .await;
         let personal = questions.asked_who;
         if let Some(trouble) = questions.trouble.take() {
             return Err(anyhow!("the stage's own database: {trouble:?}"));
@@ -367,17 +433,32 @@ impl Stage {
             Ok(finished) => {
                 let done = finished.done();
                 let press = self.press(plugin, &viewer, personal, url);
-                (outcome(&done.result, plugin, press, returned), done.usage, finished.wall)
+                (
+                    outcome(&done.result, plugin, press, returned),
+                    done.usage,
+                    finished.wall,
+                )
             }
             Err(Fault::Failed(failure, usage)) => (failed(failure), *usage, Duration::from_micros(usage.time_us)),
             Err(Fault::Deadline) => {
                 let detail = format!("it took longer than {} ms", deadline.as_millis());
-                (Outcomes::Failed { kind: "time".into(), detail }, Usage::default(), deadline)
+                (
+                    Outcomes::Failed {
+                        kind: "time".into(),
+                        detail,
+                    },
+                    Usage::default(),
+                    deadline,
+                )
             }
             Err(fault) => bail!("{fault}"),
         };
         if let Outcomes::Done { .. } = result {
-            questions.leavings().commit(&self.app.db, &installation, scene.now).await.map_err(|error| anyhow!("{error:?}"))?;
+            questions
+                .leavings()
+                .commit(&self.app.db, &installation, scene.now)
+                .await
+                .map_err(|error| anyhow!("{error:?}"))?;
         }
         Ok(Report {
             plugin: plugin.manifest.id.clone(),
@@ -385,11 +466,26 @@ impl Stage {
             export: name,
             viewer: scene.viewer.to_string(),
             result,
-            fuel: Of { used: usage.fuel, limit: limits.fuel },
-            time_us: Of { used: wall.as_micros() as u64, limit: deadline.as_micros() as u64 },
-            memory_bytes: Of { used: usage.memory_bytes, limit: limits.memory_bytes },
-            host_calls: Of { used: notebook.asked.len() as u64, limit: limits.host_calls.into() },
-            host_call_bytes: Of { used: notebook.bytes, limit: limits.host_call_bytes.into() },
+            fuel: Of {
+                used: usage.fuel,
+                limit: limits.fuel,
+            },
+            time_us: Of {
+                used: wall.as_micros() as u64,
+                limit: deadline.as_micros() as u64,
+            },
+            memory_bytes: Of {
+                used: usage.memory_bytes,
+                limit: limits.memory_bytes,
+            },
+            host_calls: Of {
+                used: notebook.asked.len() as u64,
+                limit: limits.host_calls.into(),
+            },
+            host_call_bytes: Of {
+                used: notebook.bytes,
+                limit: limits.host_call_bytes.into(),
+            },
             asked: notebook.asked,
             writes: notebook.writes,
             log: notebook.log,
@@ -405,13 +501,21 @@ impl Stage {
         }
         let audience = view::audience(viewer.class(OWNER_ID), personal, viewer.id());
         let expires = tokens::minutes(now_ms()) + tokens::LIFETIME_MINUTES;
-        Press::Signed(Actions { url, signer: &self.signer, installation: MODULE_ID, audience, expires })
+        Press::Signed(Actions {
+            url,
+            signer: &self.signer,
+            installation: MODULE_ID,
+            audience,
+            expires,
+        })
     }
 
     /// The action of a token that a form posted.
     pub fn action(&self, token: &str, who: &Who) -> Result<tokens::Action, tokens::Rejected> {
         let viewer = self.viewer(who);
-        let checked = self.signer.check(token, MODULE_ID, viewer.class(OWNER_ID), viewer.id(), now_ms());
+        let checked = self
+            .signer
+            .check(token, MODULE_ID, viewer.class(OWNER_ID), viewer.id(), now_ms());
         checked.map_err(|(rejected, _)| rejected)
     }
 
@@ -426,14 +530,21 @@ impl Stage {
             let shared = "select key, value, expires_at from plugin_shared_storage where plugin = ?1 order by key";
             Ok((db.all(own, [MODULE_ID], row)?, db.all(shared, [plugin], row)?))
         })?;
-        Ok(Stored { storage: storage.into_iter().collect(), shared_storage: shared.into_iter().collect() })
+        Ok(Stored {
+            storage: storage.into_iter().collect(),
+            shared_storage: shared.into_iter().collect(),
+        })
     }
 
     /// Puts this in place of all that the plugin keeps.
     pub async fn store(&self, plugin: &str, stored: Stored) -> Result<()> {
         let parts = |map: BTreeMap<String, Kept>| {
             map.into_iter()
-                .map(|(key, kept)| kept.into_parts().map(|(value, expires)| (key.clone(), value, expires)).with_context(|| format!("the key {key}")))
+                .map(|(key, kept)| {
+                    kept.into_parts()
+                        .map(|(value, expires)| (key.clone(), value, expires))
+                        .with_context(|| format!("the key {key}"))
+                })
                 .collect::<Result<Vec<_>>>()
         };
         let (own, shared, plugin) = (parts(stored.storage)?, parts(stored.shared_storage)?, plugin.to_owned());
@@ -463,28 +574,55 @@ impl Stage {
 
 /// Checks and writes what came out of a call.
 fn outcome(outcome: &Outcome<'_>, plugin: &Plugin, press: Press<'_>, returned: Option<Returned<'_>>) -> Outcomes {
-    let nodes = |view: &View<'_>| Of { used: view.nodes.len(), limit: view::NODES_MAX };
+    let nodes = |view: &View<'_>| Of {
+        used: view.nodes.len(),
+        limit: view::NODES_MAX,
+    };
     let mut out = String::new();
     match outcome {
         Outcome::View(found) => match view::write_html(found, press, returned, &mut out) {
-            Ok(()) => Outcomes::View { nodes: nodes(found), html_bytes: out.len(), html: out, max_age_seconds: found.max_age_seconds },
-            Err(error) => Outcomes::Failed { kind: "view".into(), detail: error.to_string() },
+            Ok(()) => Outcomes::View {
+                nodes: nodes(found),
+                html_bytes: out.len(),
+                html: out,
+                max_age_seconds: found.max_age_seconds,
+            },
+            Err(error) => Outcomes::Failed {
+                kind: "view".into(),
+                detail: error.to_string(),
+            },
         },
         Outcome::Drawing(Ok(found)) => match view::write_svg(found, plugin.manifest.css.as_deref(), &mut out) {
-            Ok(()) => Outcomes::Drawing { nodes: nodes(found), svg_bytes: out.len(), svg: out },
-            Err(error) => Outcomes::Failed { kind: "view".into(), detail: error.to_string() },
+            Ok(()) => Outcomes::Drawing {
+                nodes: nodes(found),
+                svg_bytes: out.len(),
+                svg: out,
+            },
+            Err(error) => Outcomes::Failed {
+                kind: "view".into(),
+                detail: error.to_string(),
+            },
         },
-        Outcome::Drawing(Err(message)) => Outcomes::Refused { message: (*message).to_owned(), field: None },
-        Outcome::Acted(Ok(message)) => Outcomes::Done { message: message.map(str::to_owned) },
-        Outcome::Acted(Err((message, field))) => {
-            Outcomes::Refused { message: (*message).to_owned(), field: field.map(str::to_owned) }
-        }
+        Outcome::Drawing(Err(message)) => Outcomes::Refused {
+            message: (*message).to_owned(),
+            field: None,
+        },
+        Outcome::Acted(Ok(message)) => Outcomes::Done {
+            message: message.map(str::to_owned),
+        },
+        Outcome::Acted(Err((message, field))) => Outcomes::Refused {
+            message: (*message).to_owned(),
+            field: field.map(str::to_owned),
+        },
         Outcome::Failed(failure) => failed(failure),
     }
 }
 
 fn failed(failure: &Failure) -> Outcomes {
-    Outcomes::Failed { kind: format!("{:?}", failure.kind).to_lowercase(), detail: failure.detail.clone() }
+    Outcomes::Failed {
+        kind: format!("{:?}", failure.kind).to_lowercase(),
+        detail: failure.detail.clone(),
+    }
 }
 
 /// What a call asks, written down while it runs.
@@ -517,38 +655,88 @@ impl Notebook {
             Ask::ViewerName => ("viewer-name.get".to_owned(), 0, Open::Nothing),
             Ask::Log { level, message } => {
                 let level = ["debug", "info", "warn", "error"][usize::from(*level).min(3)];
-                self.log.push(Line { level, message: (*message).to_owned() });
+                self.log.push(Line {
+                    level,
+                    message: (*message).to_owned(),
+                });
                 (format!("log.write {level}"), message.len(), Open::Nothing)
             }
             Ask::Get { scope: s, key } => (format!("{}.get {key}", scope(s)), key.len(), Open::Nothing),
-            Ask::Put { scope: s, key, value, expires } => {
-                let write = Write { scope: scope(s), key: (*key).to_owned(), value: Some(shown(value)), expires: *expires };
-                (format!("{}.put {key}", scope(s)), key.len() + value.len(), Open::Write(write))
+            Ask::Put {
+                scope: s,
+                key,
+                value,
+                expires,
+            } => {
+                let write = Write {
+                    scope: scope(s),
+                    key: (*key).to_owned(),
+                    value: Some(shown(value)),
+                    expires: *expires,
+                };
+                (
+                    format!("{}.put {key}", scope(s)),
+                    key.len() + value.len(),
+                    Open::Write(write),
+                )
             }
             Ask::Delete { scope: s, key } => {
-                let write = Write { scope: scope(s), key: (*key).to_owned(), value: None, expires: None };
+                let write = Write {
+                    scope: scope(s),
+                    key: (*key).to_owned(),
+                    value: None,
+                    expires: None,
+                };
                 (format!("{}.delete {key}", scope(s)), key.len(), Open::Write(write))
             }
             Ask::Add { scope: s, key, delta } => {
-                let write = Write { scope: scope(s), key: (*key).to_owned(), value: Some(format!("{delta:+}")), expires: None };
-                (format!("{}.add {key} {delta:+}", scope(s)), key.len() + 8, Open::Write(write))
+                let write = Write {
+                    scope: scope(s),
+                    key: (*key).to_owned(),
+                    value: Some(format!("{delta:+}")),
+                    expires: None,
+                };
+                (
+                    format!("{}.add {key} {delta:+}", scope(s)),
+                    key.len() + 8,
+                    Open::Write(write),
+                )
             }
-            Ask::Scan { scope: s, prefix, after, limit } => {
+            Ask::Scan {
+                scope: s,
+                prefix,
+                after,
+                limit,
+            } => {
                 let after = after.map_or(String::new(), |after| format!(" after {after}"));
-                (format!("{}.scan “{prefix}”{after}, {limit}", scope(s)), prefix.len(), Open::Nothing)
+                (
+                    format!("{}.scan “{prefix}”{after}, {limit}", scope(s)),
+                    prefix.len(),
+                    Open::Nothing,
+                )
             }
             Ask::Refresh => ("live.refresh".to_owned(), 0, Open::Refresh),
-            Ask::Notify { text } => ("notify-owner.send".to_owned(), text.len(), Open::Note((*text).to_owned())),
+            Ask::Notify { text } => (
+                "notify-owner.send".to_owned(),
+                text.len(),
+                Open::Note((*text).to_owned()),
+            ),
         };
         self.bytes += bytes as u64;
-        self.asked.push(Asked { what, answer: String::new() });
+        self.asked.push(Asked {
+            what,
+            answer: String::new(),
+        });
         open
     }
 
     fn answered(&mut self, open: Open, answer: &OwnedAnswer) {
         let (words, bytes) = match answer {
             OwnedAnswer::Done => ("done".to_owned(), 0),
-            OwnedAnswer::Name(name) => (name.clone().unwrap_or_else(|| "nobody".into()), name.as_ref().map_or(0, String::len)),
+            OwnedAnswer::Name(name) => (
+                name.clone().unwrap_or_else(|| "nobody".into()),
+                name.as_ref().map_or(0, String::len),
+            ),
             OwnedAnswer::Value(None) => ("nothing".to_owned(), 0),
             OwnedAnswer::Value(Some(value)) => (shown(value), value.len()),
             OwnedAnswer::Existed(existed) => (if *existed { "removed" } else { "there was none" }.to_owned(), 0),
@@ -579,7 +767,11 @@ impl Notebook {
 fn shown(value: &[u8]) -> String {
     match std::str::from_utf8(value) {
         Ok(text) if text.len() <= SHOWN_BYTES => text.to_owned(),
-        Ok(text) => format!("{}… ({} bytes)", &text[..text.floor_char_boundary(SHOWN_BYTES)], value.len()),
+        Ok(text) => format!(
+            "{}… ({} bytes)",
+            &text[..text.floor_char_boundary(SHOWN_BYTES)],
+            value.len()
+        ),
         Err(_) => format!("{} bytes", value.len()),
     }
 }
