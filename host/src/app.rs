@@ -151,7 +151,10 @@ impl App {
             ("name", new.name != old.name),
             ("log", new.log != old.log),
             ("database", new.database != old.database),
-            ("limits.page_cache_mib", new.limits.page_cache_mib != old.limits.page_cache_mib),
+            (
+                "limits.page_cache_mib",
+                new.limits.page_cache_mib != old.limits.page_cache_mib,
+            ),
             ("plugins.lanes", new.plugins.lanes != old.plugins.lanes),
         ] {
             if changed {

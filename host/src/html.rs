@@ -154,7 +154,10 @@ fn environment(
 
 /// Writes a value as text or in an attribute. minijinja's own way turns each slash into six characters.
 fn write_value(out: &mut Output, state: &State, value: &minijinja::Value) -> Result<(), minijinja::Error> {
-    let Some(text) = value.as_str().filter(|_| !value.is_safe() && matches!(state.auto_escape(), AutoEscape::Html)) else {
+    let Some(text) = value
+        .as_str()
+        .filter(|_| !value.is_safe() && matches!(state.auto_escape(), AutoEscape::Html))
+    else {
         return escape_formatter(out, state, value);
     };
     let mut rest = text;

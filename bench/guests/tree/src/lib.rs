@@ -25,7 +25,10 @@ impl Widget for Tree {
     fn render(ctx: &Context<Settings>) -> View {
         // Six nodes a line: with 32 lines 192, and eight around them.
         let lines = ctx.settings.lines.iter().map(|line| {
-            li().class("line").child(strong().text(&line.name)).child(p().text(&line.text)).text(line.text.len())
+            li().class("line")
+                .child(strong().text(&line.name))
+                .child(p().text(&line.text))
+                .text(line.text.len())
         });
         section()
             .child(h3().text(format!("Lines on the wall of {}", ctx.wall)))
