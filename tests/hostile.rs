@@ -434,7 +434,10 @@ fn impostors() -> Vec<Impostor> {
     let packed = pack("impostor", &hello, "");
     let with_manifest = |text: &str| {
         let mut bytes = hello.clone();
-        let section = wasm_encoder::CustomSection { name: "neospace:manifest".into(), data: text.as_bytes().into() };
+        let section = wasm_encoder::CustomSection {
+            name: "neospace:manifest".into(),
+            data: text.as_bytes().into(),
+        };
         wasm_encoder::Encode::encode(&wasm_encoder::SectionId::Custom, &mut bytes);
         wasm_encoder::Encode::encode(&section, &mut bytes);
         bytes
@@ -452,34 +455,79 @@ fn impostors() -> Vec<Impostor> {
         r#"(component (import "wasi:sockets/tcp@0.2.0" (instance (export "t" (type (sub resource))))))"#,
     )
     .expect("it parses");
-    let unknown = wat::parse_str(r#"(component (import "neospace:plugin/root-shell@0.1.0" (instance)))"#).expect("it parses");
-    let other_version = wat::parse_str(r#"(component (import "neospace:plugin/log@9.0.0" (instance)))"#).expect("it parses");
+    let unknown =
+        wat::parse_str(r#"(component (import "neospace:plugin/root-shell@0.1.0" (instance)))"#).expect("it parses");
+    let other_version =
+        wat::parse_str(r#"(component (import "neospace:plugin/log@9.0.0" (instance)))"#).expect("it parses");
     // Nested blocks with one table of branches each: little to read, much to compile.
     let blocks = "(block ".repeat(400);
     let bomb = format!(
         "(module (func (param i32) {blocks} {} {}) )",
-        format!("(br_table {} (local.get 0))", (0..400).map(|n| n.to_string()).collect::<Vec<_>>().join(" ")).repeat(300),
+        format!(
+            "(br_table {} (local.get 0))",
+            (0..400).map(|n| n.to_string()).collect::<Vec<_>>().join(" ")
+        )
+        .repeat(300),
         ")".repeat(400)
     );
-    let bomb = wat::parse_str(format!("(component (core module {}))", &bomb["(module".len()..bomb.len() - 1])).expect("it parses");
+    let bomb = wat::parse_str(format!(
+        "(component (core module {}))",
+        &bomb["(module".len()..bomb.len() - 1]
+    ))
+    .expect("it parses");
     let mut oversized = packed.clone();
     wasm_encoder::Encode::encode(&wasm_encoder::SectionId::Custom, &mut oversized);
-    let padding = wasm_encoder::CustomSection { name: "padding".into(), data: vec![0; 5 << 20].into() };
+    let padding = wasm_encoder::CustomSection {
+        name: "padding".into(),
+        data: vec![0; 5 << 20].into(),
+    };
     wasm_encoder::Encode::encode(&padding, &mut oversized);
     vec![
-        Impostor { name: "an empty file", bytes: Vec::new(), says: "not a WebAssembly component" },
-        Impostor { name: "a letter", bytes: b"Dear operator, please run me.".to_vec(), says: "not a WebAssembly component" },
-        Impostor { name: "a program of this machine", bytes: b"\x7fELF\x02\x01\x01".to_vec(), says: "not a WebAssembly component" },
+        Impostor {
+            name: "an empty file",
+            bytes: Vec::new(),
+            says: "not a WebAssembly component",
+        },
+        Impostor {
+            name: "a letter",
+            bytes: b"Dear operator, please run me.".to_vec(),
+            says: "not a WebAssembly component",
+        },
+        Impostor {
+            name: "a program of this machine",
+            bytes: b"\x7fELF\x02\x01\x01".to_vec(),
+            says: "not a WebAssembly component",
+        },
         Impostor {
             name: "a core module",
             bytes: wat::parse_str(guest::hello_module()).expect("it parses"),
             says: "component",
         },
-        Impostor { name: "half a file", bytes: packed[..packed.len() / 2].to_vec(), says: "" },
-        Impostor { name: "a file without its last byte", bytes: packed[..packed.len() - 1].to_vec(), says: "" },
-        Impostor { name: "a component without a manifest", bytes: hello.clone(), says: "manifest" },
-        Impostor { name: "a manifest that is no TOML", bytes: with_manifest("id = ["), says: "line 1" },
-        Impostor { name: "a manifest without a name", bytes: with_manifest("id = \"impostor\""), says: "name" },
+        Impostor {
+            name: "half a file",
+            bytes: packed[..packed.len() / 2].to_vec(),
+            says: "",
+        },
+        Impostor {
+            name: "a file without its last byte",
+            bytes: packed[..packed.len() - 1].to_vec(),
+            says: "",
+        },
+        Impostor {
+            name: "a component without a manifest",
+            bytes: hello.clone(),
+            says: "manifest",
+        },
+        Impostor {
+            name: "a manifest that is no TOML",
+            bytes: with_manifest("id = ["),
+            says: "line 1",
+        },
+        Impostor {
+            name: "a manifest without a name",
+            bytes: with_manifest("id = \"impostor\""),
+            says: "name",
+        },
         Impostor {
             name: "a manifest with a key that doesn't exist",
             bytes: with_manifest(&manifest("impostor", "admin = true")),
@@ -497,21 +545,55 @@ fn impostors() -> Vec<Impostor> {
         },
         Impostor {
             name: "a manifest whose CSS fetches",
-            bytes: with_manifest(&manifest("impostor", "css = \"p { background: url(https://evil.example) }\"")),
+            bytes: with_manifest(&manifest(
+                "impostor",
+                "css = \"p { background: url(https://evil.example) }\"",
+            )),
             says: "url",
         },
         Impostor {
             name: "a manifest whose icon holds a script",
-            bytes: with_manifest(&manifest("impostor", "icon = \"<svg viewBox='0 0 1 1'><script>alert(1)</script></svg>\"")),
+            bytes: with_manifest(&manifest(
+                "impostor",
+                "icon = \"<svg viewBox='0 0 1 1'><script>alert(1)</script></svg>\"",
+            )),
             says: "script",
         },
-        Impostor { name: "an import without a reason", bytes: pack("impostor", &logs, ""), says: "without giving a reason" },
-        Impostor { name: "an import of the network", bytes: pack("impostor", &reaches_out, ""), says: "" },
-        Impostor { name: "an import that doesn't exist", bytes: pack("impostor", &unknown, ""), says: "" },
-        Impostor { name: "an import of another contract", bytes: pack("impostor", &other_version, ""), says: "" },
-        Impostor { name: "a component that does nothing", bytes: pack("impostor", &nothing, ""), says: "exports neither" },
-        Impostor { name: "a bomb for the compiler", bytes: pack("impostor", &bomb, ""), says: "" },
-        Impostor { name: "a file of five megabytes", bytes: oversized, says: "4" },
+        Impostor {
+            name: "an import without a reason",
+            bytes: pack("impostor", &logs, ""),
+            says: "without giving a reason",
+        },
+        Impostor {
+            name: "an import of the network",
+            bytes: pack("impostor", &reaches_out, ""),
+            says: "",
+        },
+        Impostor {
+            name: "an import that doesn't exist",
+            bytes: pack("impostor", &unknown, ""),
+            says: "",
+        },
+        Impostor {
+            name: "an import of another contract",
+            bytes: pack("impostor", &other_version, ""),
+            says: "",
+        },
+        Impostor {
+            name: "a component that does nothing",
+            bytes: pack("impostor", &nothing, ""),
+            says: "exports neither",
+        },
+        Impostor {
+            name: "a bomb for the compiler",
+            bytes: pack("impostor", &bomb, ""),
+            says: "",
+        },
+        Impostor {
+            name: "a file of five megabytes",
+            bytes: oversized,
+            says: "4",
+        },
     ]
 }
 
@@ -536,11 +618,15 @@ fn the_operator_is_told_why_a_file_is_no_plugin_and_nothing_changes() {
 /// Plugins that fail at their very first render, which the server tries before it takes them.
 #[test]
 fn what_fails_at_once_is_not_taken_and_the_old_set_stays() {
-    let starts_with_a_loop = guest::hello_module().replacen("(module", "(module (func $begin (loop $l (br $l))) (start $begin)", 1);
+    let starts_with_a_loop =
+        guest::hello_module().replacen("(module", "(module (func $begin (loop $l (br $l))) (start $begin)", 1);
     let broken = [
         ("traps", guest::widget("unreachable", "")),
         ("loops", guest::widget("(loop $l (br $l)) (i32.const 0)", "")),
-        ("starts", guest::component("export neospace:plugin/widget@0.1.0;", &starts_with_a_loop)),
+        (
+            "starts",
+            guest::component("export neospace:plugin/widget@0.1.0;", &starts_with_a_loop),
+        ),
     ];
     let server = Server::builder()
         .component("neighbour", &pack("neighbour", &guest::hello(), ""), &[])
@@ -557,14 +643,20 @@ fn what_fails_at_once_is_not_taken_and_the_old_set_stays() {
             let mut stanza = toml_edit::Table::new();
             stanza["source"] = toml_edit::value(format!("{name}.wasm"));
             stanza["sha256"] = toml_edit::value(neospace_tests::server::sha256(&wasm));
-            config["plugin"].as_table_mut().expect("there are plugins").insert(name, toml_edit::Item::Table(stanza));
+            config["plugin"]
+                .as_table_mut()
+                .expect("there are plugins")
+                .insert(name, toml_edit::Item::Table(stanza));
         });
         let said = server
             .log()
             .wait_for(seen, |line| line.contains("first render").then(|| line.to_owned()))
             .unwrap_or_else(|| panic!("nothing was said of {name}"));
         assert!(said.contains(name), "of {name} was said: {said}");
-        assert!(ana.get("/wall/ana").expect(200).text().contains("hello"), "the old set is gone after {name}");
+        assert!(
+            ana.get("/wall/ana").expect(200).text().contains("hello"),
+            "the old set is gone after {name}"
+        );
         server.edit_config(|config| {
             config["plugin"].as_table_mut().expect("there are plugins").remove(name);
         });

@@ -18,8 +18,15 @@ fn modules(person: &Person, wall: &str) -> Vec<String> {
 
 /// Puts a plugin on somebody's own wall; answers the module's id.
 fn put_up(person: &Person, name: &str, plugin: &str) -> String {
-    let there = person.post(&format!("/wall/{name}/modules"), &[("plugin", plugin)]).see_other();
-    there.split("module=").nth(1).and_then(|rest| rest.split('#').next()).expect("it leads to the new module").to_owned()
+    let there = person
+        .post(&format!("/wall/{name}/modules"), &[("plugin", plugin)])
+        .see_other();
+    there
+        .split("module=")
+        .nth(1)
+        .and_then(|rest| rest.split('#').next())
+        .expect("it leads to the new module")
+        .to_owned()
 }
 
 #[test]
@@ -46,12 +53,21 @@ fn an_owner_builds_a_wall_with_plain_forms() {
     let at = format!("/wall/ana/modules/{id}");
     ana.post(&format!("{at}/move"), &[("to", "earlier")]).expect(303);
     assert_eq!(modules(&ana, "ana"), [&first[0], &id, &first[1]].map(String::as_str));
-    ana.post(&format!("{at}/move"), &[("before", first[0].as_str())]).expect(303);
-    assert_eq!(modules(&ana, "ana")[0], id);
-    ana.post(&format!("{at}/size"), &[("width", "3"), ("height", "5")]).expect(303);
-    assert!(ana.get(&at).text().contains("data-w=\"3\" data-h=\"5\""));
-    ana.post(&format!("{at}/settings"), &[("s-event", "the fair"), ("s-date", "2031-05-01T10:00"), ("s-after", "Go.")])
+    ana.post(&format!("{at}/move"), &[("before", first[0].as_str())])
         .expect(303);
+    assert_eq!(modules(&ana, "ana")[0], id);
+    ana.post(&format!("{at}/size"), &[("width", "3"), ("height", "5")])
+        .expect(303);
+    assert!(ana.get(&at).text().contains("data-w=\"3\" data-h=\"5\""));
+    ana.post(
+        &format!("{at}/settings"),
+        &[
+            ("s-event", "the fair"),
+            ("s-date", "2031-05-01T10:00"),
+            ("s-after", "Go."),
+        ],
+    )
+    .expect(303);
     assert!(server.guest().get("/wall/ana").text().contains("the fair"));
 
     let removed = ana.post(&format!("{at}/remove"), &[]).see_other();
@@ -70,7 +86,11 @@ fn nobody_else_can_change_a_wall() {
     for address in ["move", "size", "settings", "preview", "remove", "restore"].map(|what| format!("{at}/{what}")) {
         bob.post(&address, &[("to", "earlier")]).expect(403);
         let asked = server.guest().post(&address, &[]);
-        assert!([401, 303].contains(&asked.status), "{address} answered {}", asked.status);
+        assert!(
+            [401, 303].contains(&asked.status),
+            "{address} answered {}",
+            asked.status
+        );
     }
     bob.post("/wall/ana/modules", &[("plugin", "mood")]).expect(403);
     bob.post("/wall/ana/profile", &[("bio", "mine now")]).expect(403);
@@ -94,8 +114,10 @@ fn a_change_that_does_not_fit_is_refused_and_says_what_would() {
         let answer = ana.post_json(&format!("{at}/{what}"), &fields).expect(422);
         assert!(answer.text().contains(said), "{what} {fields:?}: {}", answer.text());
     }
-    ana.post_json("/wall/ana/modules", &[("plugin", "no-such-thing")]).expect(422);
-    ana.post_json(&format!("{at}/move"), &[("before", "999999")]).expect(404);
+    ana.post_json("/wall/ana/modules", &[("plugin", "no-such-thing")])
+        .expect(422);
+    ana.post_json(&format!("{at}/move"), &[("before", "999999")])
+        .expect(404);
     for _ in 2..20 {
         put_up(&ana, "ana", "clock");
     }
@@ -109,15 +131,33 @@ fn a_profile_is_shown_as_text_and_kept_when_it_is_refused() {
     let ana = server.person("ana");
     ana.post(
         "/wall/ana/profile",
-        &[("status", "<b>loud</b>"), ("bio", "two\nlines"), ("mood", "singed"), ("colour", "mauve"), ("time_zone", "Asia/Tokyo")],
+        &[
+            ("status", "<b>loud</b>"),
+            ("bio", "two\nlines"),
+            ("mood", "singed"),
+            ("colour", "mauve"),
+            ("time_zone", "Asia/Tokyo"),
+        ],
     )
     .expect(303);
     let page = server.guest().get("/wall/ana").text();
     assert!(page.contains("&lt;b&gt;loud&lt;&#x2f;b&gt;") || page.contains("&lt;b&gt;loud&lt;/b&gt;"));
     assert!(page.contains("data-colour=\"mauve\"") && page.contains("singed"));
-    let refused = ana.post("/wall/ana/profile", &[("mood", &"x".repeat(61)), ("time_zone", "Nowhere/Land")]).expect(422).text();
-    assert!(refused.contains(&"x".repeat(61)) && refused.contains("Nowhere"), "what was typed is still there");
-    assert!(refused.contains("At most 60 characters") && refused.contains("Europe/Lisbon") || refused.contains("Europe&#x2f;Lisbon"));
+    let refused = ana
+        .post(
+            "/wall/ana/profile",
+            &[("mood", &"x".repeat(61)), ("time_zone", "Nowhere/Land")],
+        )
+        .expect(422)
+        .text();
+    assert!(
+        refused.contains(&"x".repeat(61)) && refused.contains("Nowhere"),
+        "what was typed is still there"
+    );
+    assert!(
+        refused.contains("At most 60 characters") && refused.contains("Europe/Lisbon")
+            || refused.contains("Europe&#x2f;Lisbon")
+    );
 }
 
 #[test]
@@ -137,7 +177,11 @@ fn a_cached_wall_is_never_older_than_the_last_change() {
         ana.post("/wall/ana/profile", &[("mood", &mood)]).expect(303);
         assert!(guest.get("/wall/ana").text().contains(&mood));
         let tag = guest.get("/wall/ana").header("etag").to_owned();
-        guest.request("GET", "/wall/ana").header("if-none-match", &tag).send().expect(304);
+        guest
+            .request("GET", "/wall/ana")
+            .header("if-none-match", &tag)
+            .send()
+            .expect(304);
     }
 }
 
@@ -148,14 +192,31 @@ fn everyone_who_watches_sees_a_change_as_it_happens() {
     let live = server.guest().live();
     live.watch("wall:ana");
     let id = put_up(&ana, "ana", "countdown");
-    let added = live.wait("patch", |frame| frame["mode"] == "append" && frame["target"] == "wall-grid");
-    assert!(added["html"].as_str().is_some_and(|html| html.contains(&format!("module-{id}")) && !html.contains("class=\"grip\"")));
-    ana.post(&format!("/wall/ana/modules/{id}/size"), &[("width", "4"), ("height", "4")]).expect(303);
-    live.wait("patch", |frame| frame["target"] == format!("module-{id}") && frame["mode"] == "morph");
-    ana.post(&format!("/wall/ana/modules/{id}/move"), &[("to", "earlier")]).expect(303);
-    live.wait("patch", |frame| frame["target"] == "wall-grid" && frame["mode"] == "morph");
+    let added = live.wait("patch", |frame| {
+        frame["mode"] == "append" && frame["target"] == "wall-grid"
+    });
+    assert!(
+        added["html"]
+            .as_str()
+            .is_some_and(|html| html.contains(&format!("module-{id}")) && !html.contains("class=\"grip\""))
+    );
+    ana.post(
+        &format!("/wall/ana/modules/{id}/size"),
+        &[("width", "4"), ("height", "4")],
+    )
+    .expect(303);
+    live.wait("patch", |frame| {
+        frame["target"] == format!("module-{id}") && frame["mode"] == "morph"
+    });
+    ana.post(&format!("/wall/ana/modules/{id}/move"), &[("to", "earlier")])
+        .expect(303);
+    live.wait("patch", |frame| {
+        frame["target"] == "wall-grid" && frame["mode"] == "morph"
+    });
     ana.post(&format!("/wall/ana/modules/{id}/remove"), &[]).expect(303);
-    live.wait("patch", |frame| frame["target"] == format!("module-{id}") && frame["mode"] == "remove");
+    live.wait("patch", |frame| {
+        frame["target"] == format!("module-{id}") && frame["mode"] == "remove"
+    });
     ana.post("/wall/ana/profile", &[("mood", "new")]).expect(303);
     live.wait("resync", |frame| frame["topic"] == "wall:ana");
 }
@@ -171,7 +232,14 @@ fn the_directory_finds_everyone_and_counts_nobody() {
     assert!(found.contains("/wall/ana") && found.contains("/wall/anders") && !found.contains("/wall/bob"));
     let newest = guest.get("/directory?by=newest").text();
     assert!(newest.find("/wall/bob") < newest.find("/wall/ana\""));
-    assert_eq!(guest.get("/directory?by=random").text().matches("href=\"/wall/").count(), 3);
+    assert_eq!(
+        guest
+            .get("/directory?by=random")
+            .text()
+            .matches("href=\"/wall/")
+            .count(),
+        3
+    );
     guest.get("/directory?by=popularity").expect(400);
     assert!(guest.get("/random").see_other().starts_with("/wall/"));
     server.person("carol");
@@ -185,7 +253,8 @@ fn an_owner_edits_in_place_with_mouse_and_keyboard() {
     let ids = modules(&ana, "ana");
     let (first, second) = (format!("#module-{}", ids[0]), format!("#module-{}", ids[1]));
     let page = browser.page_of(&ana);
-    page.goto(&server.url("/wall/ana?edit=1")).wait_for(&format!("{first} .corner"));
+    page.goto(&server.url("/wall/ana?edit=1"))
+        .wait_for(&format!("{first} .corner"));
 
     // Keyboard: later, wider, off, and back again.
     page.focus(&format!("{first} .grip")).press("ArrowRight");
@@ -200,12 +269,19 @@ fn an_owner_edits_in_place_with_mouse_and_keyboard() {
 
     // Mouse: before the other one.
     let target = page.place(&second).centre();
-    page.drag(&format!("{first} .grip"), neospace_tests::browser::Point { x: target.x - 60.0, ..target });
+    page.drag(
+        &format!("{first} .grip"),
+        neospace_tests::browser::Point {
+            x: target.x - 60.0,
+            ..target
+        },
+    );
     page.wait_until("document.querySelector('#said').textContent.includes('place 1 of 2')");
     assert_eq!(modules(&ana, "ana"), ids);
 
     // From the drawer: added, and its settings open beside it, with a preview.
-    page.fill("#find", "until").wait_until("document.querySelectorAll('.pick:not([hidden])').length === 1");
+    page.fill("#find", "until")
+        .wait_until("document.querySelectorAll('.pick:not([hidden])').length === 1");
     page.click(".pick:not([hidden]) button").wait_for("#set");
     page.fill("#set [name=s-event]", "the ferry");
     page.wait_for("#preview");

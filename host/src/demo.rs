@@ -39,8 +39,13 @@ struct Put(&'static str, u8, u8, Value, Vec<(String, Value)>);
 /// # Errors
 /// The database's, and registration's.
 pub async fn fill(app: &App) -> Result<bool, Error> {
-    let known = app.db.read(|db| db.all("select name from users", [], |row| row.get::<_, String>(0)))?;
-    let missing: Vec<Person> = people(now_ms()).into_iter().filter(|p| !known.iter().any(|name| name == p.name)).collect();
+    let known = app
+        .db
+        .read(|db| db.all("select name from users", [], |row| row.get::<_, String>(0)))?;
+    let missing: Vec<Person> = people(now_ms())
+        .into_iter()
+        .filter(|p| !known.iter().any(|name| name == p.name))
+        .collect();
     let came = !missing.is_empty();
     try_join_all(missing.into_iter().map(|person| settle(app, person))).await?;
     Ok(came)
@@ -48,9 +53,18 @@ pub async fn fill(app: &App) -> Result<bool, Error> {
 
 /// Registers somebody and hangs up what is theirs in place of the starter wall.
 async fn settle(app: &App, person: Person) -> Result<(), Error> {
-    let ink = if person.colour == "mauve" { "blue" } else { person.colour };
+    let ink = if person.colour == "mauve" {
+        "blue"
+    } else {
+        person.colour
+    };
     let id = accounts::register(app, person.name, PASSWORD, ink).await?;
-    let installed: Vec<String> = app.plugins.list().iter().map(|plugin| plugin.manifest.id.clone()).collect();
+    let installed: Vec<String> = app
+        .plugins
+        .list()
+        .iter()
+        .map(|plugin| plugin.manifest.id.clone())
+        .collect();
     app.db.write(move |tx| hang_up(tx, id, &person, &installed)).await
 }
 
@@ -94,11 +108,19 @@ fn hang_up(tx: &Tx, id: i64, person: &Person, installed: &[String]) -> Result<()
 fn people(now: i64) -> Vec<Person> {
     let _ = now;
     let person = |name, colour, zone, status, bio, mood, modules| Person {
-        name, colour, zone, status, bio, mood, modules
+        name,
+        colour,
+        zone,
+        status,
+        bio,
+        mood,
+        modules,
     };
     vec![
         person(
-            "ana", "mauve", "Europe/Lisbon",
+            "ana",
+            "mauve",
+            "Europe/Lisbon",
             "Keeper of moths, mender of radios.",
             "Wall open all night; wipe your feet.",
             "luminous, slightly singed",
@@ -110,7 +132,9 @@ fn people(now: i64) -> Vec<Person> {
             ],
         ),
         person(
-            "bodo", "red", "Europe/Berlin",
+            "bodo",
+            "red",
+            "Europe/Berlin",
             "Carries things up the hill.",
             "The snail is not cleared for that.",
             "",

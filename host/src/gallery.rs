@@ -56,7 +56,12 @@ pub async fn list(State(app): State<App>, viewer: Viewer, headers: HeaderMap) ->
                 signed_in,
             };
             let html = app.html.render("gallery/list.html", context)?;
-            Ok(Rendered { html, stamp, max_age: None, personal: false })
+            Ok(Rendered {
+                html,
+                stamp,
+                max_age: None,
+                personal: false,
+            })
         })
         .await?;
     Ok(page.respond(&headers))
@@ -68,7 +73,11 @@ fn rows(app: &App) -> Vec<Row> {
         name: plugin.manifest.name.clone(),
         version: plugin.manifest.version.clone(),
         summary: plugin.manifest.summary.clone(),
-        tag: if plugin.roles.sticker { "a sticker" } else { "for every wall" },
+        tag: if plugin.roles.sticker {
+            "a sticker"
+        } else {
+            "for every wall"
+        },
         off: false,
     };
     app.plugins.list().into_iter().map(row).collect()
@@ -134,7 +143,11 @@ pub async fn show(
         burns: burns(plugin, &figures),
     };
     let meter = walls::meter(plugin, &figures);
-    let me = viewer.member.as_ref().map(|member| member.name.to_string()).unwrap_or_default();
+    let me = viewer
+        .member
+        .as_ref()
+        .map(|member| member.name.to_string())
+        .unwrap_or_default();
     let context = context! {
         plugin => Value::from_serialize(&label),
         m => context! { cost => Value::from_serialize(&meter) },
@@ -144,7 +157,13 @@ pub async fn show(
         made => format!("one label read, {}", words::lasted(started)),
     };
     let html = app.html.render("gallery/plugin.html", context)?;
-    Ok(Page::new(Rendered { html, stamp: Default::default(), max_age: None, personal: true }).respond(&headers))
+    Ok(Page::new(Rendered {
+        html,
+        stamp: Default::default(),
+        max_age: None,
+        personal: true,
+    })
+    .respond(&headers))
 }
 
 /// `GET /plugins/{id}/{file}`: the icon, the style sheet, the manifest as it was packed. All were rebuilt when the plugin
@@ -157,7 +176,11 @@ pub async fn file(State(app): State<App>, Path((id, file)): Path<(String, String
     let plugin = standing.plugin().ok_or(Error::NotFound)?;
     let manifest = &plugin.manifest;
     let (kind, lifetime, body) = match file.as_str() {
-        "icon.svg" => ("image/svg+xml", "public, max-age=300", manifest.icon.as_deref().unwrap_or(NO_ICON)),
+        "icon.svg" => (
+            "image/svg+xml",
+            "public, max-age=300",
+            manifest.icon.as_deref().unwrap_or(NO_ICON),
+        ),
         "manifest.toml" => ("text/plain; charset=utf-8", "no-cache", manifest.text.as_str()),
         _ if plugin.sheet().ends_with(&format!("/{file}")) => {
             let sheet = manifest.css.as_deref().ok_or(Error::NotFound)?;
@@ -168,7 +191,10 @@ pub async fn file(State(app): State<App>, Path((id, file)): Path<(String, String
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, lifetime),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        ),
     ];
     Ok((headers, body.to_owned()).into_response())
 }
@@ -179,7 +205,9 @@ const NO_ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9
 /// A hash in two lines of four groups.
 fn halves(hash: &[u8; 32]) -> [String; 2] {
     let half = |bytes: &[u8]| {
-        let groups = bytes.chunks(4).map(|group| group.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let groups = bytes
+            .chunks(4)
+            .map(|group| group.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         groups.collect::<Vec<_>>().join(" ")
     };
     [half(&hash[..16]), half(&hash[16..])]
@@ -189,10 +217,17 @@ fn halves(hash: &[u8; 32]) -> [String; 2] {
 fn burns(plugin: &Plugin, figures: &Figures) -> Vec<(&'static str, String)> {
     let limits = &plugin.limits;
     let mut burns = vec![
-        ("the red line", format!("the most it ever took, {}", words::fuel(figures.fuel_max))),
+        (
+            "the red line",
+            format!("the most it ever took, {}", words::fuel(figures.fuel_max)),
+        ),
         ("a usual call", {
             let time = words::duration(Duration::from_micros(figures.time_us_usual));
-            format!("{} of {} fuel · {time}", words::fuel(figures.fuel_usual), words::fuel(limits.render_fuel))
+            format!(
+                "{} of {} fuel · {time}",
+                words::fuel(figures.fuel_usual),
+                words::fuel(limits.render_fuel)
+            )
         }),
     ];
     if plugin.roles.actions {
@@ -200,7 +235,11 @@ fn burns(plugin: &Plugin, figures: &Figures) -> Vec<(&'static str, String)> {
     }
     burns.push((
         "memory",
-        format!("{} of {}", words::size(figures.memory_max), words::size(u64::from(limits.memory_kib) * 1024)),
+        format!(
+            "{} of {}",
+            words::size(figures.memory_max),
+            words::size(u64::from(limits.memory_kib) * 1024)
+        ),
     ));
     burns.push(("last fault", walls::fault(figures.last_fault.as_ref())));
     burns

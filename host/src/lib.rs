@@ -68,7 +68,11 @@ async fn run(options: Options, config: Config, demo: bool) -> anyhow::Result<()>
     let app = App::open(options, config).await?;
     tokio::spawn(walls::follow(app.clone()));
     if demo && demo::fill(&app).await? {
-        println!("Demo members have moved in: log in as {} with the password \"{}\".", demo::NAME, demo::PASSWORD);
+        println!(
+            "Demo members have moved in: log in as {} with the password \"{}\".",
+            demo::NAME,
+            demo::PASSWORD
+        );
     }
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), schema = db::schema_version(), "listening");
     println!("NeoSpace listens on http://{address}");

@@ -78,11 +78,19 @@ pub struct Parts<'a> {
 /// # Errors
 /// The template's.
 pub fn render(app: &App, parts: &Parts) -> Result<String, Error> {
-    app.html.render("walls/module.html", minijinja::context! { m => card(parts) })
+    app.html
+        .render("walls/module.html", minijinja::context! { m => card(parts) })
 }
 
 fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
-    let Parts { owner, module, class, standing, shown, said } = *parts;
+    let Parts {
+        owner,
+        module,
+        class,
+        standing,
+        shown,
+        said,
+    } = *parts;
     let plugin = standing.plugin();
     let manifest = plugin.map(|plugin| &plugin.manifest);
     let sticker = plugin.is_some_and(|plugin| plugin.roles.sticker);
@@ -98,13 +106,19 @@ fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
         kind: if sticker { "sticker" } else { "widget" },
         width: module.width,
         height: module.height,
-        limits: manifest.map_or_else(|| "1 1".into(), |m| format!("{} {}", m.size.min_width, m.size.min_height)),
+        limits: manifest.map_or_else(
+            || "1 1".into(),
+            |m| format!("{} {}", m.size.min_width, m.size.min_height),
+        ),
         state,
         stamp,
         note,
         view: shown_fresh.map_or("", |shown| &shown.html),
         sheet: plugin.map_or("", |plugin| plugin.sheet()),
-        drawing: plugin.filter(|_| sticker).map(|plugin| drawing_address(owner, module, plugin)).unwrap_or_default(),
+        drawing: plugin
+            .filter(|_| sticker)
+            .map(|plugin| drawing_address(owner, module, plugin))
+            .unwrap_or_default(),
         until: shown_fresh.and_then(|shown| shown.expires).unwrap_or(0),
         own: class == ViewerClass::Owner,
         said: said.map_or("", |(text, _)| text),
@@ -117,7 +131,12 @@ fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
 fn drawing_address(owner: &Profile, module: &Module, plugin: &Plugin) -> String {
     let mut hasher = std::hash::DefaultHasher::new();
     (&module.settings, &plugin.sha256).hash(&mut hasher);
-    format!("/wall/{}/modules/{}/drawing.svg?v={:x}", owner.name, module.id, hasher.finish())
+    format!(
+        "/wall/{}/modules/{}/drawing.svg?v={:x}",
+        owner.name,
+        module.id,
+        hasher.finish()
+    )
 }
 
 /// How a module stands: the template's word for it, a stamp, a sentence.
@@ -126,26 +145,51 @@ fn state(class: ViewerClass, standing: &Standing, shown: Option<&Shown>) -> (&'s
     let kept = if own { " What it stored here is kept." } else { "" };
     match standing {
         Standing::Ready(_) => match shown.map(|shown| &shown.state) {
-            None => ("safe", "Plugins are off", "On this page no plugin is asked for anything.".into()),
+            None => (
+                "safe",
+                "Plugins are off",
+                "On this page no plugin is asked for anything.".into(),
+            ),
             Some(ShownState::Fresh) => ("fresh", "", String::new()),
-            Some(ShownState::Stale { since_ms, why }) => {
-                ("stale", "", format!("{why} This is the view from {}.", words::time(*since_ms)))
-            }
+            Some(ShownState::Stale { since_ms, why }) => (
+                "stale",
+                "",
+                format!("{why} This is the view from {}.", words::time(*since_ms)),
+            ),
             Some(ShownState::Failed { why }) => ("failed", "It could not draw itself", why.clone()),
             // Between the two looks it was switched off: the next patch says how it stands.
             Some(ShownState::Tombstone) => ("tomb", "resting", "This plugin is not running just now.".into()),
         },
         Standing::Revoked { why, when, .. } => {
-            let because = if why.is_empty() { ".".into() } else { format!(": “{}”.", why.trim_end_matches('.')) };
-            ("tomb", "revoked", format!("The operator withdrew this plugin on {}{because}{kept}", words::time(*when)))
+            let because = if why.is_empty() {
+                ".".into()
+            } else {
+                format!(": “{}”.", why.trim_end_matches('.'))
+            };
+            (
+                "tomb",
+                "revoked",
+                format!(
+                    "The operator withdrew this plugin on {}{because}{kept}",
+                    words::time(*when)
+                ),
+            )
         }
-        Standing::Disabled(_) => {
-            ("tomb", "resting", format!("The operator has switched this plugin off for now.{kept} It comes back as it was."))
-        }
-        Standing::Missing(_) => ("tomb", "gone", format!("This plugin is not installed here any more.{kept}")),
-        Standing::Broken { .. } => {
-            ("tomb", "broken", format!("This plugin can't be loaded just now; the operator's log says why.{kept}"))
-        }
+        Standing::Disabled(_) => (
+            "tomb",
+            "resting",
+            format!("The operator has switched this plugin off for now.{kept} It comes back as it was."),
+        ),
+        Standing::Missing(_) => (
+            "tomb",
+            "gone",
+            format!("This plugin is not installed here any more.{kept}"),
+        ),
+        Standing::Broken { .. } => (
+            "tomb",
+            "broken",
+            format!("This plugin can't be loaded just now; the operator's log says why.{kept}"),
+        ),
     }
 }
 
@@ -164,7 +208,10 @@ pub fn cost(cost: &plugins::Cost) -> Cost {
 
 /// The latest fault in words: "3 Nov, 01:22 UTC, ran out of fuel".
 pub fn fault(trouble: Option<&Trouble>) -> String {
-    trouble.map_or_else(|| "never".into(), |trouble| format!("{}, {}", words::time(trouble.at), trouble.what))
+    trouble.map_or_else(
+        || "never".into(),
+        |trouble| format!("{}, {}", words::time(trouble.at), trouble.what),
+    )
 }
 
 /// The fuel meter of a plugin's own page: its usual view, and the most that a call ever took.

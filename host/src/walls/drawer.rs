@@ -156,7 +156,11 @@ async fn set(
     id: i64,
     typed: Option<(&Form, &[FieldError])>,
 ) -> Result<Set, Error> {
-    let at = wall.modules.iter().position(|module| module.id == id).ok_or(Error::NotFound)?;
+    let at = wall
+        .modules
+        .iter()
+        .position(|module| module.id == id)
+        .ok_or(Error::NotFound)?;
     let module = &wall.modules[at];
     let mut set = Set {
         id,
@@ -192,7 +196,11 @@ async fn set(
     let refused = typed.map_or(module.refused, |(form, _)| refusals(plugin, form));
     set.grants = grants(plugin, refused);
     if let Some((_, errors)) = typed {
-        set.error = errors.iter().find(|e| e.name.is_empty()).map(|e| e.message.clone()).unwrap_or_default();
+        set.error = errors
+            .iter()
+            .find(|e| e.name.is_empty())
+            .map(|e| e.message.clone())
+            .unwrap_or_default();
     }
     Ok(set)
 }
@@ -207,7 +215,11 @@ pub async fn preview(app: &App, viewer: &Viewer, owner: &Profile, module: &Modul
                 sticker: true,
                 ..Preview::default()
             },
-            Err(error) => Preview { note: error.detail(), sticker: true, ..Preview::default() },
+            Err(error) => Preview {
+                note: error.detail(),
+                sticker: true,
+                ..Preview::default()
+            },
         };
     }
     let shown: Shown = app.plugins.preview(&installation, viewer).await;
@@ -215,13 +227,22 @@ pub async fn preview(app: &App, viewer: &Viewer, owner: &Profile, module: &Modul
         ShownState::Failed { why } => why.clone(),
         _ => String::new(),
     };
-    Preview { preview: shown.html.to_string(), sheet: plugin.sheet().to_owned(), sticker: false, note }
+    Preview {
+        preview: shown.html.to_string(),
+        sheet: plugin.sheet().to_owned(),
+        sticker: false,
+        note,
+    }
 }
 
 /// Each capability that a plugin has here, and whether the owner lets it.
 pub fn grants(plugin: &Plugin, refused: Grants) -> Vec<Grant> {
     let kib = plugin.limits.storage_kib;
-    let declared = plugin.manifest.capabilities.iter().filter(|declared| plugin.granted.contains(declared.bit()));
+    let declared = plugin
+        .manifest
+        .capabilities
+        .iter()
+        .filter(|declared| plugin.granted.contains(declared.bit()));
     declared
         .filter_map(|declared| {
             let capability = crate::plugins::grants::named(declared.name)?;
@@ -238,7 +259,11 @@ pub fn grants(plugin: &Plugin, refused: Grants) -> Vec<Grant> {
 /// The capabilities of a plugin that a form does not allow: those whose `grant` isn't there.
 pub fn refusals(plugin: &Plugin, form: &Form) -> Grants {
     let allowed = |name: &str| form.0.iter().any(|(field, value)| field == "grant" && value == name);
-    let refused = plugin.manifest.capabilities.iter().filter(|declared| !allowed(declared.name));
+    let refused = plugin
+        .manifest
+        .capabilities
+        .iter()
+        .filter(|declared| !allowed(declared.name));
     refused.fold(Grants::default(), |refused, declared| refused.or(declared.bit()))
 }
 
@@ -256,6 +281,8 @@ fn you(owner: &Profile, typed: Option<(&Form, &Invalid)>) -> You {
         time_zone: value("time_zone", &owner.time_zone),
         colours: pictures::COLOURS.to_vec(),
         zones: profiles::time_zones(),
-        errors: errors.map(|error| (error.field.clone(), error.message.clone())).collect(),
+        errors: errors
+            .map(|error| (error.field.clone(), error.message.clone()))
+            .collect(),
     }
 }

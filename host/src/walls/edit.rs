@@ -50,7 +50,10 @@ pub async fn add(
     let id = form.text("plugin");
     let standing = app.plugins.standing(id);
     let plugin = standing.ready().ok_or_else(|| {
-        Error::field("plugin", "There is no such plugin here. The gallery lists those that there are.")
+        Error::field(
+            "plugin",
+            "There is no such plugin here. The gallery lists those that there are.",
+        )
     })?;
     let size = &plugin.manifest.size;
     let new = NewModule {
@@ -58,7 +61,11 @@ pub async fn add(
         width: size.width,
         height: size.height,
         settings: "{}".into(),
-        refused: if form.get("chosen").is_some() { drawer::refusals(plugin, &form) } else { Grants::default() },
+        refused: if form.get("chosen").is_some() {
+            drawer::refusals(plugin, &form)
+        } else {
+            Grants::default()
+        },
     };
     let id = {
         let (wall, user) = (wall.clone(), member.id);
@@ -67,7 +74,10 @@ pub async fn add(
     live::module_changed(&app, &wall, id, PatchMode::Append).await;
     match wants {
         Wants::Page => Ok(see_other(&format!("/wall/{wall}?edit=1&module={id}#module-{id}"))),
-        Wants::Fragment => Ok(fragment(one(&app, &Viewer::of(member), &wall, id, None).await?, StatusCode::OK)),
+        Wants::Fragment => Ok(fragment(
+            one(&app, &Viewer::of(member), &wall, id, None).await?,
+            StatusCode::OK,
+        )),
         Wants::Json => Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response()),
     }
 }
@@ -93,9 +103,17 @@ pub async fn place(
         ("later", _) => Where::Shift { earlier: false },
         ("", Some("")) => Where::Before(None),
         ("", Some(before)) => Where::Before(Some(before.parse().map_err(|_| {
-            Error::field("before", "Name the module that should come after it by its number, or leave this empty.")
+            Error::field(
+                "before",
+                "Name the module that should come after it by its number, or leave this empty.",
+            )
         })?)),
-        _ => return Err(Error::field("to", "Say earlier or later, or name the module that should come after it.")),
+        _ => {
+            return Err(Error::field(
+                "to",
+                "Say earlier or later, or name the module that should come after it.",
+            ));
+        }
     };
     {
         let (wall, user) = (wall.clone(), member.id);
@@ -124,19 +142,27 @@ pub async fn size(
     owns(&member, &wall)?;
     let (_, module) = app.db.read(|db| queries::module(db, &wall, id))?;
     let standing = app.plugins.standing(&module.plugin);
-    let least = standing.plugin().map_or((1, 1), |p| (p.manifest.size.min_width, p.manifest.size.min_height));
+    let least = standing
+        .plugin()
+        .map_or((1, 1), |p| (p.manifest.size.min_width, p.manifest.size.min_height));
     let width = cells(&form, "width", least.0, WIDTH_MOST)?;
     let height = cells(&form, "height", least.1, HEIGHT_MOST)?;
     {
         let (wall, user) = (wall.clone(), member.id);
-        app.db.write(move |tx| mutations::size(tx, user, &wall, id, width, height)).await?;
+        app.db
+            .write(move |tx| mutations::size(tx, user, &wall, id, width, height))
+            .await?;
     }
     live::module_changed(&app, &wall, id, PatchMode::Morph).await;
     done(wants, &wall, id)
 }
 
 fn cells(form: &Form, field: &str, least: u8, most: u8) -> Result<u8, Error> {
-    let cells: Option<u8> = form.text(field).parse().ok().filter(|cells| (least..=most).contains(cells));
+    let cells: Option<u8> = form
+        .text(field)
+        .parse()
+        .ok()
+        .filter(|cells| (least..=most).contains(cells));
     cells.ok_or_else(|| Error::field(field, format!("The {field} of this module is {least} to {most} cells.")))
 }
 
@@ -159,8 +185,14 @@ pub async fn settings(
     let value = match schema::from_form(&plugin.manifest.settings, &form.0) {
         Ok(value) => value,
         Err(errors) => {
-            let refused = Refused::Settings { form: &form, errors: &errors };
-            let asked = Asked { module: Some(id), ..Asked::default() };
+            let refused = Refused::Settings {
+                form: &form,
+                errors: &errors,
+            };
+            let asked = Asked {
+                module: Some(id),
+                ..Asked::default()
+            };
             return match wants {
                 Wants::Page => {
                     let html = page::edit_page(&app, &viewer, &wall, &asked, Some(refused), None).await?;
@@ -172,7 +204,9 @@ pub async fn settings(
                 }
                 Wants::Json => {
                     let mut invalid = crate::error::Invalid::default();
-                    errors.into_iter().for_each(|error| invalid.add(error.name, error.message));
+                    errors
+                        .into_iter()
+                        .for_each(|error| invalid.add(error.name, error.message));
                     Err(Error::Invalid(invalid))
                 }
             };
@@ -181,13 +215,18 @@ pub async fn settings(
     let refused = drawer::refusals(plugin, &form);
     {
         let (wall, user, settings) = (wall.clone(), member.id, value.to_string());
-        app.db.write(move |tx| mutations::settings(tx, user, &wall, id, &settings, refused)).await?;
+        app.db
+            .write(move |tx| mutations::settings(tx, user, &wall, id, &settings, refused))
+            .await?;
     }
     live::module_changed(&app, &wall, id, PatchMode::Morph).await;
     match wants {
         Wants::Fragment => {
             let mut html = one(&app, &viewer, &wall, id, None).await?;
-            let asked = Asked { module: Some(id), ..Asked::default() };
+            let asked = Asked {
+                module: Some(id),
+                ..Asked::default()
+            };
             html.push_str(&drawer_fragment(&app, &viewer, &wall, &asked, None).await?);
             Ok(fragment(html, StatusCode::OK))
         }
@@ -215,13 +254,17 @@ pub async fn preview(
     let plugin = standing.ready().ok_or_else(not_running)?;
     let value = schema::from_form(&plugin.manifest.settings, &form.0).map_err(|errors| {
         let mut invalid = crate::error::Invalid::default();
-        errors.into_iter().for_each(|error| invalid.add(error.name, error.message));
+        errors
+            .into_iter()
+            .for_each(|error| invalid.add(error.name, error.message));
         Error::Invalid(invalid)
     })?;
     module.settings = value.to_string().into();
     module.refused = drawer::refusals(plugin, &form);
     let preview = drawer::preview(&app, &Viewer::of(member), &owner, &module, plugin).await;
-    let html = app.html.render("walls/preview.html", context! { it => Value::from_serialize(preview) })?;
+    let html = app
+        .html
+        .render("walls/preview.html", context! { it => Value::from_serialize(preview) })?;
     Ok(fragment(html, StatusCode::OK))
 }
 
@@ -246,8 +289,13 @@ pub async fn remove(
         Wants::Page => Ok(see_other(&format!("/wall/{wall}?edit=1&removed={id}"))),
         Wants::Fragment => {
             let standing = app.plugins.standing(&module.plugin);
-            let name = standing.plugin().map_or(&*module.plugin, |plugin| &plugin.manifest.name);
-            Ok(fragment(app.html.render("walls/undo.html", context! { wall, id, name })?, StatusCode::OK))
+            let name = standing
+                .plugin()
+                .map_or(&*module.plugin, |plugin| &plugin.manifest.name);
+            Ok(fragment(
+                app.html.render("walls/undo.html", context! { wall, id, name })?,
+                StatusCode::OK,
+            ))
         }
         Wants::Json => Ok(Json(json!({ "id": id, "removed": true })).into_response()),
     }
@@ -272,7 +320,10 @@ pub async fn restore(
     match wants {
         Wants::Fragment => {
             let wall = app.db.read(|db| queries::wall(db, &wall))?;
-            Ok(fragment(page::grid(&app, &Viewer::of(member), &wall).await?.0, StatusCode::OK))
+            Ok(fragment(
+                page::grid(&app, &Viewer::of(member), &wall).await?.0,
+                StatusCode::OK,
+            ))
         }
         _ => done(wants, &wall, id),
     }
@@ -292,17 +343,27 @@ pub async fn profile(
     owns(&member, &wall)?;
     let viewer = Viewer::of(member);
     let old = app.db.read(|db| profiles::find(db, &wall))?;
-    let asked = Asked { tab: "you".into(), ..Asked::default() };
+    let asked = Asked {
+        tab: "you".into(),
+        ..Asked::default()
+    };
     let changes = match Changes::check(&form, &old) {
         Ok(changes) => changes,
         Err(Error::Invalid(errors)) if wants != Wants::Json => {
-            let refused = Refused::Profile { form: &form, errors: &errors };
+            let refused = Refused::Profile {
+                form: &form,
+                errors: &errors,
+            };
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             return match wants {
-                Wants::Fragment => {
-                    Ok(fragment(drawer_fragment(&app, &viewer, &wall, &asked, Some(refused)).await?, status))
-                }
-                _ => Ok(page::plain(page::edit_page(&app, &viewer, &wall, &asked, Some(refused), None).await?, status)),
+                Wants::Fragment => Ok(fragment(
+                    drawer_fragment(&app, &viewer, &wall, &asked, Some(refused)).await?,
+                    status,
+                )),
+                _ => Ok(page::plain(
+                    page::edit_page(&app, &viewer, &wall, &asked, Some(refused), None).await?,
+                    status,
+                )),
             };
         }
         Err(error) => return Err(error),
@@ -328,18 +389,38 @@ pub async fn act(
     form: Form,
 ) -> Result<Response, Error> {
     let (owner, module) = app.db.read(|db| queries::module(db, &wall, id))?;
-    let acted = app.plugins.act(&module.installation(&owner, now_ms()), &viewer, &form.0).await?;
+    let acted = app
+        .plugins
+        .act(&module.installation(&owner, now_ms()), &viewer, &form.0)
+        .await?;
     if let Some(refused) = &acted.refused {
-        let word = Word { module: id, text: &refused.message, refused: true, shown: Some(&refused.shown) };
+        let word = Word {
+            module: id,
+            text: &refused.message,
+            refused: true,
+            shown: Some(&refused.shown),
+        };
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return match wants {
-            Wants::Fragment => Ok(fragment(page::one(&app, &viewer, &owner, &module, Some(word)).await?.0, status)),
+            Wants::Fragment => Ok(fragment(
+                page::one(&app, &viewer, &owner, &module, Some(word)).await?.0,
+                status,
+            )),
             Wants::Page => {
-                let scene = page::Scene { word: Some(word), ..page::Scene::default() };
+                let scene = page::Scene {
+                    word: Some(word),
+                    ..page::Scene::default()
+                };
                 let signed_in = viewer.member.is_some();
-                Ok(page::plain(page::render(&app, &viewer, &wall, &scene, signed_in).await?.html, status))
+                Ok(page::plain(
+                    page::render(&app, &viewer, &wall, &scene, signed_in).await?.html,
+                    status,
+                ))
             }
-            Wants::Json => Err(Error::field(refused.field.clone().unwrap_or_default(), refused.message.clone())),
+            Wants::Json => Err(Error::field(
+                refused.field.clone().unwrap_or_default(),
+                refused.message.clone(),
+            )),
         };
     }
     if acted.refresh {
@@ -349,8 +430,16 @@ pub async fn act(
     match wants {
         Wants::Page => Ok(see_other(&format!("/wall/{wall}#module-{id}"))),
         Wants::Fragment => {
-            let word = Word { module: id, text: message, refused: false, shown: None };
-            Ok(fragment(page::one(&app, &viewer, &owner, &module, Some(word)).await?.0, StatusCode::OK))
+            let word = Word {
+                module: id,
+                text: message,
+                refused: false,
+                shown: None,
+            };
+            Ok(fragment(
+                page::one(&app, &viewer, &owner, &module, Some(word)).await?.0,
+                StatusCode::OK,
+            ))
         }
         Wants::Json => Ok(Json(json!({ "ok": true, "message": acted.message })).into_response()),
     }
@@ -361,7 +450,9 @@ fn owns(member: &Member, wall: &str) -> Result<(), Error> {
     if *member.name == *wall {
         return Ok(());
     }
-    Err(Error::Forbidden(format!("This is {wall}'s wall: only {wall} can change it.")))
+    Err(Error::Forbidden(format!(
+        "This is {wall}'s wall: only {wall} can change it."
+    )))
 }
 
 async fn one(app: &App, viewer: &Viewer, wall: &str, id: i64, word: Option<Word<'_>>) -> Result<String, Error> {
@@ -378,7 +469,10 @@ async fn drawer_fragment(
 ) -> Result<String, Error> {
     let wall = app.db.read(|db| queries::wall(db, wall))?;
     let drawer = drawer::context(app, viewer, &wall, asked, refused.as_ref()).await?;
-    app.html.render("walls/drawer.html", context! { drawer, who => context! { name => &*wall.owner.name } })
+    app.html.render(
+        "walls/drawer.html",
+        context! { drawer, who => context! { name => &*wall.owner.name } },
+    )
 }
 
 /// After a change that our script has made on the page already, or that the page shows by itself.

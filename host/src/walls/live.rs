@@ -24,7 +24,8 @@ use crate::{
 /// # Errors
 /// [`Error::NotFound`].
 pub fn may_watch(app: &App, wall: &str) -> Result<(), Error> {
-    app.db.read(|db| db.one("select 1 from users where name = ?1", [wall], |_| Ok(())))
+    app.db
+        .read(|db| db.one("select 1 from users where name = ?1", [wall], |_| Ok(())))
 }
 
 /// Shows a changed module to everyone who watches its wall.
@@ -40,14 +41,30 @@ pub async fn module_changed(app: &App, wall: &str, id: i64, mode: PatchMode) {
 
 /// Shows a changed order, or a module that came back, to everyone who watches.
 pub async fn grid_changed(app: &App, name: &str) {
-    let Ok(wall) = app.db.read(|db| queries::wall(db, name)) else { return };
-    tell(app, name, wall.owner.user_id, "wall-grid", PatchMode::Morph, What::Grid(&wall)).await;
+    let Ok(wall) = app.db.read(|db| queries::wall(db, name)) else {
+        return;
+    };
+    tell(
+        app,
+        name,
+        wall.owner.user_id,
+        "wall-grid",
+        PatchMode::Morph,
+        What::Grid(&wall),
+    )
+    .await;
 }
 
 /// Takes a module off everyone's page.
 pub fn module_removed(app: &App, wall: &str, id: i64) {
-    let frame = Event::Patch { target: &format!("module-{id}"), mode: PatchMode::Remove, html: "" }.text();
-    app.hub.publish(&topic(wall), |watcher| speaks_html(watcher).then(|| frame.clone()));
+    let frame = Event::Patch {
+        target: &format!("module-{id}"),
+        mode: PatchMode::Remove,
+        html: "",
+    }
+    .text();
+    app.hub
+        .publish(&topic(wall), |watcher| speaks_html(watcher).then(|| frame.clone()));
 }
 
 /// Lets everyone fetch the page again.
@@ -66,14 +83,20 @@ pub async fn follow(app: App) {
             Ok(changed) => changed,
             // Too many at once to hear each: look at all of them.
             Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
-                app.hub.watched("wall:").iter().for_each(|topic| everything_changed(&app, &topic[5..]));
+                app.hub
+                    .watched("wall:")
+                    .iter()
+                    .for_each(|topic| everything_changed(&app, &topic[5..]));
                 continue;
             }
             Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
         };
         for topic in app.hub.watched("wall:") {
             let wall = &topic["wall:".len()..];
-            let ids = app.db.read(|db| queries::modules_of(db, wall, &plugins)).unwrap_or_default();
+            let ids = app
+                .db
+                .read(|db| queries::modules_of(db, wall, &plugins))
+                .unwrap_or_default();
             for id in ids {
                 module_changed(&app, wall, id, PatchMode::Morph).await;
             }
@@ -116,7 +139,12 @@ async fn tell(app: &App, wall: &str, owner: i64, target: &str, mode: PatchMode, 
                 return;
             }
         };
-        let frame = Event::Patch { target, mode, html: &html }.text();
+        let frame = Event::Patch {
+            target,
+            mode,
+            html: &html,
+        }
+        .text();
         match watcher.viewer.id() {
             Some(id) if personal => {
                 of_class.insert(class, None);

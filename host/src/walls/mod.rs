@@ -32,7 +32,9 @@ pub struct Starter(Vec<NewModule>);
 
 /// The starter wall of this server, of what is installed now.
 pub fn starter(app: &App) -> Starter {
-    let ready = STARTER.iter().filter(|(plugin, ..)| app.plugins.standing(plugin).is_ready());
+    let ready = STARTER
+        .iter()
+        .filter(|(plugin, ..)| app.plugins.standing(plugin).is_ready());
     Starter(
         ready
             .map(|&(plugin, width, height)| NewModule {
@@ -52,6 +54,8 @@ impl Starter {
     /// # Errors
     /// The database's.
     pub fn put_up(&self, tx: &Tx, user_id: i64, name: &str) -> Result<(), Error> {
-        self.0.iter().try_for_each(|module| put_up(tx, user_id, name, module).map(drop))
+        self.0
+            .iter()
+            .try_for_each(|module| put_up(tx, user_id, name, module).map(drop))
     }
 }

@@ -6,12 +6,7 @@ use neospace_runner::protocol::Grants;
 use rusqlite::params;
 
 use super::MODULES_MOST;
-use crate::{
-    app::now_ms,
-    crypto,
-    db::Tx,
-    error::Error,
-};
+use crate::{app::now_ms, crypto, db::Tx, error::Error};
 
 /// Between two modules' positions, so that one can be put between them without moving the others.
 const GAP: i64 = 1 << 20;
@@ -68,7 +63,9 @@ fn make_room(tx: &Tx, user_id: i64) -> Result<(), Error> {
         |row| row.get(0),
     )?;
     if up >= MODULES_MOST {
-        return Err(Error::Conflict(format!("A wall holds at most {MODULES_MOST} modules. Take one off first.")));
+        return Err(Error::Conflict(format!(
+            "A wall holds at most {MODULES_MOST} modules. Take one off first."
+        )));
     }
     Ok(())
 }
@@ -79,10 +76,16 @@ fn make_room(tx: &Tx, user_id: i64) -> Result<(), Error> {
 /// [`Error::NotFound`] when either isn't on this wall.
 pub fn place(tx: &Tx, user_id: i64, wall: &str, id: i64, before: Option<i64>) -> Result<(), Error> {
     let mut order = order(tx, user_id)?;
-    let from = order.iter().position(|(other, _)| *other == id).ok_or(Error::NotFound)?;
+    let from = order
+        .iter()
+        .position(|(other, _)| *other == id)
+        .ok_or(Error::NotFound)?;
     let moved = order.remove(from);
     let to = match before {
-        Some(before) => order.iter().position(|(other, _)| *other == before).ok_or(Error::NotFound)?,
+        Some(before) => order
+            .iter()
+            .position(|(other, _)| *other == before)
+            .ok_or(Error::NotFound)?,
         None => order.len(),
     };
     order.insert(to, moved);
@@ -96,7 +99,10 @@ pub fn place(tx: &Tx, user_id: i64, wall: &str, id: i64, before: Option<i64>) ->
         // No room between the two: give everyone a new number.
         _ => {
             for (nth, (other, _)) in order.iter().enumerate() {
-                tx.run("update modules set position = ?2 where id = ?1", params![other, nth as i64 * GAP])?;
+                tx.run(
+                    "update modules set position = ?2 where id = ?1",
+                    params![other, nth as i64 * GAP],
+                )?;
             }
             to as i64 * GAP
         }
@@ -112,7 +118,10 @@ pub fn place(tx: &Tx, user_id: i64, wall: &str, id: i64, before: Option<i64>) ->
 /// [`Error::NotFound`] when it isn't on this wall.
 pub fn shift(tx: &Tx, user_id: i64, wall: &str, id: i64, earlier: bool) -> Result<(), Error> {
     let order = order(tx, user_id)?;
-    let at = order.iter().position(|(other, _)| *other == id).ok_or(Error::NotFound)?;
+    let at = order
+        .iter()
+        .position(|(other, _)| *other == id)
+        .ok_or(Error::NotFound)?;
     let before = match (earlier, at) {
         (true, 0) => return Ok(()),
         (true, at) => Some(order[at - 1].0),

@@ -77,12 +77,18 @@ pub async fn show(
     let safe = asked.safe == "1";
     if asked.edit == "1" {
         return match own {
-            true => edit_page(&app, &viewer, &name, &asked, None, None).await.map(|html| plain(html, StatusCode::OK)),
+            true => edit_page(&app, &viewer, &name, &asked, None, None)
+                .await
+                .map(|html| plain(html, StatusCode::OK)),
             false => Ok(see_other(&format!("/wall/{name}"))),
         };
     }
     if own && asked.as_whom == "guest" {
-        let scene = Scene { safe, as_guest: true, ..Scene::default() };
+        let scene = Scene {
+            safe,
+            as_guest: true,
+            ..Scene::default()
+        };
         let rendered = render(&app, &Viewer::default(), &name, &scene, true).await?;
         return Ok(plain(rendered.html, StatusCode::OK));
     }
@@ -92,11 +98,21 @@ pub async fn show(
         Some(member) if own => Audience::Member(member.id),
         Some(_) => Audience::Members,
     };
-    let page: Arc<str> = if safe { format!("/wall/{name}?safe=1") } else { format!("/wall/{name}") }.into();
-    let scene = Scene { safe, ..Scene::default() };
+    let page: Arc<str> = if safe {
+        format!("/wall/{name}?safe=1")
+    } else {
+        format!("/wall/{name}")
+    }
+    .into();
+    let scene = Scene {
+        safe,
+        ..Scene::default()
+    };
     let page = app
         .cache
-        .get_or_render(&page, audience, viewer.id(), || render(&app, &viewer, &name, &scene, viewer.member.is_some()))
+        .get_or_render(&page, audience, viewer.id(), || {
+            render(&app, &viewer, &name, &scene, viewer.member.is_some())
+        })
         .await?;
     Ok(page.respond(&headers))
 }
@@ -149,7 +165,9 @@ pub async fn render(
     Ok(Rendered {
         html: app.html.render("walls/wall.html", context)?,
         stamp: stamp.and(&modules.stamp),
-        max_age: modules.until.map(|until| std::time::Duration::from_millis((until - now_ms()).max(0) as u64)),
+        max_age: modules
+            .until
+            .map(|until| std::time::Duration::from_millis((until - now_ms()).max(0) as u64)),
         personal: modules.personal,
     })
 }
@@ -176,7 +194,12 @@ pub async fn edit_page(
     form: Option<drawer::Refused<'_>>,
     word: Option<Word<'_>>,
 ) -> Result<String, Error> {
-    let scene = Scene { safe: asked.safe == "1", word, edit: Some((asked, form)), ..Scene::default() };
+    let scene = Scene {
+        safe: asked.safe == "1",
+        word,
+        edit: Some((asked, form)),
+        ..Scene::default()
+    };
     Ok(render(app, viewer, name, &scene, true).await?.html)
 }
 
@@ -197,8 +220,17 @@ pub async fn modules(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>)
     let now = now_ms();
     let class = viewer.class(wall.owner.user_id);
     let topics = wall.modules.iter().flat_map(|module| topics(module.id, &module.plugin));
-    let mut out = Modules { html: String::new(), stamp: app.topics.stamp(topics), until: None, personal: false };
-    let views = join_all(wall.modules.iter().map(|module| look(app, viewer, &wall.owner, module, now, scene.safe)));
+    let mut out = Modules {
+        html: String::new(),
+        stamp: app.topics.stamp(topics),
+        until: None,
+        personal: false,
+    };
+    let views = join_all(
+        wall.modules
+            .iter()
+            .map(|module| look(app, viewer, &wall.owner, module, now, scene.safe)),
+    );
     for (module, shown) in wall.modules.iter().zip(views.await) {
         let word = scene.word.as_ref().filter(|word| word.module == module.id);
         if let Some(shown) = &shown {
@@ -229,7 +261,11 @@ async fn look(app: &App, viewer: &Viewer, owner: &Profile, module: &Module, now:
 
 /// What a module's view is made from.
 fn topics(id: i64, plugin: &str) -> [String; 3] {
-    [format!("module:{id}"), format!("plugin:{plugin}"), format!("shared:{plugin}")]
+    [
+        format!("module:{id}"),
+        format!("plugin:{plugin}"),
+        format!("shared:{plugin}"),
+    ]
 }
 
 /// One module as this viewer sees it, and whether that is theirs alone.
@@ -291,7 +327,12 @@ pub async fn module(
 ) -> Result<Response, Error> {
     let (owner, module) = app.db.read(|db| queries::module(db, &name, id))?;
     let (html, _) = one(&app, &viewer, &owner, &module, None).await?;
-    let page = Page::new(Rendered { html, stamp: Stamp::default(), max_age: None, personal: true });
+    let page = Page::new(Rendered {
+        html,
+        stamp: Stamp::default(),
+        max_age: None,
+        personal: true,
+    });
     Ok(page.respond(&headers))
 }
 
@@ -332,7 +373,10 @@ pub fn plain(html: String, status: StatusCode) -> Response {
     let mut response = Response::new(html.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -108,5 +108,9 @@ pub fn modules_of(db: &Reader, wall: &str, plugins: &[Arc<str>]) -> Result<Vec<i
         [wall],
         |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Arc<str>>(1)?)),
     )?;
-    Ok(all.into_iter().filter(|(_, plugin)| plugins.contains(plugin)).map(|(id, _)| id).collect())
+    Ok(all
+        .into_iter()
+        .filter(|(_, plugin)| plugins.contains(plugin))
+        .map(|(id, _)| id)
+        .collect())
 }
