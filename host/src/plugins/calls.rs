@@ -626,8 +626,11 @@ impl Plugins {
 
         let inner: &Inner = &self.inner;
         let limits = kind.limits(plugin).0;
-        let (questions, called) =
-            self.call(plugin, i, viewer, now, kind, &mut |ask, questions| questions.answer(ask)).await;
+        let (questions, called) = self
+            .call(plugin, i, viewer, now, kind, &mut |ask, questions| {
+                questions.answer(ask)
+            })
+            .await;
         let spent = match &called {
             Ok(finished) => {
                 let usage = finished.done().usage;
@@ -678,13 +681,20 @@ impl Plugins {
         let export = match kind {
             Kind::Render => Export::Render(context()),
             Kind::Act(submission) => Export::Act(context(), submission),
-            Kind::Draw => Export::Draw(Params { seed: i.seed, wall: &i.wall, settings: &settings }),
+            Kind::Draw => Export::Draw(Params {
+                seed: i.seed,
+                wall: &i.wall,
+                settings: &settings,
+            }),
         };
         let grants = plugin.granted.without(i.refused);
         let inner: &Inner = &self.inner;
         let mut questions = Questions::new(&inner.db, &inner.pseudonyms, plugin, i, viewer, now, writes);
         let mut asked = |ask: Ask<'_>| answer(ask, &mut questions);
-        let called = inner.lanes.call(&plugin.component, grants, limits, deadline, export, &mut asked).await;
+        let called = inner
+            .lanes
+            .call(&plugin.component, grants, limits, deadline, export, &mut asked)
+            .await;
         (questions, called)
     }
 
