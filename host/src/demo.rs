@@ -20,6 +20,10 @@ pub const PASSWORD: &str = "wipe your feet";
 /// Whom the first log-in is for.
 pub const NAME: &str = "ana";
 
+/// The ring that some of their walls are on.
+const RING: &str = "Ring of Small Lights";
+const HOUR_MS: i64 = 3_600_000;
+
 /// Somebody, and what is on their wall.
 struct Person {
     name: &'static str,
@@ -48,7 +52,45 @@ pub async fn fill(app: &App) -> Result<bool, Error> {
         .collect();
     let came = !missing.is_empty();
     try_join_all(missing.into_iter().map(|person| settle(app, person))).await?;
+    if came {
+        visit(app).await?;
+    }
     Ok(came)
+}
+
+/// Lets them press what only pressing can do: string their walls on the ring, vote, close a poll.
+async fn visit(app: &App) -> Result<(), Error> {
+    for wall in ["ana", "bodo", "cyan", "tidewatch", "paperdog", "ohm", "gull", "mothbox"] {
+        press(app, wall, "webring", wall, ">String").await?;
+    }
+    for (wall, votes) in [
+        ("gull", [("ana", ">yours"), ("bodo", ">yours"), ("wren", ">it was always mine"), ("ohm", ">it was always mine"), ("cyan", ">mine"), ("fennel", ">it was always mine")]),
+        ("cyan", [("bodo", ">please do not walk it"), ("ana", ">please do not walk it"), ("gull", ">yes, in boots"), ("tidewatch", ">yes, in boots"), ("marrow", ">please do not walk it"), ("paperdog", ">I am already out here")]),
+    ] {
+        for (voter, answer) in votes {
+            press(app, wall, "poll", voter, answer).await?;
+        }
+        press(app, wall, "poll", wall, ">Close").await?;
+    }
+    press(app, "ana", "poll", "cyan", ">the green one").await
+}
+
+/// Presses the button whose markup holds `label`, in the first module of a plugin on a wall, as a member. A module or a
+/// button that isn't there is passed by: the operator may have chosen other plugins.
+async fn press(app: &App, wall: &str, plugin: &str, member: &str, label: &str) -> Result<(), Error> {
+    let Some((installation, viewer)) = walls::as_seen(app, wall, plugin, member)? else { return Ok(()) };
+    let shown = app.plugins.view(&installation, &viewer, now_ms()).await;
+    let Some(button) = shown.html.find(label) else { return Ok(()) };
+    let token = |html: &str| -> Option<String> {
+        let from = html.rfind("name=\"token\" value=\"")? + "name=\"token\" value=\"".len();
+        Some(html[from..].split('"').next()?.to_owned())
+    };
+    let Some(token) = token(&shown.html[..button]) else { return Ok(()) };
+    let acted = app.plugins.act(&installation, &viewer, &[("token".into(), token)]).await?;
+    if let Some(refused) = acted.refused {
+        tracing::debug!(wall, plugin, member, why = refused.message, "refused in the demo");
+    }
+    Ok(())
 }
 
 /// Registers somebody and hangs up what is theirs in place of the starter wall.
@@ -106,7 +148,6 @@ fn hang_up(tx: &Tx, id: i64, person: &Person, installed: &[String]) -> Result<()
 
 /// Who they are. Times are told from `now`, Unix milliseconds.
 fn people(now: i64) -> Vec<Person> {
-    let _ = now;
     let person = |name, colour, zone, status, bio, mood, modules| Person {
         name,
         colour,
@@ -125,9 +166,38 @@ fn people(now: i64) -> Vec<Person> {
             "Wall open all night; wipe your feet.",
             "luminous, slightly singed",
             vec![
-                Put("guestbook", 2, 4, json!({}), vec![]),
-                Put("mood", 1, 2, json!({}), vec![]),
-                Put("clock", 1, 3, json!({ "place": "the shed" }), vec![]),
+                guestbook(
+                    2,
+                    5,
+                    now,
+                    &[
+                        ("cyan", 4, "came in from the rain, borrowed your lamp, put it back"),
+                        ("", 19, "I don't have an account. I have a moth now."),
+                        ("tidewatch", 33, "low water at 05:12, bring boots"),
+                        ("bodo", 52, "your wall needs a snail. I am not saying which one."),
+                    ],
+                ),
+                sky(1, 2, now, 40, "luminous, slightly singed", "night"),
+                Put("clock", 1, 3, json!({ "place": "in the shed", "face": "hands" }), vec![]),
+                Put(
+                    "poll",
+                    1,
+                    4,
+                    json!({
+                        "question": "Which lamp for the porch?",
+                        "answers": answers(&["the green one", "paraffin", "no lamp, let them rest"]),
+                    }),
+                    vec![],
+                ),
+                pet(1, now, "Lint", 19, "a sock", &["bodo", "cyan"]),
+                Put("glitter", 2, 2, json!({}), vec![]),
+                friends(2, 3, &[
+                    ("bodo", "carries"),
+                    ("cyan", "waits"),
+                    ("tidewatch", "warns"),
+                    ("paperdog", "rhymes"),
+                ]),
+                ring(2, 2),
                 Put("flower", 1, 3, json!({}), vec![]),
             ],
         ),
@@ -136,9 +206,320 @@ fn people(now: i64) -> Vec<Person> {
             "red",
             "Europe/Berlin",
             "Carries things up the hill.",
-            "The snail is not cleared for that.",
-            "",
-            vec![],
+            "Ask me about rope, pulleys, and the time with the piano.\nThe snail is not cleared for any of this.",
+            "uphill",
+            vec![
+                Put(
+                    "countdown",
+                    1,
+                    3,
+                    json!({ "event": "until the fair opens", "date": local(now, 23), "after": "It is open. Bring a hat." }),
+                    vec![],
+                ),
+                guestbook(
+                    2,
+                    4,
+                    now,
+                    &[
+                        ("ana", 7, "thank you for the radio. both halves."),
+                        ("marrow", 30, "soup is at six, the door is the heavy one, you know it"),
+                    ],
+                ),
+                sky(1, 2, now, 9, "steady, with gravel", "cloud"),
+                Put("flower", 1, 3, json!({}), vec![]),
+                ring(2, 2),
+            ],
+        ),
+        person(
+            "cyan",
+            "blue",
+            "America/Halifax",
+            "Waiting for the ferry.",
+            "It is cancelled again, so I live here now. If you see a blue thermos, that is mine, and I would like it back before winter.",
+            "moored",
+            vec![
+                Put(
+                    "countdown",
+                    2,
+                    3,
+                    json!({ "event": "until the ferry, perhaps", "date": local(now, 6), "after": "Cancelled." }),
+                    vec![],
+                ),
+                Put("clock", 1, 3, json!({ "place": "on the pier", "face": "both" }), vec![]),
+                Put("flower", 1, 3, json!({}), vec![]),
+                Put(
+                    "poll",
+                    2,
+                    4,
+                    json!({
+                        "question": "Would you walk it at low water?",
+                        "answers": answers(&["yes, in boots", "please do not walk it", "I am already out here"]),
+                    }),
+                    vec![],
+                ),
+                guestbook(
+                    2,
+                    4,
+                    now,
+                    &[
+                        ("bodo", 2, "please do not walk it"),
+                        ("gull", 15, "I saw your sandwich."),
+                        ("tidewatch", 16, "you can nearly walk it"),
+                    ],
+                ),
+                ring(2, 2),
+            ],
+        ),
+        person(
+            "tidewatch",
+            "green",
+            "Europe/London",
+            "Low water, high hopes.",
+            "LOW    05:12\nHIGH   11:31\nGULLS  YES\nChecked against the actual sea, twice a day, in the weather.",
+            "ebbing",
+            vec![
+                Put("clock", 1, 3, json!({ "place": "at the gauge", "face": "figures" }), vec![]),
+                sky(1, 2, now, 3, "fog, and a bell in it", "fog"),
+                Put(
+                    "countdown",
+                    2,
+                    3,
+                    json!({ "event": "until the spring tide", "date": local(now, 11), "after": "Move your car." }),
+                    vec![],
+                ),
+                guestbook(
+                    2,
+                    5,
+                    now,
+                    &[
+                        ("cyan", 1, "is 'nearly' a unit"),
+                        ("ana", 20, "the moths went inland on Tuesday, an hour before your siren"),
+                        ("", 41, "boots brought. thank you."),
+                    ],
+                ),
+                pet(1, now, "Winkle", 61, "a chip", &["gull"]),
+                Put("flower", 1, 3, json!({}), vec![]),
+                ring(2, 2),
+            ],
+        ),
+        person(
+            "paperdog",
+            "ink",
+            "America/New_York",
+            "Terrible poems about spoons.",
+            "What rhymes with ladle\nis nobody's business.\nAnd yet the drawer is open.\nAnd yet.",
+            "between rhymes",
+            vec![
+                guestbook(
+                    2,
+                    5,
+                    now,
+                    &[
+                        ("tidewatch", 5, "cradle. fable, if you are tired"),
+                        ("fennel", 22, "the one about the teaspoon made my aunt sit down"),
+                        ("ana", 47, "third stanza has a moth in it. I felt seen."),
+                    ],
+                ),
+                Put(
+                    "poll",
+                    2,
+                    4,
+                    json!({
+                        "question": "A spork is",
+                        "answers": answers(&["a compromise", "a betrayal", "a spoon with opinions"]),
+                    }),
+                    vec![],
+                ),
+                Put("glitter", 2, 2, json!({}), vec![]),
+                sky(1, 2, now, 70, "polished, a little bent", "rain"),
+                friends(2, 3, &[("ana", "reads them"), ("fennel", "reads them aloud")]),
+                ring(2, 2),
+            ],
+        ),
+        person(
+            "fennel",
+            "mauve",
+            "Europe/Rome",
+            "Grows anyway.",
+            "A balcony, four pots, one argument with the pigeons. The flowers below are from the same packet.",
+            "leggy",
+            vec![
+                Put("flower", 1, 3, json!({}), vec![]),
+                Put("flower", 1, 3, json!({}), vec![]),
+                Put("flower", 1, 3, json!({}), vec![]),
+                sky(1, 2, now, 5, "watered", "sun"),
+                guestbook(2, 4, now, &[("wren", 11, "the third one is leaning towards me")]),
+                Put("clock", 1, 3, json!({ "place": "on the balcony", "face": "hands" }), vec![]),
+            ],
+        ),
+        person(
+            "wren",
+            "red",
+            "Asia/Tokyo",
+            "Small, loud, before dawn.",
+            "I run the radio show nobody asked for. 04:30, every day, from a cupboard.",
+            "ON AIR",
+            vec![
+                Put("clock", 2, 4, json!({ "place": "in the cupboard", "face": "both" }), vec![]),
+                sky(1, 2, now, 2, "on air", "storm"),
+                Put("glitter", 2, 2, json!({}), vec![]),
+                Put(
+                    "countdown",
+                    1,
+                    3,
+                    json!({ "event": "until the next show", "date": local(now, 1), "after": "Too late, or too early." }),
+                    vec![],
+                ),
+                guestbook(2, 4, now, &[("ohm", 8, "your carrier drifts by 40 Hz when you laugh. keep laughing.")]),
+            ],
+        ),
+        person(
+            "ohm",
+            "green",
+            "Europe/Warsaw",
+            "Resists.",
+            "Valves, mostly. Will repair anything that hums in tune. Will argue with anything that doesn't.",
+            "warming up",
+            vec![
+                friends(2, 3, &[("wren", "hums"), ("ana", "solders")]),
+                sky(1, 2, now, 26, "warming up", "cloud"),
+                pet(1, now, "Fuse", 4, "a crumb of solder", &["wren", "ana"]),
+                guestbook(2, 4, now, &[("wren", 3, "THE HUM IS THE SHOW")]),
+                ring(2, 2),
+            ],
+        ),
+        person(
+            "gull",
+            "ink",
+            "Atlantic/Reykjavik",
+            "I saw your sandwich.",
+            "Reviews of harbours, lunches, hats. Two stars at most.",
+            "circling",
+            vec![
+                Put(
+                    "poll",
+                    2,
+                    4,
+                    json!({
+                        "question": "Whose sandwich?",
+                        "answers": answers(&["yours", "mine", "it was always mine"]),
+                    }),
+                    vec![],
+                ),
+                sky(1, 2, now, 1, "above it all", "sun"),
+                Put("clock", 1, 3, json!({ "place": "over the harbour", "face": "figures" }), vec![]),
+                guestbook(2, 4, now, &[("cyan", 14, "give it back")]),
+                ring(2, 2),
+            ],
+        ),
+        person(
+            "mothbox",
+            "blue",
+            "Australia/Hobart",
+            "Copied twice on the library's machine.",
+            "A fanzine about light, folded once. Issue nine is late because issue nine is about dusk.",
+            "second generation",
+            vec![
+                guestbook(
+                    2,
+                    4,
+                    now,
+                    &[("ana", 28, "page four is upside down on purpose, yes?"), ("", 44, "found this in a phone box")],
+                ),
+                Put("glitter", 2, 2, json!({}), vec![]),
+                Put(
+                    "countdown",
+                    1,
+                    3,
+                    json!({ "event": "until issue nine", "date": local(now, 40), "after": "Folded. Come and get it." }),
+                    vec![],
+                ),
+                Put("flower", 1, 3, json!({}), vec![]),
+                ring(2, 2),
+            ],
+        ),
+        person(
+            "marrow",
+            "green",
+            "Africa/Nairobi",
+            "Soup at six.",
+            "Everyone at seven. Bring a bowl and one true story.",
+            "simmering",
+            vec![
+                Put("clock", 1, 3, json!({ "place": "in the kitchen", "face": "hands" }), vec![]),
+                guestbook(2, 4, now, &[("bodo", 29, "the heavy door thanks you")]),
+                sky(1, 2, now, 4, "simmering", "sun"),
+                Put(
+                    "poll",
+                    2,
+                    4,
+                    json!({ "question": "Tonight", "answers": answers(&["lentil", "the red one", "ask the pot"]) }),
+                    vec![],
+                ),
+            ],
+        ),
+        person(
+            "latchkey",
+            "red",
+            "America/Mexico_City",
+            "Home when the street lights are.",
+            "Keeps a list of every dog met, by temperament. You may ask about yours.",
+            "on the kerb",
+            vec![
+                pet(2, now, "Sergeant", 130, "half a biscuit", &["paperdog", "marrow"]),
+                sky(1, 2, now, 6, "grass stains", "snow"),
+                friends(2, 3, &[("paperdog", "good dog"), ("marrow", "soup")]),
+                Put("flower", 1, 3, json!({}), vec![]),
+            ],
         ),
     ]
+}
+
+/// A guestbook with lines in it: who ("" for a guest), how many hours ago, and what they wrote.
+fn guestbook(width: u8, height: u8, now: i64, lines: &[(&str, i64, &str)]) -> Put {
+    let line = |(nth, (by, hours, text)): (usize, &(&str, i64, &str))| {
+        let at = (now - hours * HOUR_MS - 7 * 60_000 * (nth as i64 + 1)) as u64;
+        let by = (!by.is_empty()).then_some(*by);
+        // The plugin's own key: the newest sort first.
+        (format!("line:{:016x}{nth:016x}", u64::MAX - at), json!({ "by": by, "text": text, "at": at }))
+    };
+    Put("guestbook", width, height, json!({}), lines.iter().enumerate().map(line).collect())
+}
+
+/// A pet that hatched so many days ago, and who fed it.
+fn pet(width: u8, now: i64, name: &str, days: i64, ate: &str, kind: &[&str]) -> Put {
+    let pet = json!({
+        "born": now - days * 24 * HOUR_MS,
+        "fed_until": now + 17 * HOUR_MS,
+        "patted": now - 2 * HOUR_MS,
+        "ate": ate,
+        "kind": kind,
+    });
+    Put("pixel-pet", width, 4, json!({ "name": name }), vec![("pet".into(), pet)])
+}
+
+/// A mood that has held for so many hours.
+fn sky(width: u8, height: u8, now: i64, hours: i64, line: &str, sky: &str) -> Put {
+    let mood = json!({ "line": line, "sky": sky, "since": now - hours * HOUR_MS });
+    Put("mood", width, height, json!({}), vec![("mood".into(), mood)])
+}
+
+/// A shelf of friends, each with a word beneath.
+fn friends(width: u8, height: u8, friends: &[(&str, &str)]) -> Put {
+    let friends: Vec<Value> = friends.iter().map(|(who, note)| json!({ "who": who, "note": note })).collect();
+    Put("top-friends", width, height, json!({ "friends": friends }), vec![])
+}
+
+fn ring(width: u8, height: u8) -> Put {
+    Put("webring", width, height, json!({ "ring": RING }), vec![])
+}
+
+fn answers(answers: &[&str]) -> Vec<Value> {
+    answers.iter().map(|answer| json!({ "answer": answer })).collect()
+}
+
+/// A date so many days from now, as settings hold it: `2026-11-21T18:00`.
+fn local(now: i64, days: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(now + days * 24 * HOUR_MS).unwrap_or_default();
+    at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%dT18:00").to_string()
 }

@@ -18,7 +18,14 @@ pub use live::{follow, may_watch};
 pub use mutations::{NewModule, add as put_up};
 pub use page::{drawing, module, show};
 
-use crate::{app::App, db::Tx, error::Error};
+use crate::{
+    app::{App, now_ms},
+    db::Tx,
+    error::Error,
+    plugins::Installation,
+    profiles,
+    session::{Member, Viewer},
+};
 
 /// Modules on one wall.
 pub const MODULES_MOST: i64 = 20;
@@ -46,6 +53,20 @@ pub fn starter(app: &App) -> Starter {
             })
             .collect(),
     )
+}
+
+/// The first module of a plugin on a wall, and a member as its viewer: for programs that use a wall as people do.
+///
+/// # Errors
+/// [`Error::NotFound`] for a name that nobody has.
+pub fn as_seen(app: &App, wall: &str, plugin: &str, member: &str) -> Result<Option<(Installation, Viewer)>, Error> {
+    app.db.read(|db| {
+        let wall = queries::wall(db, wall)?;
+        let who = profiles::find(db, member)?;
+        let viewer = Viewer::of(Member { id: who.user_id, name: who.name, colour: who.colour });
+        let module = wall.modules.iter().find(|module| &*module.plugin == plugin);
+        Ok(module.map(|module| (module.installation(&wall.owner, now_ms()), viewer)))
+    })
 }
 
 impl Starter {
