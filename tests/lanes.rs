@@ -1,160 +1,22 @@
 //! Plugins in their lanes: what comes out, what is contained, what nobody can break.
 
 #[path = "lanes/guest.rs"]
+#[allow(dead_code, reason = "each test of the lanes uses a part")]
 mod guest;
+#[path = "lanes/stage.rs"]
+#[allow(dead_code, reason = "each test of the lanes uses a part")]
+mod stage;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use guest::{COUNT_AND_SAY, ERROR_OF_PUT, KEY, LOG_CORE, LOG_WIT, SHOW_KEPT, STORAGE_CORE, STORAGE_WIT};
 use neospace::plugins::compile::{self, CompileFault, CompileOptions, Component};
-use neospace::plugins::lanes::{Fault, Finished, LaneOptions, Lanes, OwnedAnswer};
-use neospace_runner::protocol::{
-    Ask, CallLimits, Context, Export, FailureKind, Grants, Node, Outcome, Scope, Submission, ViewerClass,
-};
+use neospace::plugins::lanes::{Fault, LaneOptions, Lanes, OwnedAnswer};
+use neospace_runner::protocol::{Ask, CallLimits, Context, Export, FailureKind, Grants, Outcome, Scope};
+use stage::{LIMITS, PATIENT, SECRET, Stage, beside, context, neospace, never_asked, text};
 use tokio::task::JoinHandle;
-
-const LIMITS: CallLimits = CallLimits {
-    fuel: 10_000_000,
-    memory_bytes: 16 << 20,
-    table_elements: 10_000,
-    host_call_bytes: 256 << 10,
-    host_calls: 1_000,
-};
-/// Far more than any call here needs, so that a busy machine fails no test.
-const PATIENT: Duration = Duration::from_secs(20);
-const SECRET: [u8; 32] = [7; 32];
-
-/// The program under test; cargo has built it beside this test.
-fn neospace() -> PathBuf {
-    beside("neospace")
-}
-
-fn beside(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a running program has a path");
-    let folder = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("tests lie two folders deep");
-    let program = folder.join(name);
-    assert!(
-        program.exists(),
-        "{} is missing: build the workspace first",
-        program.display()
-    );
-    program
-}
-
-struct Stage {
-    lanes: Lanes,
-    folder: tempfile::TempDir,
-}
-
-impl Stage {
-    fn new(lanes: usize) -> Self {
-        let options = LaneOptions {
-            lanes,
-            executable: neospace(),
-            ..LaneOptions::default()
-        };
-        Self {
-            lanes: Lanes::start(options).expect("lanes start"),
-            folder: tempfile::tempdir().expect("a folder"),
-        }
-    }
-
-    fn compile(&self, wasm: &[u8]) -> Arc<Component> {
-        let options = CompileOptions {
-            executable: neospace(),
-            ..CompileOptions::default()
-        };
-        Arc::new(compile::component(self.folder.path(), &SECRET, wasm, &options).expect("it compiles"))
-    }
-
-    async fn render(&self, component: &Arc<Component>) -> Result<Finished, Fault> {
-        self.render_with(component, LIMITS, PATIENT).await
-    }
-
-    async fn render_with(
-        &self,
-        component: &Arc<Component>,
-        limits: CallLimits,
-        deadline: Duration,
-    ) -> Result<Finished, Fault> {
-        let all = Grants(u8::MAX);
-        self.lanes
-            .call(
-                component,
-                all,
-                limits,
-                deadline,
-                Export::Render(context()),
-                &mut never_asked,
-            )
-            .await
-    }
-
-    async fn render_granted(&self, component: &Arc<Component>, grants: Grants) -> Result<Finished, Fault> {
-        self.lanes
-            .call(
-                component,
-                grants,
-                LIMITS,
-                PATIENT,
-                Export::Render(context()),
-                &mut never_asked,
-            )
-            .await
-    }
-}
-
-impl Stage {
-    async fn act(
-        &self,
-        component: &Arc<Component>,
-        grants: Grants,
-        answer: &mut (dyn FnMut(Ask<'_>) -> OwnedAnswer + Send),
-    ) -> Result<Finished, Fault> {
-        let submission = Submission {
-            name: "sign",
-            payload: "7",
-            fields: vec![("line", "hi"), ("colour", "red")],
-        };
-        let export = Export::Act(context(), submission);
-        self.lanes
-            .call(component, grants, LIMITS, PATIENT, export, answer)
-            .await
-    }
-}
-
-fn context() -> Context<'static> {
-    Context {
-        now: 1_790_000_000_000,
-        seed: 42,
-        utc_offset_minutes: 120,
-        locale: "en",
-        wall: "ana",
-        viewer: ViewerClass::Guest,
-        width: 2,
-        height: 4,
-        settings: r#"{"title":"Hello"}"#,
-    }
-}
-
-fn never_asked(ask: Ask<'_>) -> OwnedAnswer {
-    panic!("the plugin asked {ask:?}")
-}
-
-fn text(finished: &Finished) -> &str {
-    let Outcome::View(view) = &finished.done().result else {
-        panic!("{:?}", finished.done())
-    };
-    let [Node::Text(text)] = view.nodes[..] else {
-        panic!("{:?}", view.nodes)
-    };
-    text
-}
 
 #[tokio::test]
 async fn a_widget_renders() {

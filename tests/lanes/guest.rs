@@ -41,6 +41,11 @@ const RENDER: &str = r#"(func (export "neospace:plugin/widget@0.1.0#render")
     (param $wall i32) (param $wall_len i32) (param $viewer i32) (param $width i32) (param $height i32)
     (param $settings i32) (param $settings_len i32) (result i32)"#;
 
+/// The type of `sticker.draw`.
+const DRAW: &str = r#"(func (export "neospace:plugin/sticker@0.1.0#draw")
+    (param $seed i64) (param $wall i32) (param $wall_len i32) (param $settings i32) (param $settings_len i32)
+    (result i32)"#;
+
 /// The type of `actions.act`: its arguments don't fit on the stack and come in memory.
 const ACT: &str = r#"(func (export "neospace:plugin/actions@0.1.0#act") (param $arguments i32) (result i32)"#;
 
@@ -199,4 +204,126 @@ pub fn wasi_widget(body: &str, more: &str) -> Vec<u8> {
         &world,
         &widget_module(&format!("{WASI_CORE} {LOG_CORE}"), body, more),
     )
+}
+
+/// A node of a view that a test makes up.
+pub enum Made<'a> {
+    Text(&'a str),
+    Element(MadeElement<'a>),
+}
+
+/// See [`Made`].
+#[derive(Default)]
+pub struct MadeElement<'a> {
+    pub tag: &'a str,
+    pub attributes: Vec<(&'a str, &'a str)>,
+    pub children: Vec<u32>,
+    pub action: Option<(&'a str, &'a str)>,
+}
+
+/// An element without attributes.
+pub fn made<'a>(tag: &'a str, children: &[u32]) -> Made<'a> {
+    Made::Element(MadeElement {
+        tag,
+        children: children.to_vec(),
+        ..MadeElement::default()
+    })
+}
+
+/// An element with one attribute.
+pub fn with<'a>(tag: &'a str, name: &'a str, value: &'a str) -> Made<'a> {
+    Made::Element(MadeElement {
+        tag,
+        attributes: vec![(name, value)],
+        ..MadeElement::default()
+    })
+}
+
+/// A widget that shows these nodes: the view lies in its memory from the start, by the canonical ABI.
+pub fn showing(nodes: &[Made<'_>], roots: &[u32]) -> Vec<u8> {
+    let mut memory = Memory(vec![0; 16]);
+    let nodes_at = memory.nodes(nodes);
+    let roots_at = memory.words(roots);
+    let view = memory.words(&[nodes_at, nodes.len() as u32, roots_at, roots.len() as u32, 0, 0]);
+    component("export neospace:plugin/widget@0.1.0;", &memory.module(RENDER, view))
+}
+
+/// A sticker that draws these nodes.
+pub fn drawing(nodes: &[Made<'_>], root: u32) -> Vec<u8> {
+    let mut memory = Memory(vec![0; 16]);
+    let nodes_at = memory.nodes(nodes);
+    let drawn = memory.words(&[0, nodes_at, nodes.len() as u32, root]);
+    component("export neospace:plugin/sticker@0.1.0;", &memory.module(DRAW, drawn))
+}
+
+/// A guest's memory in the making.
+struct Memory(Vec<u8>);
+
+impl Memory {
+    fn nodes(&mut self, nodes: &[Made<'_>]) -> u32 {
+        let mut words = vec![];
+        for node in nodes {
+            words.extend(match node {
+                Made::Text(text) => {
+                    let text = self.text(text);
+                    [0, text[0], text[1], 0, 0, 0, 0, 0, 0, 0, 0, 0]
+                }
+                Made::Element(element) => {
+                    let tag = self.text(element.tag);
+                    let attributes: Vec<u32> = element
+                        .attributes
+                        .iter()
+                        .flat_map(|(name, value)| [self.text(name), self.text(value)])
+                        .flatten()
+                        .collect();
+                    let attributes_at = self.words(&attributes);
+                    let children_at = self.words(&element.children);
+                    let (tagged, name, payload) = match element.action {
+                        Some((name, payload)) => (1, self.text(name), self.text(payload)),
+                        None => (0, [0; 2], [0; 2]),
+                    };
+                    [
+                        1,
+                        tag[0],
+                        tag[1],
+                        attributes_at,
+                        element.attributes.len() as u32,
+                        children_at,
+                        element.children.len() as u32,
+                        tagged,
+                        name[0],
+                        name[1],
+                        payload[0],
+                        payload[1],
+                    ]
+                }
+            });
+        }
+        self.words(&words)
+    }
+
+    /// Where the text is, and how long.
+    fn text(&mut self, text: &str) -> [u32; 2] {
+        let at = self.0.len() as u32;
+        self.0.extend_from_slice(text.as_bytes());
+        [at, text.len() as u32]
+    }
+
+    fn words(&mut self, words: &[u32]) -> u32 {
+        self.0.resize(self.0.len().next_multiple_of(4), 0);
+        let at = self.0.len() as u32;
+        self.0.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        at
+    }
+
+    /// A module whose export answers what lies at `at`. What the host passes in goes behind it all: nobody reads it.
+    fn module(&self, export: &str, at: u32) -> String {
+        let bytes: String = self.0.iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let behind = self.0.len().next_multiple_of(8);
+        format!(
+            r#"(module (memory (export "memory") {pages}) (data (i32.const 0) "{bytes}") {export} (i32.const {at}))
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const {behind})))"#,
+            pages = behind / 65536 + 2,
+        )
+    }
 }
