@@ -17,6 +17,7 @@ use crate::{
     config::{Config, ConfigError, Overrides},
     crypto,
     db::{self, Db},
+    fragments::Fragments,
     hasher::Hasher,
     html::Html,
     live::Hub,
@@ -51,6 +52,8 @@ pub struct Inner {
     pub topics: Topics,
     /// Finished pages.
     pub cache: PageCache,
+    /// Rendered pieces of pages.
+    pub fragments: Fragments,
     /// Who watches what.
     pub hub: Hub,
     pub plugins: Plugins,
@@ -90,6 +93,7 @@ impl App {
             readers: config.database.readers,
         };
         let db = Db::open(&config.data.join("neospace.db"), sizes, topics.clone()).context("the database")?;
+        let fragments = Fragments::new(options.dev);
         let globals = vec![
             ("node", config.name.as_str().into()),
             ("version", env!("CARGO_PKG_VERSION").into()),
@@ -105,6 +109,7 @@ impl App {
             db,
             topics,
             cache: PageCache::new(page_memory),
+            fragments,
             hub: Hub::default(),
             plugins,
             sessions: Sessions::default(),

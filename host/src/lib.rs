@@ -11,6 +11,7 @@ pub mod db;
 pub mod demo;
 pub mod directory;
 pub mod error;
+pub mod fragments;
 pub mod gallery;
 pub mod hasher;
 pub mod home;

@@ -1,7 +1,8 @@
 //! A module as the template shows it: what the plugin platform says of it, in words for people.
 
 use std::{
-    hash::{Hash, Hasher},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,12 +12,15 @@ use serde::Serialize;
 use super::queries::Module;
 use crate::{
     app::App,
+    cache::Audience,
     error::Error,
+    fragments::Key,
     plugins::{
         self, Plugin, Shown, ShownState, Standing,
         pace::{Figures, Trouble},
     },
     profiles::Profile,
+    session::Viewer,
     words,
 };
 
@@ -73,13 +77,40 @@ pub struct Parts<'a> {
     pub said: Option<(&'a str, bool)>,
 }
 
-/// A card's markup.
+/// A card's markup, as it was rendered before if nothing of it has changed.
 ///
 /// # Errors
 /// The template's.
-pub fn render(app: &App, parts: &Parts) -> Result<String, Error> {
-    app.html
-        .render("walls/module.html", minijinja::context! { m => card(parts) })
+pub fn render(app: &App, parts: &Parts, viewer: &Viewer) -> Result<Arc<str>, Error> {
+    let fresh = || {
+        app.html
+            .render("walls/module.html", minijinja::context! { m => card(parts) })
+    };
+    let (Some(shown), Standing::Ready(plugin), None) = (parts.shown, parts.standing, parts.said) else {
+        return Ok(fresh()?.into());
+    };
+    if shown.state != ShownState::Fresh {
+        return Ok(fresh()?.into());
+    }
+    let audience = match viewer.id() {
+        Some(id) if shown.personal => Audience::Member(id),
+        _ => viewer.audience(Some(parts.owner.user_id)),
+    };
+    let mut made_from = DefaultHasher::new();
+    (
+        parts.module,
+        &parts.owner.name,
+        plugin.sha256,
+        Arc::as_ptr(plugin) as usize,
+    )
+        .hash(&mut made_from);
+    let key = Key {
+        kind: "card",
+        id: parts.module.id,
+        audience,
+    };
+    app.fragments
+        .get_or_render(key, made_from.finish(), Some(&shown.html), fresh)
 }
 
 fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
@@ -129,7 +160,7 @@ fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
 
 /// The address of a sticker's picture: another one when the settings or the plugin change.
 fn drawing_address(owner: &Profile, module: &Module, plugin: &Plugin) -> String {
-    let mut hasher = std::hash::DefaultHasher::new();
+    let mut hasher = DefaultHasher::new();
     (&module.settings, &plugin.sha256).hash(&mut hasher);
     format!(
         "/wall/{}/modules/{}/drawing.svg?v={:x}",

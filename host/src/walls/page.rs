@@ -1,6 +1,10 @@
 //! Showing a wall: the page, one module as a fragment, a sticker's picture.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Instant,
+};
 
 use axum::{extract::State, response::Response};
 use futures_util::future::join_all;
@@ -18,6 +22,7 @@ use crate::{
     app::{App, now_ms},
     cache::{Audience, Page, Rendered, Stamp},
     error::Error,
+    fragments::Key,
     http::{Path, Query, see_other},
     plugins::Shown,
     profiles::{self, Profile, pictures},
@@ -149,7 +154,7 @@ pub async fn render(
     };
     let removed = scene.edit.as_ref().and_then(|(asked, _)| asked.removed);
     let context = context! {
-        who => Who::of(&wall.owner),
+        who => Who::of(app, &wall.owner)?,
         modules => Value::from_safe_string(modules.html),
         own => class == ViewerClass::Owner,
         edit => drawer.is_some(),
@@ -247,6 +252,7 @@ pub async fn modules(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>)
                 shown: word.and_then(|word| word.shown).or(shown.as_ref()),
                 said: word.map(|word| (word.text, word.refused)),
             },
+            viewer,
         )?);
     }
     Ok(out)
@@ -289,7 +295,7 @@ pub async fn one(
         shown: Some(word.as_ref().and_then(|word| word.shown).unwrap_or(&seen)),
         said: word.as_ref().map(|word| (word.text, word.refused)),
     };
-    Ok((card::render(app, &parts)?, seen.personal))
+    Ok((card::render(app, &parts, viewer)?.to_string(), seen.personal))
 }
 
 /// The grid with every module as this viewer sees it, and whether that is theirs alone.
@@ -299,7 +305,7 @@ pub async fn one(
 pub async fn grid(app: &App, viewer: &Viewer, wall: &Wall) -> Result<(String, bool), Error> {
     let modules = modules(app, viewer, wall, &Scene::default()).await?;
     let context = context! {
-        who => Who::of(&wall.owner),
+        who => Who::of(app, &wall.owner)?,
         modules => Value::from_safe_string(modules.html),
         own => viewer.class(wall.owner.user_id) == ViewerClass::Owner,
     };
@@ -312,7 +318,7 @@ pub async fn grid(app: &App, viewer: &Viewer, wall: &Wall) -> Result<(String, bo
 /// [`Error::NotFound`].
 pub fn ident(app: &App, wall: &str) -> Result<String, Error> {
     let owner = app.db.read(|db| profiles::find(db, wall))?;
-    app.html.render("walls/ident.html", context! { who => Who::of(&owner) })
+    app.html.render("walls/ident.html", context! { who => Who::of(app, &owner)? })
 }
 
 /// `GET /wall/{user}/modules/{id}`: one module, as the page shows it. The truth after a reconnect.
@@ -390,22 +396,31 @@ pub struct Who<'a> {
     bio: &'a str,
     mood: &'a str,
     pattern: &'static str,
-    banner: String,
-    mascot: String,
+    banner: Arc<str>,
+    mascot: Arc<str>,
 }
 
 impl<'a> Who<'a> {
-    /// The owner of a wall.
-    pub fn of(owner: &'a Profile) -> Self {
-        Self {
+    /// The owner of a wall. The pictures are drawn once.
+    ///
+    /// # Errors
+    /// None; pictures always come out.
+    pub fn of(app: &App, owner: &'a Profile) -> Result<Self, Error> {
+        let mut made_from = DefaultHasher::new();
+        (&owner.name, &owner.colour).hash(&mut made_from);
+        let picture = |kind, draw: &dyn Fn() -> String| {
+            let key = Key { kind, id: owner.user_id, audience: Audience::Guests };
+            app.fragments.get_or_render(key, made_from.finish(), None, || Ok(draw()))
+        };
+        Ok(Self {
             name: &owner.name,
             colour: &owner.colour,
             status: &owner.status,
             bio: &owner.bio,
             mood: &owner.mood,
             pattern: pictures::pattern(&owner.name),
-            banner: pictures::banner(&owner.name, &owner.colour),
-            mascot: pictures::mascot(&owner.name),
-        }
+            banner: picture("banner", &|| pictures::banner(&owner.name, &owner.colour))?,
+            mascot: picture("mascot", &|| pictures::mascot(&owner.name))?,
+        })
     }
 }

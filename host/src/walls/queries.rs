@@ -19,7 +19,7 @@ pub struct Wall {
 }
 
 /// One module, as it is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Module {
     pub id: i64,
     pub plugin: Arc<str>,

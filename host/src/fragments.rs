@@ -1,0 +1,103 @@
+//! Rendered pieces of pages, kept as long as what they were made from is the very same. A page built anew splices them.
+
+use std::sync::Arc;
+
+use quick_cache::{Weighter, sync::Cache};
+
+use crate::{cache::Audience, error::Error};
+
+/// Memory for fragments, in bytes: a wall's twenty modules come to about 40 KiB.
+const MEMORY: u64 = 16 << 20;
+/// Fragments expected, to size the table.
+const EXPECTED: usize = 8_192;
+
+/// Which fragment, for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// What it is, such as `card`.
+    pub kind: &'static str,
+    pub id: i64,
+    pub audience: Audience,
+}
+
+/// The fragments in memory.
+pub struct Fragments(Option<Cache<Key, Kept, ByWeight>>);
+
+#[derive(Clone)]
+struct Kept {
+    /// A hash of the small things that it was made from.
+    made_from: u64,
+    /// The large one: the very same text, not an equal one.
+    view: Option<Arc<str>>,
+    html: Arc<str>,
+}
+
+#[derive(Clone)]
+struct ByWeight;
+
+impl Weighter<Key, Kept> for ByWeight {
+    fn weight(&self, _: &Key, kept: &Kept) -> u64 {
+        (kept.html.len() + 128) as u64
+    }
+}
+
+impl Fragments {
+    /// With `dev`, nothing is kept: templates may change at any moment.
+    pub fn new(dev: bool) -> Self {
+        Self((!dev).then(|| Cache::with_weighter(EXPECTED, MEMORY, ByWeight)))
+    }
+
+    /// The fragment as it was rendered from the same things, or rendered now. `made_from` is a hash of what is small;
+    /// `view` is what is large and shared.
+    ///
+    /// # Errors
+    /// Whatever `render` answers; nothing is kept then.
+    pub fn get_or_render(
+        &self,
+        key: Key,
+        made_from: u64,
+        view: Option<&Arc<str>>,
+        render: impl FnOnce() -> Result<String, Error>,
+    ) -> Result<Arc<str>, Error> {
+        let Some(cache) = &self.0 else { return Ok(render()?.into()) };
+        if let Some(kept) = cache.get(&key)
+            && kept.made_from == made_from
+            && match (&kept.view, view) {
+                (Some(kept), Some(view)) => Arc::ptr_eq(kept, view),
+                (None, None) => true,
+                _ => false,
+            }
+        {
+            return Ok(kept.html);
+        }
+        let html: Arc<str> = render()?.into();
+        let kept = Kept { made_from, view: view.cloned(), html: html.clone() };
+        cache.insert(key, kept);
+        Ok(html)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fragment_is_rendered_again_when_anything_that_it_was_made_from_changes() {
+        let fragments = Fragments::new(false);
+        let key = Key { kind: "card", id: 1, audience: Audience::Guests };
+        let (view, equal): (Arc<str>, Arc<str>) = ("view".into(), "view".into());
+        let get = |made_from, view| {
+            let mut rendered = false;
+            let html = fragments.get_or_render(key, made_from, Some(view), || {
+                rendered = true;
+                Ok("html".into())
+            });
+            assert_eq!(&*html.expect("it renders"), "html");
+            rendered
+        };
+        assert!(get(1, &view));
+        assert!(!get(1, &view));
+        assert!(get(2, &view), "a small thing changed");
+        assert!(get(2, &equal), "another view, though an equal one");
+    }
+}
