@@ -413,6 +413,53 @@ async fn a_lane_holds_so_many_components_and_no_more() {
 }
 
 #[tokio::test]
+async fn what_a_plugin_took_goes_back_when_its_call_ends() {
+    let stage = Stage::new(1);
+    let hello = stage.compile(&guest::hello());
+    // Takes 15 MiB and writes to every page of it.
+    let hog = stage.compile(&guest::widget(
+        "(local $at i32) (if (i32.eq (memory.grow (i32.const 238)) (i32.const -1)) (then unreachable))
+        (local.set $at (i32.const 131072))
+        (loop $pages
+            (i32.store (local.get $at) (i32.const 1))
+            (br_if $pages
+                (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 4096))) (i32.const 15728640))))
+        (call $text (i32.const 1024) (i32.const 2))",
+        r#"(data (i32.const 1024) "ok")"#,
+    ));
+    let stumbler = stage.compile(&guest::widget("unreachable", ""));
+    let round = async || {
+        stage.render(&hello).await.expect("it renders");
+        stage.render(&hog).await.expect("it renders");
+        assert!(stage.render(&stumbler).await.is_err());
+    };
+    for _ in 0..20 {
+        round().await;
+    }
+    let before = resident(stage.lanes.statistics().pids[0]);
+    for _ in 0..100 {
+        round().await;
+    }
+    let after = resident(stage.lanes.statistics().pids[0]);
+    assert_eq!(stage.lanes.statistics().restarts, 0);
+    assert!(
+        after < before + (1 << 20) && after < 32 << 20,
+        "from {before} to {after} bytes"
+    );
+}
+
+/// What a process has in memory, in bytes.
+fn resident(pid: u32) -> u64 {
+    let pages = std::fs::read_to_string(format!("/proc/{pid}/statm")).expect("it lives");
+    let pages: u64 = pages
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .expect("a number");
+    pages * 4096
+}
+
+#[tokio::test]
 async fn lanes_end_with_their_host() {
     let stage = Stage::new(2);
     let hello = stage.compile(&guest::hello());

@@ -53,7 +53,11 @@ pub(crate) fn compiler() -> wasmtime::Result<Engine> {
 /// # Errors
 /// When this processor is not one that the engine can compile for.
 pub fn fingerprint() -> Result<u64, String> {
-    let engine = compiler().map_err(|error| format!("{error:#}"))?;
+    let mut config = common();
+    config.cranelift_opt_level(OptLevel::Speed);
+    // The host asks for this, and an engine with these traps would install its signal handlers there.
+    config.signals_based_traps(false);
+    let engine = Engine::new(&config).map_err(|error| format!("{error:#}"))?;
     let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
     engine.precompile_compatibility_hash().hash(&mut hasher);
     Ok(hasher.finish())
