@@ -28,6 +28,7 @@ pub mod words;
 
 use std::{
     path::Path,
+    pin::Pin,
     time::{Duration, SystemTime},
 };
 
@@ -50,15 +51,20 @@ const CONFIG_LOOK_EVERY: Duration = Duration::from_millis(250);
 /// # Errors
 /// Whatever keeps the server from starting.
 pub fn serve(options: Options, demo: bool) -> anyhow::Result<()> {
+    // Looked at before it is read: what changes from here on is a change.
+    let seen = changed_at(&options.config_file);
     let config = Config::load(&options.config_file, &options.flags)?;
     start_log(config.log);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
-        .block_on(run(options, config, demo))
+        .block_on(run(options, config, seen, demo))
 }
 
-async fn run(options: Options, config: Config, demo: bool) -> anyhow::Result<()> {
+/// When a file was changed last, and its length.
+type Seen = Option<(SystemTime, u64)>;
+
+async fn run(options: Options, config: Config, mut seen: Seen, demo: bool) -> anyhow::Result<()> {
     // Bound before anything else is opened: a taken address is the most common mistake.
     let listener = TcpListener::bind(config.listen)
         .await
@@ -85,22 +91,30 @@ async fn run(options: Options, config: Config, demo: bool) -> anyhow::Result<()>
         listener,
         stopping,
     ));
-    let mut last_change = changed_at(&app.options.config_file);
     let mut look = tokio::time::interval(CONFIG_LOOK_EVERY);
+    let mut reload: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {}
             _ = look.tick() => {
-                let change = changed_at(&app.options.config_file);
-                if change == last_change {
+                if changed_at(&app.options.config_file) == seen {
                     continue;
                 }
             }
+            () = async { reload.as_mut().expect("guarded by is_some").await }, if reload.is_some() => {
+                reload = None;
+                continue;
+            }
         }
-        last_change = changed_at(&app.options.config_file);
-        let _ = app.reload().await;
+        seen = changed_at(&app.options.config_file);
+        // A reload that still runs is dropped, and nothing of it holds: an operator who revokes a plugin doesn't wait
+        // until another one is compiled.
+        let app = app.clone();
+        reload = Some(Box::pin(async move {
+            let _ = app.reload().await;
+        }));
     }
     tracing::info!("shutting down");
     stop.send_replace(true);
@@ -111,7 +125,7 @@ async fn run(options: Options, config: Config, demo: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-fn changed_at(file: &Path) -> Option<(SystemTime, u64)> {
+fn changed_at(file: &Path) -> Seen {
     let metadata = std::fs::metadata(file).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }

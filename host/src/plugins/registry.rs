@@ -216,23 +216,50 @@ impl Plugins {
         self.inner.lanes.statistics()
     }
 
-    /// Takes another configuration's plugins, all or none.
+    /// Takes another configuration's plugins, all or none; but what it revokes is gone in any case, and first.
     ///
     /// # Errors
     /// [`Error::Conflict`] with a line for each plugin that can't be loaded; what there was stays in force.
     pub async fn reload(&self, config: &Config) -> Result<Vec<Change>, Error> {
         let _one_at_a_time = self.inner.reloading.lock().await;
+        let mut changes = self.revoke(config);
         let old = self.set();
         let (new, problems) = self.load(config, &old, false).await?;
         if !problems.is_empty() {
             return Err(Error::Conflict(problems.join("\n")));
         }
         self.note_versions(config, &new).await?;
+        changes.append(&mut self.swap(new));
+        Ok(changes)
+    }
+
+    /// Takes revocations alone, at once: no other plugin's trouble, nor the time it takes to compile, holds them up.
+    fn revoke(&self, config: &Config) -> Vec<Change> {
+        let mut set = Set::clone(&self.set());
+        for entry in set.values_mut() {
+            let Some(plugin) = entry.standing.ready() else {
+                continue;
+            };
+            if let Some(why) = revoked(config, &plugin.hash()) {
+                let standing = revocation(why, Some(entry), Some(plugin));
+                *entry = Entry {
+                    standing,
+                    held: None,
+                    stanza: None,
+                };
+            }
+        }
+        self.swap(set)
+    }
+
+    /// Puts another set in the place of the present one, and tells everyone whom it concerns.
+    fn swap(&self, new: Set) -> Vec<Change> {
+        let old = self.set();
         let changes = differences(&old, &new);
         let new = Arc::new(new);
         *self.inner.set.write().unwrap_or_else(PoisonError::into_inner) = new.clone();
         if changes.is_empty() {
-            return Ok(changes);
+            return changes;
         }
         for change in &changes {
             tracing::info!(plugin = &*change.plugin, "{}", change.what);
@@ -247,9 +274,9 @@ impl Plugins {
         let topics: Vec<String> = names.iter().map(|name| format!("plugin:{name}")).collect();
         self.inner.topics.bump(&topics);
         self.inner.topics.bump(&["plugins"]);
-        // Nobody listens in tests of other parts.
-        let _listeners = self.inner.changes.send(names);
-        Ok(changes)
+        // An error says that nobody listens, which is fine.
+        let _unheard = self.inner.changes.send(names);
+        changes
     }
 
     fn set(&self) -> Arc<Set> {
