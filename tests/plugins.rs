@@ -42,20 +42,33 @@ fn says_and_logs(words: &str) -> Vec<u8> {
 /// Puts a plugin on somebody's own wall; the module's address.
 fn put_up(person: &Person, plugin: &str) -> String {
     let wall = &person.name;
-    let there = person.post(&format!("/wall/{wall}/modules"), &[("plugin", plugin)]).see_other();
-    let id = there.split("module=").nth(1).and_then(|rest| rest.split('#').next()).expect("it leads to the new module");
+    let there = person
+        .post(&format!("/wall/{wall}/modules"), &[("plugin", plugin)])
+        .see_other();
+    let id = there
+        .split("module=")
+        .nth(1)
+        .and_then(|rest| rest.split('#').next())
+        .expect("it leads to the new module");
     format!("/wall/{wall}/modules/{id}")
 }
 
 /// The tokens in a page, in order.
 fn buttons(page: &str) -> Vec<String> {
-    page.split("name=\"token\" value=\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
+    page.split("name=\"token\" value=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap_or_default().to_owned())
+        .collect()
 }
 
 /// Waits for a line in the server's log.
 fn logged(server: &Server, words: &str) {
     let found = server.log().wait_for(0, |line| line.contains(words).then_some(()));
-    assert!(found.is_some(), "no line says {words:?}:\n{}", server.log().lines().join("\n"));
+    assert!(
+        found.is_some(),
+        "no line says {words:?}:\n{}",
+        server.log().lines().join("\n")
+    );
 }
 
 /// Replaces a plugin's file and stanza, as an operator does by hand.
@@ -81,14 +94,24 @@ fn revoke(server: &Server, wasm: &[u8], why: &str) {
 
 #[test]
 fn visitors_see_what_a_plugin_shows() {
-    let server = Server::builder().component("hello", &pack("hello", "1.0.0", "", &says("good evening")), &[]).start();
+    let server = Server::builder()
+        .component("hello", &pack("hello", "1.0.0", "", &says("good evening")), &[])
+        .start();
     let ana = server.person("ana");
     put_up(&ana, "hello");
     for who in [&ana, &server.guest(), &server.person("bob")] {
         let page = who.get("/wall/ana").expect(200).text();
         assert!(page.contains("good evening"), "{} sees it", who.name);
     }
-    assert!(server.guest().get("/wall/ana?safe=1").expect(200).text().find("good evening").is_none());
+    assert!(
+        server
+            .guest()
+            .get("/wall/ana?safe=1")
+            .expect(200)
+            .text()
+            .find("good evening")
+            .is_none()
+    );
 }
 
 #[test]
@@ -99,8 +122,11 @@ fn a_member_votes_and_nobody_can_vote_in_their_place() {
     ana.post(
         &format!("{poll}/settings"),
         &[
-            ("s-question", "Tea or coffee?"), ("s-answers-0-answer", "Tea"), ("s-answers-1-answer", "Coffee"),
-            ("grant", "storage"), ("grant", "live"),
+            ("s-question", "Tea or coffee?"),
+            ("s-answers-0-answer", "Tea"),
+            ("s-answers-1-answer", "Coffee"),
+            ("grant", "storage"),
+            ("grant", "live"),
         ],
     )
     .expect(303);
@@ -119,7 +145,8 @@ fn a_member_votes_and_nobody_can_vote_in_their_place() {
     assert!(refused.contains("somebody else"), "{refused}");
     server.guest().post_json(&act, &[("token", &bobs[1])]).expect(422);
     let other = put_up(&ana, "poll");
-    bob.post_json(&format!("{other}/act"), &[("token", &bobs[1])]).expect(403);
+    bob.post_json(&format!("{other}/act"), &[("token", &bobs[1])])
+        .expect(403);
     let mut forged = bobs[1].clone();
     forged.replace_range(30..31, if &forged[30..31] == "A" { "B" } else { "A" });
     bob.post_json(&act, &[("token", &forged)]).expect(403);
@@ -132,7 +159,12 @@ fn a_member_votes_and_nobody_can_vote_in_their_place() {
     bob.post_json(&act, &[("token", &close)]).expect(422);
     ana.post(&act, &[("token", &close)]).expect(303);
     assert!(server.guest().get("/wall/ana").text().contains("Closed."));
-    assert!(bob.post_json(&act, &[("token", &bobs[1])]).expect(422).text().contains("closed"));
+    assert!(
+        bob.post_json(&act, &[("token", &bobs[1])])
+            .expect(422)
+            .text()
+            .contains("closed")
+    );
 }
 
 #[test]
@@ -143,10 +175,21 @@ fn a_revoked_plugin_is_gone_within_a_second_and_what_it_kept_stays() {
     let wasm = std::fs::read(neospace_tests::plugin("mood")).expect("it was built");
     revoke(&server, &wasm, "it told lies");
     let since = Instant::now();
-    eventually("the tombstone", || server.guest().get("/wall/ana").text().contains("it told lies").then_some(()));
+    eventually("the tombstone", || {
+        server
+            .guest()
+            .get("/wall/ana")
+            .text()
+            .contains("it told lies")
+            .then_some(())
+    });
     assert!(since.elapsed().as_millis() < 1_500, "{:?}", since.elapsed());
     let token = "x".repeat(60);
-    let refused = server.guest().post_json(&format!("{mood}/act"), &[("token", &token)]).expect(409).text();
+    let refused = server
+        .guest()
+        .post_json(&format!("{mood}/act"), &[("token", &token)])
+        .expect(409)
+        .text();
     assert!(refused.contains("revoked"), "{refused}");
     // Also under another name, and after a restart.
     let mut server = server;
@@ -162,54 +205,107 @@ fn a_revoked_plugin_is_gone_within_a_second_and_what_it_kept_stays() {
 
 #[test]
 fn an_upgrade_is_seen_at_once_and_one_that_asks_for_more_waits() {
-    let server = Server::builder().component("hello", &pack("hello", "1.0.0", "", &says("first")), &[]).start();
+    let server = Server::builder()
+        .component("hello", &pack("hello", "1.0.0", "", &says("first")), &[])
+        .start();
     let ana = server.person("ana");
     put_up(&ana, "hello");
-    let sees = |words: &str| eventually(words, || server.guest().get("/wall/ana").text().contains(words).then_some(()));
+    let sees = |words: &str| {
+        eventually(words, || {
+            server.guest().get("/wall/ana").text().contains(words).then_some(())
+        })
+    };
     sees("first");
     upgrade(&server, "hello", &pack("hello", "1.1.0", "", &says("second")), &[]);
     sees("second");
 
-    let asks = pack("hello", "2.0.0", "[capabilities]\nlog = \"To chat.\"\n", &says_and_logs("third"));
+    let asks = pack(
+        "hello",
+        "2.0.0",
+        "[capabilities]\nlog = \"To chat.\"\n",
+        &says_and_logs("third"),
+    );
     upgrade(&server, "hello", &asks, &[]);
     logged(&server, "an upgrade waits");
-    assert!(server.guest().get("/wall/ana").text().contains("second"), "the old version stays in force");
+    assert!(
+        server.guest().get("/wall/ana").text().contains("second"),
+        "the old version stays in force"
+    );
     // Over a restart too.
     let mut server = server;
     server.restart();
     assert!(server.guest().get("/wall/ana").text().contains("second"));
     upgrade(&server, "hello", &asks, &["log"]);
-    eventually("third", || server.guest().get("/wall/ana").text().contains("third").then_some(()));
+    eventually("third", || {
+        server.guest().get("/wall/ana").text().contains("third").then_some(())
+    });
 }
 
 #[test]
 fn a_broken_reload_changes_nothing_and_says_why() {
     let good = pack("hello", "1.0.0", "", &says("still here"));
-    let server = Server::builder().component("hello", &good, &[]).expect_in_log("is refused").start();
+    let server = Server::builder()
+        .component("hello", &good, &[])
+        .expect_in_log("is refused")
+        .start();
     let ana = server.person("ana");
     put_up(&ana, "hello");
-    let lies = guest::widget_importing(guest::LOG_WIT, guest::LOG_CORE, "(call $text (i32.const 0) (i32.const 0))", "");
+    let lies = guest::widget_importing(
+        guest::LOG_WIT,
+        guest::LOG_CORE,
+        "(call $text (i32.const 0) (i32.const 0))",
+        "",
+    );
     let mut truncated = good.clone();
     truncated.truncate(good.len() / 2);
     let broken: Vec<(&str, Vec<u8>)> = vec![
         ("without giving a reason", pack("hello", "2.0.0", "", &lies)),
         ("its stanza must be", pack("other", "2.0.0", "", &says("x"))),
         ("no manifest", says("x")),
-        ("core WebAssembly module", wat::parse_str("(module)").expect("it is one")),
+        (
+            "core WebAssembly module",
+            wat::parse_str("(module)").expect("it is one"),
+        ),
         ("not a WebAssembly component", b"hello".to_vec()),
         ("cut off", truncated),
-        ("first render", pack("hello", "2.0.0", "", &guest::widget("unreachable", ""))),
-        ("first render", pack("hello", "2.0.0", "", &guest::widget("(loop $l (br $l)) (i32.const 0)", ""))),
-        ("breaks a rule", pack("hello", "2.0.0", "", &guest::widget("(call $text (i32.const 1024) (i32.const 65537))", ""))),
-        ("doesn't exist", pack("hello", "2.0.0", "", &{
-            let more = "package neospace:other@0.1.0;\ninterface files { open: func(); }";
-            let core = guest::widget_module(
-                "(import \"neospace:other/files@0.1.0\" \"open\" (func $open))",
-                "(call $open) (call $text (i32.const 0) (i32.const 0))",
+        (
+            "first render",
+            pack("hello", "2.0.0", "", &guest::widget("unreachable", "")),
+        ),
+        (
+            "first render",
+            pack(
+                "hello",
+                "2.0.0",
                 "",
-            );
-            guest::component_with(&[more], "import neospace:other/files@0.1.0; export neospace:plugin/widget@0.1.0;", &core)
-        })),
+                &guest::widget("(loop $l (br $l)) (i32.const 0)", ""),
+            ),
+        ),
+        (
+            "breaks a rule",
+            pack(
+                "hello",
+                "2.0.0",
+                "",
+                &guest::widget("(call $text (i32.const 1024) (i32.const 65537))", ""),
+            ),
+        ),
+        (
+            "doesn't exist",
+            pack("hello", "2.0.0", "", &{
+                let more = "package neospace:other@0.1.0;\ninterface files { open: func(); }";
+                let core = guest::widget_module(
+                    "(import \"neospace:other/files@0.1.0\" \"open\" (func $open))",
+                    "(call $open) (call $text (i32.const 0) (i32.const 0))",
+                    "",
+                );
+                guest::component_with(
+                    &[more],
+                    "import neospace:other/files@0.1.0; export neospace:plugin/widget@0.1.0;",
+                    &core,
+                )
+            }),
+        ),
     ];
     for (why, wasm) in broken {
         let before = server.log().lines().len();
@@ -225,7 +321,10 @@ fn a_broken_reload_changes_nothing_and_says_why() {
     let before = server.log().lines().len();
     server.edit_config(|config| config["plugin"]["hello"]["sha256"] = value("0".repeat(64)));
     eventually("the wrong pin", || {
-        server.log().lines()[before..].iter().any(|line| line.contains("but its stanza pins")).then_some(())
+        server.log().lines()[before..]
+            .iter()
+            .any(|line| line.contains("but its stanza pins"))
+            .then_some(())
     });
     assert!(server.guest().get("/wall/ana").text().contains("still here"));
 }
@@ -235,12 +334,19 @@ fn a_server_starts_without_the_plugins_that_cannot_be_loaded() {
     let server = Server::builder()
         .component("hello", &pack("hello", "1.0.0", "", &says("good evening")), &[])
         .component("broken", b"not a component", &[])
-        .component("greedy", &pack("greedy", "1.0.0", "[capabilities]\nlog = \"x\"\n", &says_and_logs("x")), &[])
+        .component(
+            "greedy",
+            &pack("greedy", "1.0.0", "[capabilities]\nlog = \"x\"\n", &says_and_logs("x")),
+            &[],
+        )
         .expect_in_log("plugin broken")
         .expect_in_log("plugin greedy")
         .start();
     let said = server.log().lines().join("\n");
-    assert!(said.contains("not a WebAssembly component") && said.contains("it needs log, not granted"), "{said}");
+    assert!(
+        said.contains("not a WebAssembly component") && said.contains("it needs log, not granted"),
+        "{said}"
+    );
     let ana = server.person("ana");
     put_up(&ana, "hello");
     assert!(server.guest().get("/wall/ana").text().contains("good evening"));
@@ -250,12 +356,21 @@ fn a_server_starts_without_the_plugins_that_cannot_be_loaded() {
 #[test]
 fn outside_of_dev_every_plugin_is_pinned() {
     let wasm = pack("hello", "1.0.0", "", &says("good evening"));
-    let server = Server::builder().component("hello", &wasm, &[]).expect_in_log("is refused").start();
+    let server = Server::builder()
+        .component("hello", &wasm, &[])
+        .expect_in_log("is refused")
+        .start();
     server.edit_config(|config| {
-        config["plugin"]["hello"].as_table_mut().expect("a stanza").remove("sha256");
+        config["plugin"]["hello"]
+            .as_table_mut()
+            .expect("a stanza")
+            .remove("sha256");
     });
     logged(&server, "every plugin is pinned");
-    assert!(server.log().lines().join("\n").contains(&sha256(&wasm)), "it says which hash it would be");
+    assert!(
+        server.log().lines().join("\n").contains(&sha256(&wasm)),
+        "it says which hash it would be"
+    );
 }
 
 /// A widget that counts its visits, says how many, and crashes when it is told to: the act adds one, and from the third
@@ -272,12 +387,19 @@ fn crashes_from_the_third_on() -> Vec<u8> {
         render,
         "(data (i32.const 1024) \"visits\") (data (i32.const 1040) \"nobody yet\")",
     );
-    pack("count", "1.0.0", "[capabilities]\nstorage = \"To count.\"\n", &guest::component(&wit, &module))
+    pack(
+        "count",
+        "1.0.0",
+        "[capabilities]\nstorage = \"To count.\"\n",
+        &guest::component(&wit, &module),
+    )
 }
 
 #[test]
 fn a_view_that_fails_leaves_the_last_good_one_and_after_three_failures_the_plugin_rests() {
-    let server = Server::builder().component("count", &crashes_from_the_third_on(), &["storage"]).start();
+    let server = Server::builder()
+        .component("count", &crashes_from_the_third_on(), &["storage"])
+        .start();
     let ana = server.person("ana");
     let module = put_up(&ana, "count");
     let id: i64 = module.rsplit('/').next().and_then(|id| id.parse().ok()).expect("an id");
@@ -290,18 +412,25 @@ fn a_view_that_fails_leaves_the_last_good_one_and_after_three_failures_the_plugi
         )
         .expect("the table takes it");
         // What the server itself does with its writes: whoever changes the settings touches the module.
-        ana.post(&format!("{module}/settings"), &[("grant", "storage")]).expect(303);
+        ana.post(&format!("{module}/settings"), &[("grant", "storage")])
+            .expect(303);
     };
     assert!(ana.get(&module).text().contains("nobody"));
     visits("2");
     assert!(ana.get(&module).text().contains(">2<"), "{}", ana.get(&module).text());
     visits("3");
     let stale = ana.get(&module).expect(200).text();
-    assert!(stale.contains(">2<") && stale.contains("crashed"), "the last good view, and why: {stale}");
+    assert!(
+        stale.contains(">2<") && stale.contains("crashed"),
+        "the last good view, and why: {stale}"
+    );
     logged(&server, "a plugin failed");
     let faults = || {
         let count = "select count(*) from plugin_faults where plugin = 'count' and kind = 'trap' and export = 'render'";
-        server.database().query_row(count, [], |row| row.get::<_, i64>(0)).expect("the table is there")
+        server
+            .database()
+            .query_row(count, [], |row| row.get::<_, i64>(0))
+            .expect("the table is there")
     };
     eventually("the fault is noted", || (faults() == 1).then_some(()));
     // Each viewer who has seen nothing yet makes it try again.
@@ -312,7 +441,11 @@ fn a_view_that_fails_leaves_the_last_good_one_and_after_three_failures_the_plugi
     ana.get(&module);
     eventually("three faults", || (faults() == 3).then_some(()));
     visits("6");
-    assert!(ana.get(&module).text().contains("rests for"), "{}", ana.get(&module).text());
+    assert!(
+        ana.get(&module).text().contains("rests for"),
+        "{}",
+        ana.get(&module).text()
+    );
     assert_eq!(faults(), 3, "it isn't called while it rests");
     // A restart doesn't forget; another version does.
     let mut server = server;
@@ -320,7 +453,9 @@ fn a_view_that_fails_leaves_the_last_good_one_and_after_three_failures_the_plugi
     let resting = server.guest().get(&module).text();
     assert!(resting.contains("rests for"), "{resting}");
     upgrade(&server, "count", &pack("count", "1.0.1", "", &says("mended")), &[]);
-    eventually("the mended version", || server.guest().get("/wall/ana").text().contains("mended").then_some(()));
+    eventually("the mended version", || {
+        server.guest().get("/wall/ana").text().contains("mended").then_some(())
+    });
 }
 
 /// A button that no view shows, signed with the server's own secret.
@@ -348,7 +483,12 @@ fn what_an_action_writes_is_kept_whole_or_not_at_all() {
     // `ok` without a message lies at 3072, where there is nothing but zeros.
     let plugin = |id: &str, end: &str| {
         let act = format!("{put} {end}");
-        pack(id, "1.0.0", manifest, &guest::interactive(guest::STORAGE_WIT, guest::STORAGE_CORE, &act))
+        pack(
+            id,
+            "1.0.0",
+            manifest,
+            &guest::interactive(guest::STORAGE_WIT, guest::STORAGE_CORE, &act),
+        )
     };
     let server = Server::builder()
         .component("keeps", &plugin("keeps", "(i32.const 3072)"), &grants)
@@ -363,23 +503,39 @@ fn what_an_action_writes_is_kept_whole_or_not_at_all() {
     let ana = server.person("ana");
     let kept = || {
         let count = "select count(*) from plugin_storage";
-        server.database().query_row(count, [], |row| row.get::<_, i64>(0)).expect("the table is there")
+        server
+            .database()
+            .query_row(count, [], |row| row.get::<_, i64>(0))
+            .expect("the table is there")
     };
     let guests = Audience::Class(ViewerClass::Guest);
-    for (plugin, says) in [("crashes", "crashed"), ("loops", "ran out of fuel"), ("refuses", "visits")] {
+    for (plugin, says) in [
+        ("crashes", "crashed"),
+        ("loops", "ran out of fuel"),
+        ("refuses", "visits"),
+    ] {
         let module = put_up(&ana, plugin);
         let token = signed(&server, &module, guests);
-        let refused = server.guest().post(&format!("{module}/act"), &[("token", &token), ("f-line", "typed")]).expect(422);
+        let refused = server
+            .guest()
+            .post(&format!("{module}/act"), &[("token", &token), ("f-line", "typed")])
+            .expect(422);
         assert!(refused.text().contains(says), "{plugin}: {}", refused.text());
         assert_eq!(kept(), 0, "{plugin}");
     }
     let module = put_up(&ana, "keeps");
     let token = signed(&server, &module, guests);
-    server.guest().post(&format!("{module}/act"), &[("token", &token)]).expect(303);
+    server
+        .guest()
+        .post(&format!("{module}/act"), &[("token", &token)])
+        .expect(303);
     assert_eq!(kept(), 1);
     // Of a wall's owner who took the module off, nothing more is asked.
     ana.post(&format!("{module}/remove"), &[]).expect(303);
-    server.guest().post(&format!("{module}/act"), &[("token", &token)]).expect(404);
+    server
+        .guest()
+        .post(&format!("{module}/act"), &[("token", &token)])
+        .expect(404);
     assert_eq!(kept(), 1);
 }
 
@@ -402,9 +558,21 @@ fn the_command_line_installs_upgrades_holds_and_rolls_back() {
     logged(&server, "hello 1.0.0 is in force");
     let ana = server.person("ana");
     put_up(&ana, "hello");
-    let sees = |words: &str| eventually(words, || server.guest().get("/wall/ana").text().contains(words).then_some(()));
+    let sees = |words: &str| {
+        eventually(words, || {
+            server.guest().get("/wall/ana").text().contains(words).then_some(())
+        })
+    };
     sees("first");
-    let second = file("b.wasm", &pack("hello", "2.0.0", "[capabilities]\nlog = \"To chat.\"\n", &says_and_logs("second")));
+    let second = file(
+        "b.wasm",
+        &pack(
+            "hello",
+            "2.0.0",
+            "[capabilities]\nlog = \"To chat.\"\n",
+            &says_and_logs("second"),
+        ),
+    );
     assert!(run(&["plugin", "upgrade", "hello", &second]).contains("stays in force"));
     logged(&server, "an upgrade waits");
     sees("first");

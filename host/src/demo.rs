@@ -64,8 +64,28 @@ async fn visit(app: &App) -> Result<(), Error> {
         press(app, wall, "webring", wall, ">String").await?;
     }
     for (wall, votes) in [
-        ("gull", [("ana", ">yours"), ("bodo", ">yours"), ("wren", ">it was always mine"), ("ohm", ">it was always mine"), ("cyan", ">mine"), ("fennel", ">it was always mine")]),
-        ("cyan", [("bodo", ">please do not walk it"), ("ana", ">please do not walk it"), ("gull", ">yes, in boots"), ("tidewatch", ">yes, in boots"), ("marrow", ">please do not walk it"), ("paperdog", ">I am already out here")]),
+        (
+            "gull",
+            [
+                ("ana", ">yours"),
+                ("bodo", ">yours"),
+                ("wren", ">it was always mine"),
+                ("ohm", ">it was always mine"),
+                ("cyan", ">mine"),
+                ("fennel", ">it was always mine"),
+            ],
+        ),
+        (
+            "cyan",
+            [
+                ("bodo", ">please do not walk it"),
+                ("ana", ">please do not walk it"),
+                ("gull", ">yes, in boots"),
+                ("tidewatch", ">yes, in boots"),
+                ("marrow", ">please do not walk it"),
+                ("paperdog", ">I am already out here"),
+            ],
+        ),
     ] {
         for (voter, answer) in votes {
             press(app, wall, "poll", voter, answer).await?;
@@ -78,15 +98,24 @@ async fn visit(app: &App) -> Result<(), Error> {
 /// Presses the button whose markup holds `label`, in the first module of a plugin on a wall, as a member. A module or a
 /// button that isn't there is passed by: the operator may have chosen other plugins.
 async fn press(app: &App, wall: &str, plugin: &str, member: &str, label: &str) -> Result<(), Error> {
-    let Some((installation, viewer)) = walls::as_seen(app, wall, plugin, member)? else { return Ok(()) };
+    let Some((installation, viewer)) = walls::as_seen(app, wall, plugin, member)? else {
+        return Ok(());
+    };
     let shown = app.plugins.view(&installation, &viewer, now_ms()).await;
-    let Some(button) = shown.html.find(label) else { return Ok(()) };
+    let Some(button) = shown.html.find(label) else {
+        return Ok(());
+    };
     let token = |html: &str| -> Option<String> {
         let from = html.rfind("name=\"token\" value=\"")? + "name=\"token\" value=\"".len();
         Some(html[from..].split('"').next()?.to_owned())
     };
-    let Some(token) = token(&shown.html[..button]) else { return Ok(()) };
-    let acted = app.plugins.act(&installation, &viewer, &[("token".into(), token)]).await?;
+    let Some(token) = token(&shown.html[..button]) else {
+        return Ok(());
+    };
+    let acted = app
+        .plugins
+        .act(&installation, &viewer, &[("token".into(), token)])
+        .await?;
     if let Some(refused) = acted.refused {
         tracing::debug!(wall, plugin, member, why = refused.message, "refused in the demo");
     }
@@ -178,7 +207,13 @@ fn people(now: i64) -> Vec<Person> {
                     ],
                 ),
                 sky(1, 2, now, 40, "luminous, slightly singed", "night"),
-                Put("clock", 1, 3, json!({ "place": "in the shed", "face": "hands" }), vec![]),
+                Put(
+                    "clock",
+                    1,
+                    3,
+                    json!({ "place": "in the shed", "face": "hands" }),
+                    vec![],
+                ),
                 Put(
                     "poll",
                     1,
@@ -191,12 +226,16 @@ fn people(now: i64) -> Vec<Person> {
                 ),
                 pet(1, now, "Lint", 19, "a sock", &["bodo", "cyan"]),
                 Put("glitter", 2, 2, json!({}), vec![]),
-                friends(2, 3, &[
-                    ("bodo", "carries"),
-                    ("cyan", "waits"),
-                    ("tidewatch", "warns"),
-                    ("paperdog", "rhymes"),
-                ]),
+                friends(
+                    2,
+                    3,
+                    &[
+                        ("bodo", "carries"),
+                        ("cyan", "waits"),
+                        ("tidewatch", "warns"),
+                        ("paperdog", "rhymes"),
+                    ],
+                ),
                 ring(2, 2),
                 Put("flower", 1, 3, json!({}), vec![]),
             ],
@@ -278,7 +317,13 @@ fn people(now: i64) -> Vec<Person> {
             "LOW    05:12\nHIGH   11:31\nGULLS  YES\nChecked against the actual sea, twice a day, in the weather.",
             "ebbing",
             vec![
-                Put("clock", 1, 3, json!({ "place": "at the gauge", "face": "figures" }), vec![]),
+                Put(
+                    "clock",
+                    1,
+                    3,
+                    json!({ "place": "at the gauge", "face": "figures" }),
+                    vec![],
+                ),
                 sky(1, 2, now, 3, "fog, and a bell in it", "fog"),
                 Put(
                     "countdown",
@@ -349,7 +394,13 @@ fn people(now: i64) -> Vec<Person> {
                 Put("flower", 1, 3, json!({}), vec![]),
                 sky(1, 2, now, 5, "watered", "sun"),
                 guestbook(2, 4, now, &[("wren", 11, "the third one is leaning towards me")]),
-                Put("clock", 1, 3, json!({ "place": "on the balcony", "face": "hands" }), vec![]),
+                Put(
+                    "clock",
+                    1,
+                    3,
+                    json!({ "place": "on the balcony", "face": "hands" }),
+                    vec![],
+                ),
             ],
         ),
         person(
@@ -360,7 +411,13 @@ fn people(now: i64) -> Vec<Person> {
             "I run the radio show nobody asked for. 04:30, every day, from a cupboard.",
             "ON AIR",
             vec![
-                Put("clock", 2, 4, json!({ "place": "in the cupboard", "face": "both" }), vec![]),
+                Put(
+                    "clock",
+                    2,
+                    4,
+                    json!({ "place": "in the cupboard", "face": "both" }),
+                    vec![],
+                ),
                 sky(1, 2, now, 2, "on air", "storm"),
                 Put("glitter", 2, 2, json!({}), vec![]),
                 Put(
@@ -370,7 +427,12 @@ fn people(now: i64) -> Vec<Person> {
                     json!({ "event": "until the next show", "date": local(now, 1), "after": "Too late, or too early." }),
                     vec![],
                 ),
-                guestbook(2, 4, now, &[("ohm", 8, "your carrier drifts by 40 Hz when you laugh. keep laughing.")]),
+                guestbook(
+                    2,
+                    4,
+                    now,
+                    &[("ohm", 8, "your carrier drifts by 40 Hz when you laugh. keep laughing.")],
+                ),
             ],
         ),
         person(
@@ -407,7 +469,13 @@ fn people(now: i64) -> Vec<Person> {
                     vec![],
                 ),
                 sky(1, 2, now, 1, "above it all", "sun"),
-                Put("clock", 1, 3, json!({ "place": "over the harbour", "face": "figures" }), vec![]),
+                Put(
+                    "clock",
+                    1,
+                    3,
+                    json!({ "place": "over the harbour", "face": "figures" }),
+                    vec![],
+                ),
                 guestbook(2, 4, now, &[("cyan", 14, "give it back")]),
                 ring(2, 2),
             ],
@@ -424,7 +492,10 @@ fn people(now: i64) -> Vec<Person> {
                     2,
                     4,
                     now,
-                    &[("ana", 28, "page four is upside down on purpose, yes?"), ("", 44, "found this in a phone box")],
+                    &[
+                        ("ana", 28, "page four is upside down on purpose, yes?"),
+                        ("", 44, "found this in a phone box"),
+                    ],
                 ),
                 Put("glitter", 2, 2, json!({}), vec![]),
                 Put(
@@ -446,7 +517,13 @@ fn people(now: i64) -> Vec<Person> {
             "Everyone at seven. Bring a bowl and one true story.",
             "simmering",
             vec![
-                Put("clock", 1, 3, json!({ "place": "in the kitchen", "face": "hands" }), vec![]),
+                Put(
+                    "clock",
+                    1,
+                    3,
+                    json!({ "place": "in the kitchen", "face": "hands" }),
+                    vec![],
+                ),
                 guestbook(2, 4, now, &[("bodo", 29, "the heavy door thanks you")]),
                 sky(1, 2, now, 4, "simmering", "sun"),
                 Put(
@@ -481,9 +558,18 @@ fn guestbook(width: u8, height: u8, now: i64, lines: &[(&str, i64, &str)]) -> Pu
         let at = (now - hours * HOUR_MS - 7 * 60_000 * (nth as i64 + 1)) as u64;
         let by = (!by.is_empty()).then_some(*by);
         // The plugin's own key: the newest sort first.
-        (format!("line:{:016x}{nth:016x}", u64::MAX - at), json!({ "by": by, "text": text, "at": at }))
+        (
+            format!("line:{:016x}{nth:016x}", u64::MAX - at),
+            json!({ "by": by, "text": text, "at": at }),
+        )
     };
-    Put("guestbook", width, height, json!({}), lines.iter().enumerate().map(line).collect())
+    Put(
+        "guestbook",
+        width,
+        height,
+        json!({}),
+        lines.iter().enumerate().map(line).collect(),
+    )
 }
 
 /// A pet that hatched so many days ago, and who fed it.
@@ -495,7 +581,13 @@ fn pet(width: u8, now: i64, name: &str, days: i64, ate: &str, kind: &[&str]) -> 
         "ate": ate,
         "kind": kind,
     });
-    Put("pixel-pet", width, 4, json!({ "name": name }), vec![("pet".into(), pet)])
+    Put(
+        "pixel-pet",
+        width,
+        4,
+        json!({ "name": name }),
+        vec![("pet".into(), pet)],
+    )
 }
 
 /// A mood that has held for so many hours.
@@ -506,7 +598,10 @@ fn sky(width: u8, height: u8, now: i64, hours: i64, line: &str, sky: &str) -> Pu
 
 /// A shelf of friends, each with a word beneath.
 fn friends(width: u8, height: u8, friends: &[(&str, &str)]) -> Put {
-    let friends: Vec<Value> = friends.iter().map(|(who, note)| json!({ "who": who, "note": note })).collect();
+    let friends: Vec<Value> = friends
+        .iter()
+        .map(|(who, note)| json!({ "who": who, "note": note }))
+        .collect();
     Put("top-friends", width, height, json!({ "friends": friends }), vec![])
 }
 
@@ -521,5 +616,7 @@ fn answers(answers: &[&str]) -> Vec<Value> {
 /// A date so many days from now, as settings hold it: `2026-11-21T18:00`.
 fn local(now: i64, days: i64) -> String {
     let at = jiff::Timestamp::from_millisecond(now + days * 24 * HOUR_MS).unwrap_or_default();
-    at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%dT18:00").to_string()
+    at.to_zoned(jiff::tz::TimeZone::UTC)
+        .strftime("%Y-%m-%dT18:00")
+        .to_string()
 }

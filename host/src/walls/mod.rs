@@ -63,7 +63,11 @@ pub fn as_seen(app: &App, wall: &str, plugin: &str, member: &str) -> Result<Opti
     app.db.read(|db| {
         let wall = queries::wall(db, wall)?;
         let who = profiles::find(db, member)?;
-        let viewer = Viewer::of(Member { id: who.user_id, name: who.name, colour: who.colour });
+        let viewer = Viewer::of(Member {
+            id: who.user_id,
+            name: who.name,
+            colour: who.colour,
+        });
         let module = wall.modules.iter().find(|module| &*module.plugin == plugin);
         Ok(module.map(|module| (module.installation(&wall.owner, now_ms()), viewer)))
     })
