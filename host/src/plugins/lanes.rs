@@ -23,7 +23,7 @@ use neospace_runner::protocol::{
     Answer, Ask, Bytes, Call, CallLimits, Done, Export, FRAME_TO_HOST_MAX, FRAME_TO_LANE_MAX, Failure, Grants, Outcome,
     Refused, ToHost, ToLane, Usage,
 };
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
@@ -686,9 +686,14 @@ impl Lane {
         self.child.0.id()
     }
 
-    /// Whether the lane waits for a call: it lives, and has said nothing unasked.
+    /// Whether the lane waits for a call: it lives, and has said nothing unasked. Asks the kernel, because the runtime
+    /// may not have heard of a death yet.
     fn waits(&self) -> bool {
-        matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        matches!(
+            rustix::net::recv(&self.stream, &mut [0u8], look),
+            Err(rustix::io::Errno::AGAIN)
+        )
     }
 
     /// The whole conversation of a call.
