@@ -202,7 +202,10 @@ fn a_full_disk_refuses_what_is_written_and_serves_what_is_read() {
     assert!(refusal.text().contains("disk is full"), "{}", refusal.text());
     // What was acknowledged before is there, and can be read.
     let wall = ana.get("/wall/ana").expect(200).text();
-    assert!(last.iter().all(|last| wall.contains(last)), "{last:?} was acknowledged, and is lost");
+    assert!(
+        last.iter().all(|last| wall.contains(last)),
+        "{last:?} was acknowledged, and is lost"
+    );
     server.guest().get("/health").expect(200);
 
     // With room, it goes on by itself.

@@ -598,7 +598,10 @@ impl Page {
             const box = it.getClientRects()[0], x = box.x + box.width / 2, y = box.y + box.height / 2
             const hit = deepest(x, y)
             const label = hit?.closest("label")
-            return hit && (within(it, hit) || within(hit, it) && getComputedStyle(it).pointerEvents === "none" || label?.control === it) ? { x, y } : null"#;
+            if (hit && (within(it, hit) || within(hit, it) && getComputedStyle(it).pointerEvents === "none" || label?.control === it)) return { x, y }
+            // Something that sticks to the window's edge may lie over it.
+            it.scrollIntoView({ block: "center", inline: "center", behavior: "instant" })
+            return null"#;
         let mut before = Value::Null;
         loop {
             let now = self.wait(selector, body, "to be reached with the mouse");
@@ -613,22 +616,25 @@ impl Page {
         }
     }
 
-    /// Presses the mouse button on the first such element, moves in steps to a point, and lets go there.
+    /// Presses the mouse button on the first such element, moves in steps over another one, and lets go there: at this
+    /// share of its width and height.
     #[track_caller]
-    pub fn drag(&self, selector: &str, to: Point) -> &Self {
+    pub fn drag(&self, selector: &str, onto: &str, (across, down): (f64, f64)) -> &Self {
         let from = self.reach(selector);
+        let place = self.place(onto);
+        let to = Point {
+            x: place.x + place.width * across,
+            y: place.y + place.height * down,
+        };
         self.mouse("mouseMoved", from, 0).mouse("mousePressed", from, 1);
         const STEPS: u32 = 12;
         for step in 1..=STEPS {
             let part = f64::from(step) / f64::from(STEPS);
-            self.mouse(
-                "mouseMoved",
-                Point {
-                    x: from.x + (to.x - from.x) * part,
-                    y: from.y + (to.y - from.y) * part,
-                },
-                1,
-            );
+            let at = Point {
+                x: from.x + (to.x - from.x) * part,
+                y: from.y + (to.y - from.y) * part,
+            };
+            self.mouse("mouseMoved", at, 1);
         }
         self.mouse("mouseReleased", to, 1)
     }
@@ -851,6 +857,16 @@ impl Page {
             .filter(|fault| !allowed.iter().any(|text| fault.contains(text)))
             .collect();
         assert!(faults.is_empty(), "the page's console is not clean: {faults:#?}");
+    }
+
+    /// Does something that reports faults which are not the page's own: they are forgotten.
+    pub(crate) fn apart<T>(&self, something: impl FnOnce() -> T) -> T {
+        let before = self.reported(|reported| reported.faults.len());
+        let done = something();
+        if let Some(reported) = self.devtools.shared().sessions.get_mut(&self.session) {
+            reported.faults.truncate(before);
+        }
+        done
     }
 
     fn reported<T>(&self, look: impl FnOnce(&Reported) -> T) -> T {

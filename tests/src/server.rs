@@ -290,10 +290,14 @@ impl Builder {
         self.plugin_granted(name, &grants)
     }
 
-    /// Installs a plugin that ships with these grants.
+    /// Installs a plugin that ships with these grants. It has seconds for a call: on a machine that compiles, and runs
+    /// other tests, its usual milliseconds may pass without a turn.
     pub fn plugin_granted(self, name: &str, grants: &[&str]) -> Self {
         let wasm = fs::read(crate::plugin(name)).expect("it was built");
-        self.component(name, &wasm, grants)
+        let mut builder = self.component(name, &wasm, grants);
+        builder.config["plugin"][name]["limits"]["render_ms"] = value(5_000);
+        builder.config["plugin"][name]["limits"]["act_ms"] = value(5_000);
+        builder
     }
 
     /// Installs any component under this name, pinned, with these grants.

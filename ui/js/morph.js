@@ -7,13 +7,18 @@ const policy = globalThis.trustedTypes?.createPolicy("neospace", { createHTML: (
 
 const config = {
   restoreFocus: true,
-  ignoreActiveValue: true,
+  // A field that one types in is left alone; a heading that has the focus is not.
+  get ignoreActiveValue() {
+    return document.activeElement?.matches("input, textarea, select") ?? false
+  },
   callbacks: {
     beforeNodeMorphed: (old) => !(old instanceof Element && old.hasAttribute("data-keep")),
     beforeNodeRemoved: (old) => !(old instanceof Element && old.hasAttribute("data-keep")),
     beforeAttributeUpdated: (name, element, mutation) => !(name === "open" && mutation === "remove" && element instanceof HTMLDetailsElement),
     afterNodeMorphed(old, fresh) {
       if (fresh.shadowRoot) morphShadow(old, fresh.shadowRoot)
+      // What had a view and has none now (a tombstone) keeps its root, which lets through what is in its place.
+      else old.shadowRoot?.replaceChildren(document.createElement("slot"))
     },
   },
 }
