@@ -197,7 +197,7 @@ fn people(now: i64) -> Vec<Person> {
             vec![
                 guestbook(
                     2,
-                    5,
+                    4,
                     now,
                     &[
                         ("cyan", 4, "came in from the rain, borrowed your lamp, put it back"),
@@ -217,7 +217,7 @@ fn people(now: i64) -> Vec<Person> {
                 Put(
                     "poll",
                     1,
-                    4,
+                    5,
                     json!({
                         "question": "Which lamp for the porch?",
                         "answers": answers(&["the green one", "paraffin", "no lamp, let them rest"]),
@@ -225,7 +225,7 @@ fn people(now: i64) -> Vec<Person> {
                     vec![],
                 ),
                 pet(1, now, "Lint", 19, "a sock", &["bodo", "cyan"]),
-                Put("glitter", 2, 2, json!({}), vec![]),
+                Put("glitter-name-tag", 2, 2, json!({}), vec![]),
                 friends(
                     2,
                     3,
@@ -251,8 +251,8 @@ fn people(now: i64) -> Vec<Person> {
                 Put(
                     "countdown",
                     1,
-                    3,
-                    json!({ "event": "until the fair opens", "date": local(now, 23), "after": "It is open. Bring a hat." }),
+                    4,
+                    json!({ "event": "the fair opens", "date": local(now, 23), "after": "It is open. Bring a hat." }),
                     vec![],
                 ),
                 guestbook(
@@ -281,10 +281,10 @@ fn people(now: i64) -> Vec<Person> {
                     "countdown",
                     2,
                     3,
-                    json!({ "event": "until the ferry, perhaps", "date": local(now, 6), "after": "Cancelled." }),
+                    json!({ "event": "the ferry, perhaps", "date": local(now, 6), "after": "Cancelled." }),
                     vec![],
                 ),
-                Put("clock", 1, 3, json!({ "place": "on the pier", "face": "both" }), vec![]),
+                Put("clock", 1, 4, json!({ "place": "on the pier", "face": "both" }), vec![]),
                 Put("flower", 1, 3, json!({}), vec![]),
                 Put(
                     "poll",
@@ -329,12 +329,12 @@ fn people(now: i64) -> Vec<Person> {
                     "countdown",
                     2,
                     3,
-                    json!({ "event": "until the spring tide", "date": local(now, 11), "after": "Move your car." }),
+                    json!({ "event": "the spring tide", "date": local(now, 11), "after": "Move your car." }),
                     vec![],
                 ),
                 guestbook(
                     2,
-                    5,
+                    4,
                     now,
                     &[
                         ("cyan", 1, "is 'nearly' a unit"),
@@ -357,7 +357,7 @@ fn people(now: i64) -> Vec<Person> {
             vec![
                 guestbook(
                     2,
-                    5,
+                    4,
                     now,
                     &[
                         ("tidewatch", 5, "cradle. fable, if you are tired"),
@@ -375,9 +375,9 @@ fn people(now: i64) -> Vec<Person> {
                     }),
                     vec![],
                 ),
-                Put("glitter", 2, 2, json!({}), vec![]),
+                Put("glitter-name-tag", 2, 2, json!({}), vec![]),
                 sky(1, 2, now, 70, "polished, a little bent", "rain"),
-                friends(2, 3, &[("ana", "reads them"), ("fennel", "reads them aloud")]),
+                friends(2, 2, &[("ana", "reads them"), ("fennel", "reads them aloud")]),
                 ring(2, 2),
             ],
         ),
@@ -419,12 +419,12 @@ fn people(now: i64) -> Vec<Person> {
                     vec![],
                 ),
                 sky(1, 2, now, 2, "on air", "storm"),
-                Put("glitter", 2, 2, json!({}), vec![]),
+                Put("glitter-name-tag", 2, 2, json!({}), vec![]),
                 Put(
                     "countdown",
                     1,
-                    3,
-                    json!({ "event": "until the next show", "date": local(now, 1), "after": "Too late, or too early." }),
+                    4,
+                    json!({ "event": "the next show", "date": local(now, 1), "after": "Too late, or too early." }),
                     vec![],
                 ),
                 guestbook(
@@ -443,7 +443,7 @@ fn people(now: i64) -> Vec<Person> {
             "Valves, mostly. Will repair anything that hums in tune. Will argue with anything that doesn't.",
             "warming up",
             vec![
-                friends(2, 3, &[("wren", "hums"), ("ana", "solders")]),
+                friends(2, 2, &[("wren", "hums"), ("ana", "solders")]),
                 sky(1, 2, now, 26, "warming up", "cloud"),
                 pet(1, now, "Fuse", 4, "a crumb of solder", &["wren", "ana"]),
                 guestbook(2, 4, now, &[("wren", 3, "THE HUM IS THE SHOW")]),
@@ -497,12 +497,12 @@ fn people(now: i64) -> Vec<Person> {
                         ("", 44, "found this in a phone box"),
                     ],
                 ),
-                Put("glitter", 2, 2, json!({}), vec![]),
+                Put("glitter-name-tag", 2, 2, json!({}), vec![]),
                 Put(
                     "countdown",
                     1,
-                    3,
-                    json!({ "event": "until issue nine", "date": local(now, 40), "after": "Folded. Come and get it." }),
+                    4,
+                    json!({ "event": "issue nine", "date": local(now, 40), "after": "Folded. Come and get it." }),
                     vec![],
                 ),
                 Put("flower", 1, 3, json!({}), vec![]),
@@ -545,7 +545,7 @@ fn people(now: i64) -> Vec<Person> {
             vec![
                 pet(2, now, "Sergeant", 130, "half a biscuit", &["paperdog", "marrow"]),
                 sky(1, 2, now, 6, "grass stains", "snow"),
-                friends(2, 3, &[("paperdog", "good dog"), ("marrow", "soup")]),
+                friends(2, 2, &[("paperdog", "good dog"), ("marrow", "soup")]),
                 Put("flower", 1, 3, json!({}), vec![]),
             ],
         ),

@@ -318,7 +318,8 @@ pub async fn grid(app: &App, viewer: &Viewer, wall: &Wall) -> Result<(String, bo
 /// [`Error::NotFound`].
 pub fn ident(app: &App, wall: &str) -> Result<String, Error> {
     let owner = app.db.read(|db| profiles::find(db, wall))?;
-    app.html.render("walls/ident.html", context! { who => Who::of(app, &owner)? })
+    app.html
+        .render("walls/ident.html", context! { who => Who::of(app, &owner)? })
 }
 
 /// `GET /wall/{user}/modules/{id}`: one module, as the page shows it. The truth after a reconnect.
@@ -352,27 +353,44 @@ pub async fn drawing(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let (owner, module) = app.db.read(|db| queries::module(db, &name, id))?;
-    let drawn = app.plugins.draw(&module.installation(&owner, now_ms())).await?;
+    let drawn = match app.plugins.draw(&module.installation(&owner, now_ms())).await {
+        Ok(drawn) => drawn,
+        // A page gets a picture that says so; a program the error.
+        Err(Error::Unavailable(_)) if wants_picture(&headers) => return Ok(picture(ASLEEP.into(), "no-store")),
+        Err(error) => return Err(error),
+    };
     let etag = format!("\"{}\"", drawn.etag);
-    let mut response = Response::new(axum::body::Body::empty());
     let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
+    let mut response = picture(drawn.svg.into(), "public, no-cache");
     if known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-    } else {
-        *response.body_mut() = drawn.svg.clone().into();
+        *response.body_mut() = axum::body::Body::empty();
     }
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    Ok(response)
+}
+
+fn wants_picture(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("image/"))
+}
+
+fn picture(svg: axum::body::Body, lifetime: &'static str) -> Response {
+    let mut response = Response::new(svg);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(lifetime));
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox"),
     );
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
-        headers.insert(header::ETAG, etag);
-    }
-    Ok(response)
+    response
 }
+
+/// In place of a sticker that can't be drawn just now: a moon behind a dashed line.
+const ASLEEP: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96" role="img" aria-label="Asleep"><path fill="#fbf9f2" stroke="#161427" stroke-width="3" stroke-dasharray="7 5" d="M4 4h88v88H4z"/><g transform="translate(18 18) scale(.62)"><path fill="#50f08c" stroke="#161427" stroke-width="4" stroke-linejoin="round" d="M66 8a42 42 0 1 0 22 56A36 36 0 0 1 66 8z"/><path fill="#161427" d="M30 44h10v4H30zM48 54h10v4H48zM32 66h14v4H32z"/></g></svg>"##;
 
 /// A page outside the cache, the viewer's own.
 pub fn plain(html: String, status: StatusCode) -> Response {
@@ -409,8 +427,13 @@ impl<'a> Who<'a> {
         let mut made_from = DefaultHasher::new();
         (&owner.name, &owner.colour).hash(&mut made_from);
         let picture = |kind, draw: &dyn Fn() -> String| {
-            let key = Key { kind, id: owner.user_id, audience: Audience::Guests };
-            app.fragments.get_or_render(key, made_from.finish(), None, || Ok(draw()))
+            let key = Key {
+                kind,
+                id: owner.user_id,
+                audience: Audience::Guests,
+            };
+            app.fragments
+                .get_or_render(key, made_from.finish(), None, || Ok(draw()))
         };
         Ok(Self {
             name: &owner.name,
