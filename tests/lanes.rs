@@ -749,7 +749,7 @@ async fn a_component_that_takes_too_long_to_compile_is_given_up() {
 #[tokio::test]
 async fn a_bomb_for_the_compiler_goes_off_in_its_own_process() {
     let stage = Stage::new(1);
-    // One function of a million branches, each into a block of its own nesting: cheap to write, dear to compile.
+    // Fifty thousand blocks, each within the other, and twenty thousand functions: cheap to write, dear to compile.
     let body = format!(
         "{}{}",
         "block i32.const 0 br_if 0 ".repeat(50_000),
@@ -765,10 +765,7 @@ async fn a_bomb_for_the_compiler_goes_off_in_its_own_process() {
     };
     let begun = Instant::now();
     let result = compile::component(stage.folder.path(), &SECRET, &wasm, &options);
-    assert!(
-        matches!(result, Err(CompileFault::Deadline(_) | CompileFault::Refused(_))),
-        "{result:?}"
-    );
+    assert!(matches!(result, Err(CompileFault::Deadline(_))), "{result:?}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 

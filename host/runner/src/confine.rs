@@ -100,14 +100,29 @@ fn close_descriptors(keep: &[RawFd]) -> io::Result<()> {
     kept.extend([0, 1, 2]);
     kept.sort_unstable();
     kept.dedup();
-    kept.push(u32::MAX);
+    // Whatever lies between those that are kept, and above the last.
     let mut first = 0;
-    for keep in kept {
-        // SAFETY: closes descriptors that nothing in this process uses any more.
-        if keep > first && unsafe { libc::syscall(libc::SYS_close_range, first, keep - 1, 0) } < 0 {
-            return Err(io::Error::last_os_error());
+    for keep in kept.into_iter().chain([u32::MAX]) {
+        if keep > first {
+            close_range(first, keep - 1)?;
         }
         first = keep.saturating_add(1);
+    }
+    Ok(())
+}
+
+fn close_range(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: closes descriptors that nothing in this process uses any more.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
+        return Ok(());
+    }
+    // Before Linux 5.9: one by one.
+    let open: Vec<u32> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for descriptor in open.into_iter().filter(|open| (first..=last).contains(open)) {
+        // SAFETY: as above. That of the directory itself is closed already; closing it again does nothing.
+        unsafe { libc::close(descriptor.cast_signed()) };
     }
     Ok(())
 }

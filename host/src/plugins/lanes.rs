@@ -373,6 +373,8 @@ struct Dispatch {
     running: Vec<Running>,
     pids: Vec<u32>,
     missing_layers: Vec<&'static str>,
+    /// Whether the log has said how lanes are confined.
+    announced: bool,
 }
 
 struct Waiting {
@@ -592,10 +594,14 @@ impl Keeper {
         };
         let missing = missing_layers(&layers);
         if let Some(inner) = self.inner.upgrade() {
-            inner.dispatch().missing_layers.clone_from(&missing);
-            if !missing.is_empty() && inner.calls.load(Ordering::Relaxed) == 0 {
-                tracing::warn!(missing = missing.join(", "), "plugins are not confined in every way");
+            let mut dispatch = inner.dispatch();
+            if !std::mem::replace(&mut dispatch.announced, true) {
+                tracing::info!(layers = layers.join(", "), "plugins are confined");
+                if !missing.is_empty() {
+                    tracing::warn!(missing = missing.join(", "), "plugins are not confined in every way");
+                }
             }
+            dispatch.missing_layers.clone_from(&missing);
         }
         if self.options.require_confinement && !missing.is_empty() {
             let missing = missing.join(", ");
