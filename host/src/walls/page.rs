@@ -73,7 +73,8 @@ pub async fn show(
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+    let could_be_a_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) && name.bytes().all(could_be_a_name) {
         let mut response = see_other(&format!("/wall/{}", name.to_ascii_lowercase()));
         *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
         return Ok(response);
