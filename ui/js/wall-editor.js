@@ -238,6 +238,7 @@ class NeoWallEditor extends HTMLElement {
 
   // One after another, so that the last word is the last.
   #send(module, what, fields, done, then) {
+    this.#say("Saving…")
     this.#queue = this.#queue.then(async () => {
       const { ok, html, message } = await send(`${module.dataset.at}/${what}`, fields)
       if (!ok) return this.#say(message || parse(html).body.textContent.trim())
