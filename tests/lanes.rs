@@ -614,6 +614,11 @@ async fn a_revoked_plugin_stops_at_once_running_or_waiting() {
     assert!(matches!(running.await.expect("no panic"), Err(Fault::Cancelled)));
     assert!(matches!(waiting.await.expect("no panic"), Err(Fault::Cancelled)));
     assert!(revoked.elapsed() < Duration::from_secs(1));
+    let late = stage.render(&spinner).await.map(drop);
+    assert!(
+        matches!(late, Err(Fault::Cancelled)),
+        "whoever still holds it calls in vain: {late:?}"
+    );
     assert_eq!(text(&stage.render(&hello).await.expect("others render")), "hello");
 }
 

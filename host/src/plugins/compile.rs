@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -66,6 +66,8 @@ pub struct Component {
     pub(super) file: File,
     /// What lanes call it; no two components of this process share a number.
     pub(super) number: u32,
+    /// Whether its calls are over for good (see `Lanes::cancel`).
+    pub(super) stopped: AtomicBool,
 }
 
 /// Why there is no component.
@@ -148,6 +150,7 @@ impl Component {
             code_bytes,
             file,
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            stopped: AtomicBool::new(false),
         }
     }
 }

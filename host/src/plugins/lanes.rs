@@ -249,7 +249,7 @@ impl Lanes {
         job: &Job<'_>,
         answer: &mut (dyn FnMut(Ask<'_>) -> OwnedAnswer + Send),
     ) -> Result<Finished, Fault> {
-        let mut lease = self.lane(job.component.number).await?;
+        let mut lease = self.lane(job.component).await?;
         let result = lease.lane().converse(job, answer).await;
         if lease.cancelled.load(Ordering::Relaxed) {
             return Err(Fault::Cancelled);
@@ -259,9 +259,11 @@ impl Lanes {
         result
     }
 
-    /// Stops every call of this component that runs or waits, at once. Lanes that were in one are replaced.
+    /// Stops every call of this component at once, and every one to come: those who still hold it get
+    /// [`Fault::Cancelled`]. Lanes that were in one are replaced. A plugin that comes back is a new [`Component`].
     pub fn cancel(&self, component: &Component) {
         let mut dispatch = self.0.dispatch();
+        component.stopped.store(true, Ordering::Relaxed);
         for running in dispatch
             .running
             .iter()
@@ -288,9 +290,13 @@ impl Lanes {
     }
 
     /// A free lane, now or after a wait.
-    async fn lane(&self, component: u32) -> Result<Lease, Fault> {
+    async fn lane(&self, component: &Component) -> Result<Lease, Fault> {
         let granted = {
             let mut dispatch = self.0.dispatch();
+            if component.stopped.load(Ordering::Relaxed) {
+                return Err(Fault::Cancelled);
+            }
+            let component = component.number;
             while let Some(lane) = dispatch.idle.pop() {
                 if lane.waits() {
                     return Ok(self.0.lease(&mut dispatch, lane, component));
