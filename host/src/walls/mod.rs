@@ -31,7 +31,7 @@ use crate::{
 pub const MODULES_MOST: i64 = 20;
 
 /// What a new member's wall begins with, as far as it is installed: plugin, width, height.
-const STARTER: [(&str, u8, u8); 3] = [("mood", 1, 2), ("guestbook", 2, 4), ("clock", 1, 3)];
+const STARTER: [(&str, u8, u8); 3] = [("guestbook", 2, 4), ("mood", 1, 4), ("clock", 1, 3)];
 
 /// What a new member finds on their wall. Made before the write that registers them, put up inside it.
 #[derive(Clone, Debug)]
