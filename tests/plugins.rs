@@ -183,7 +183,7 @@ fn a_revoked_plugin_is_gone_within_a_second_and_what_it_kept_stays() {
             .contains("it told lies")
             .then_some(())
     });
-    assert!(since.elapsed().as_millis() < 1_500, "{:?}", since.elapsed());
+    assert!(since.elapsed().as_millis() < 2_000, "{:?}", since.elapsed());
     let token = "x".repeat(60);
     let refused = server
         .guest()
@@ -460,18 +460,22 @@ fn a_view_that_fails_leaves_the_last_good_one_and_after_three_failures_the_plugi
 
 /// A button that no view shows, signed with the server's own secret.
 fn signed(server: &Server, module: &str, audience: Audience) -> String {
+    sealed(server, module, audience, "press", 10)
+}
+
+/// A button of this name that can be pressed for so many minutes.
+fn sealed(server: &Server, module: &str, audience: Audience, name: &str, minutes: i32) -> String {
     let secret = std::fs::read(server.data().join("secret")).expect("the server made it");
     let signer = Signer::new(&secret.try_into().expect("it has 32 bytes"));
-    let now = neospace::app::now_ms();
     let actions = Actions {
         url: "",
         signer: &signer,
         installation: module.rsplit('/').next().and_then(|id| id.parse().ok()).expect("an id"),
         audience,
-        expires: tokens::minutes(now) + 10,
+        expires: tokens::minutes(neospace::app::now_ms()).wrapping_add_signed(minutes),
     };
     let mut token = String::new();
-    signer.sign_into(&actions, "press", "", &mut Vec::new(), &mut token);
+    signer.sign_into(&actions, name, "", &mut Vec::new(), &mut token);
     token
 }
 
@@ -586,4 +590,221 @@ fn the_command_line_installs_upgrades_holds_and_rolls_back() {
     sees("first");
     run(&["plugin", "revoke", "hello", "--why", "It was rude."]);
     sees("It was rude");
+}
+
+#[test]
+fn what_was_typed_is_still_there_after_a_refusal() {
+    let server = Server::builder().plugin("guestbook").start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let book = put_up(&ana, "guestbook");
+    let act = format!("{book}/act");
+    let sign = |who: &Person, token: &str, text: &str| who.post(&act, &[("token", token), ("f-text", text)]);
+    let token = buttons(&bob.get(&book).text()).first().expect("a form to sign").clone();
+    sign(&bob, &token, "I was <here>.").expect(303);
+    assert!(ana.get("/wall/ana").text().contains("I was &lt;here&gt;."));
+
+    // Refused by the plugin: the page comes back with the line in its field, and says why.
+    let again = sign(&bob, &token, "I was <here>.").expect(422).text();
+    assert!(again.contains("in the book already"), "{again}");
+    assert!(
+        again.contains("value=\"I was &lt;here&gt;.\"") || again.contains(">I was &lt;here&gt;.</textarea>"),
+        "{again}"
+    );
+    assert!(again.contains("aria-invalid=\"true\""), "{again}");
+    assert!(
+        !bob.get("/wall/ana").text().contains("in the book already"),
+        "nobody sees that again"
+    );
+
+    // Too old, or of somebody who has logged in since: the same.
+    let id: i64 = server
+        .database()
+        .query_row("select id from users where name = 'bob'", [], |row| row.get(0))
+        .expect("bob is there");
+    for (audience, lives, why) in [
+        (Audience::Member(id), -1, "for more than a day"),
+        (Audience::Class(ViewerClass::Guest), 10, "somebody else"),
+    ] {
+        let token = sealed(&server, &book, audience, "sign", lives);
+        let refused = sign(&bob, &token, "Second line.").expect(422).text();
+        assert!(
+            refused.contains(why) && refused.contains("Second line."),
+            "{why}: {refused}"
+        );
+    }
+    assert!(!ana.get("/wall/ana").text().contains("Second line."));
+
+    // Far too long, too many, and no form at all.
+    sign(&bob, &token, &"x".repeat(70_000)).expect(413);
+    let names: Vec<String> = (0..101).map(|n| format!("f-{n}")).collect();
+    let mut many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    many.push(("token", &token));
+    bob.post(&act, &many).expect(400);
+    let long = sign(&bob, &token, &"x".repeat(300)).expect(422).text();
+    assert!(
+        long.contains(&"x".repeat(300)),
+        "what was typed is there, although it is too long"
+    );
+}
+
+/// Adds 1 to "visits", and says nothing.
+const COUNT: &str = "
+    (call $add (i32.const 1024) (i32.const 6) (i64.const 1) (i32.const 2048))
+    (if (i32.load8_u (i32.const 2048)) (then unreachable))
+    (i32.const 3072)";
+
+fn counter() -> Vec<u8> {
+    let act = guest::interactive(guest::STORAGE_WIT, guest::STORAGE_CORE, COUNT);
+    pack("counter", "1.0.0", "[capabilities]\nstorage = \"To count.\"\n", &act)
+}
+
+fn counted(server: &Server) -> i64 {
+    let value = "select cast(cast(value as text) as integer) from plugin_storage where key = 'visits'";
+    server.database().query_row(value, [], |row| row.get(0)).unwrap_or(0)
+}
+
+#[test]
+fn everyone_who_presses_at_once_counts_once() {
+    let server = Server::builder().component("counter", &counter(), &["storage"]).start();
+    let ana = server.person("ana");
+    let module = put_up(&ana, "counter");
+    let token = signed(&server, &module, Audience::Class(ViewerClass::Guest));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let guest = server.guest();
+                for _ in 0..10 {
+                    guest.post(&format!("{module}/act"), &[("token", &token)]).expect(303);
+                }
+            });
+        }
+    });
+    assert_eq!(counted(&server), 80);
+}
+
+#[test]
+fn lanes_that_are_killed_under_people_s_hands_lose_nothing_that_was_acknowledged() {
+    let server = Server::builder()
+        .component("counter", &counter(), &["storage"])
+        .expect_in_log("a lane does not start")
+        .start();
+    let ana = server.person("ana");
+    let module = put_up(&ana, "counter");
+    let token = signed(&server, &module, Audience::Class(ViewerClass::Guest));
+    let acknowledged = std::sync::atomic::AtomicI64::new(0);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (acknowledged, done, server, module, token) = (&acknowledged, &done, &server, &module, &token);
+        let people: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(move || {
+                    let guest = server.guest();
+                    for _ in 0..40 {
+                        let answer = guest.post(&format!("{module}/act"), &[("token", token)]);
+                        match answer.status {
+                            303 => {
+                                acknowledged.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                            }
+                            422 => assert!(answer.text().contains("Nothing was kept"), "{}", answer.text()),
+                            other => panic!("{other}: {}", answer.text()),
+                        }
+                        assert!(
+                            guest.get("/wall/ana").expect(200).text().contains("ready"),
+                            "pages keep coming"
+                        );
+                    }
+                })
+            })
+            .collect();
+        scope.spawn(move || {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                for lane in server.children() {
+                    lane.signal(libc::SIGKILL);
+                }
+                std::thread::sleep(std::time::Duration::from_millis(40));
+            }
+        });
+        for person in people {
+            person.join().expect("nobody met anything else");
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let acknowledged = acknowledged.into_inner();
+    assert!(acknowledged > 0, "some got through");
+    assert_eq!(counted(&server), acknowledged);
+}
+
+#[test]
+fn a_plugin_that_burns_too_much_rests_and_comes_back() {
+    let burns = "(local $n i32) (loop $l (local.set $n (i32.add (local.get $n) (i32.const 1))) \
+                 (br_if $l (i32.lt_u (local.get $n) (i32.const 1000000)))) (i32.const 3072)";
+    let plugin = pack("burner", "1.0.0", "", &guest::interactive("", "", burns));
+    let server = Server::builder()
+        .component("burner", &plugin, &[])
+        .config("[plugin.burner.limits]\nfuel_per_second = 1_000_000\n")
+        .start();
+    let ana = server.person("ana");
+    let module = put_up(&ana, "burner");
+    let token = signed(&server, &module, Audience::Class(ViewerClass::Guest));
+    let press = || server.guest().post(&format!("{module}/act"), &[("token", &token)]);
+    let refused = eventually("its fuel is spent", || {
+        Some(press()).filter(|answer| answer.status == 422)
+    });
+    let words = refused.text();
+    assert!(
+        words.contains("fuel for now") && words.contains("Nothing was kept"),
+        "{words}"
+    );
+    eventually("it has fuel again", || (press().status == 303).then_some(()));
+    let faults: i64 = server
+        .database()
+        .query_row("select count(*) from plugin_faults", [], |row| row.get(0))
+        .expect("a table");
+    assert_eq!(faults, 0, "being thrifty is no fault");
+}
+
+#[test]
+fn a_revocation_does_not_wait_for_another_plugin_to_compile() {
+    let hello = pack("hello", "1.0.0", "", &says("good evening"));
+    let server = Server::builder()
+        .component("hello", &hello, &[])
+        .expect_in_log("is refused")
+        .start();
+    let ana = server.person("ana");
+    put_up(&ana, "hello");
+    // Half a thousand functions of some thousand additions keep the compiler busy for a while.
+    let busy: String = (0..500)
+        .map(|_| {
+            format!(
+                "(func (param i32) (result i32) (local.get 0) {})",
+                "(local.get 0) i32.add ".repeat(2_000)
+            )
+        })
+        .collect();
+    let slow = pack(
+        "slow",
+        "1.0.0",
+        "",
+        &guest::widget("(call $text (i32.const 0) (i32.const 0))", &busy),
+    );
+    let hash = sha256(&slow);
+    std::fs::write(server.folder().join("plugins/slow.wasm"), &slow).expect("the folder can be written");
+    server.edit_config(|config| {
+        let mut stanza = toml_edit::Table::new();
+        stanza["source"] = value("plugins/slow.wasm");
+        stanza["sha256"] = value(&hash);
+        config["plugin"]["slow"] = toml_edit::Item::Table(stanza);
+    });
+    eventually("the compiler runs", || (server.children().len() > 2).then_some(()));
+    let since = Instant::now();
+    revoke(&server, &hello, "it was needed no more");
+    eventually("the tombstone", || {
+        server
+            .guest()
+            .get("/wall/ana")
+            .text()
+            .contains("it was needed no more")
+            .then_some(())
+    });
+    assert!(since.elapsed().as_millis() < 2_000, "{:?}", since.elapsed());
 }

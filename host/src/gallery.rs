@@ -15,11 +15,11 @@ use minijinja::{Value, context};
 use serde::Serialize;
 
 use crate::{
-    app::App,
+    app::{App, now_ms},
     cache::{Audience, Page, Rendered},
     error::Error,
     http::Path,
-    plugins::{Plugin, pace::Figures},
+    plugins::{Held, Plugin, pace::Figures},
     session::Viewer,
     walls, words,
 };
@@ -140,7 +140,7 @@ pub async fn show(
         stamp,
         standing: sentence,
         grants: walls::grants(plugin, Default::default()),
-        burns: burns(plugin, &figures),
+        burns: burns(plugin, &figures, app.plugins.held(&id)),
     };
     let meter = walls::meter(plugin, &figures);
     let me = viewer
@@ -214,7 +214,7 @@ fn halves(hash: &[u8; 32]) -> [String; 2] {
 }
 
 /// What it burns, in words.
-fn burns(plugin: &Plugin, figures: &Figures) -> Vec<(&'static str, String)> {
+fn burns(plugin: &Plugin, figures: &Figures, held: Option<Held>) -> Vec<(&'static str, String)> {
     let limits = &plugin.limits;
     let mut burns = vec![
         (
@@ -242,5 +242,19 @@ fn burns(plugin: &Plugin, figures: &Figures) -> Vec<(&'static str, String)> {
         ),
     ));
     burns.push(("last fault", walls::fault(figures.last_fault.as_ref())));
+    if let Some(until) = plugin.rests_until(now_ms()) {
+        let minutes = (until - now_ms()) / 60_000 + 1;
+        burns.push((
+            "it rests",
+            format!("after three faults in an hour, for {minutes} more min"),
+        ));
+    }
+    if let Some(Held { version, asks, .. }) = held {
+        let asks = asks.join(" and ");
+        burns.push((
+            "an upgrade waits",
+            format!("{version} asks for {asks}: the operator has to grant that"),
+        ));
+    }
     burns
 }

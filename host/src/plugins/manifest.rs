@@ -690,8 +690,11 @@ fn with_lines(text: &str, problems: Problems<'_>) -> ManifestErrors {
 const COMPONENT: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
 const CORE_MODULE: [u8; 8] = [0, b'a', b's', b'm', 1, 0, 0, 0];
 
-/// The top-level sections of a component: id, where the whole section lies, and where its content.
-fn sections(component: &[u8]) -> Result<Vec<(u8, Range<usize>, Range<usize>)>, ManifestErrors> {
+/// A section: its id, where the whole of it lies, and where its content.
+type Section = (u8, Range<usize>, Range<usize>);
+
+/// The top-level sections of a component.
+fn sections(component: &[u8]) -> Result<Vec<Section>, ManifestErrors> {
     let bad = |message: &str| Err(ManifestErrors::one(message));
     if component.starts_with(&CORE_MODULE) {
         return bad("this is a core WebAssembly module, not a component; build it with `neospace plugin build`");

@@ -59,10 +59,12 @@ pub struct Overlay<'d> {
 
 /// Writes that wait for the end of a call: value and expiry by key, nothing for a removal.
 #[derive(Debug, Default)]
-pub struct Staged(BTreeMap<String, Option<(Vec<u8>, Option<i64>)>>);
+pub struct Staged(BTreeMap<String, Option<Value>>);
 
 /// A value and when it expires.
 type Value = (Vec<u8>, Option<i64>);
+/// A key, its value and when it expires.
+type Row = (String, Vec<u8>, Option<i64>);
 
 impl<'d> Overlay<'d> {
     pub fn new(db: &'d Db, owner: Owner, quota: Quota, now: i64) -> Self {
@@ -299,7 +301,7 @@ fn page(
     after: Option<&str>,
     limit: i64,
     now: i64,
-) -> Result<Vec<(String, Vec<u8>, Option<i64>)>, Error> {
+) -> Result<Vec<Row>, Error> {
     // From `prefix` itself, unless the page goes on behind a key; up to the first text that can't begin with it.
     let from = after.filter(|after| *after >= prefix);
     let (from, inclusive) = from.map_or((prefix, true), |after| (after, false));
