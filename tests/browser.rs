@@ -68,7 +68,7 @@ fn two_people_share_a_wall_and_the_operator_takes_the_guestbook_away() {
     let first = order(&ana)[0].clone();
     assert_ne!(first, "Guestbook", "there must be something to drag it past");
     let (guestbook, target) = (module(&ana, "Guestbook"), module(&ana, &first));
-    ana.drag(&format!("#{guestbook} .grip"), &format!("#{target}"), (0.25, 0.25))
+    ana.drag_onto(&format!("#{guestbook} .grip"), &format!("#{target}"), (0.25, 0.25))
         .wait_for("#said \"Saved\"");
     assert_eq!(order(&ana)[0], "Guestbook");
 

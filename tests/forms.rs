@@ -150,9 +150,8 @@ fn what_is_too_long_or_of_the_wrong_type_is_refused_and_kept_in_its_field() {
                 let answer = sender(&site, form).post(&form.action, &fields);
                 let shown = value.chars().take(30).collect::<String>();
                 check(&format!("{} = {shown:?}", field.name), form, &answer);
-                assert_eq!(
-                    answer.header("set-cookie").contains("x=y"),
-                    false,
+                assert!(
+                    !answer.header("set-cookie").contains("x=y"),
                     "{} writes headers",
                     field.name
                 );

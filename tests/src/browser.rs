@@ -616,25 +616,41 @@ impl Page {
         }
     }
 
-    /// Presses the mouse button on the first such element, moves in steps over another one, and lets go there: at this
-    /// share of its width and height.
+    /// Presses the mouse button on the first such element, moves in steps to a point, and lets go there.
     #[track_caller]
-    pub fn drag(&self, selector: &str, onto: &str, (across, down): (f64, f64)) -> &Self {
+    pub fn drag(&self, selector: &str, to: Point) -> &Self {
+        let from = self.reach(selector);
+        self.carry(from, to)
+    }
+
+    /// As [`Page::drag`], to a point of another element: at this share of its width and height. Where that is shows only
+    /// once the first has been scrolled into view.
+    #[track_caller]
+    pub fn drag_onto(&self, selector: &str, onto: &str, (across, down): (f64, f64)) -> &Self {
         let from = self.reach(selector);
         let place = self.place(onto);
-        let to = Point {
-            x: place.x + place.width * across,
-            y: place.y + place.height * down,
-        };
-        self.mouse("mouseMoved", from, 0).mouse("mousePressed", from, 1);
+        self.carry(
+            from,
+            Point {
+                x: place.x + place.width * across,
+                y: place.y + place.height * down,
+            },
+        )
+    }
+
+    fn carry(&self, from: Point, to: Point) -> &Self {
         const STEPS: u32 = 12;
+        self.mouse("mouseMoved", from, 0).mouse("mousePressed", from, 1);
         for step in 1..=STEPS {
             let part = f64::from(step) / f64::from(STEPS);
-            let at = Point {
-                x: from.x + (to.x - from.x) * part,
-                y: from.y + (to.y - from.y) * part,
-            };
-            self.mouse("mouseMoved", at, 1);
+            self.mouse(
+                "mouseMoved",
+                Point {
+                    x: from.x + (to.x - from.x) * part,
+                    y: from.y + (to.y - from.y) * part,
+                },
+                1,
+            );
         }
         self.mouse("mouseReleased", to, 1)
     }
@@ -797,8 +813,12 @@ impl Page {
 
     /// Takes a picture of the whole page into the target directory's `screenshots/NAME.png`, and says where.
     pub fn screenshot(&self, name: &str) -> PathBuf {
-        // Fonts first: a picture with the fallback's letters is of another page.
-        self.eval("document.fonts.ready.then(() => true)");
+        // Fonts and pictures first, those far down included: a picture without them is of another page.
+        let images =
+            "[...document.images].map(image => { image.loading = 'eager'; return image.decode().catch(() => {}) })";
+        self.eval(&format!(
+            "Promise.all([document.fonts.ready, ...{images}]).then(() => true)"
+        ));
         let size =
             self.eval("({ width: innerWidth, height: Math.max(innerHeight, document.documentElement.scrollHeight) })");
         let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1 });

@@ -64,7 +64,7 @@ fn shown(ctx: &Context<Settings>, beads: &[String]) -> View {
     let ways = others.len().checked_sub(1).map(|last| {
         let before = others[place.checked_sub(1).unwrap_or(last)];
         let after = others[if place > last { 0 } else { place }];
-        let lot = Random::new(ctx.seed ^ ctx.now / 1000 / u64::from(SAME_LOT_SECONDS)).bits();
+        let lot = Random::new(ctx.seed ^ (ctx.now / 1000 / u64::from(SAME_LOT_SECONDS))).bits();
         let any = others[(lot % others.len() as u64) as usize];
         div()
             .class("ways")
