@@ -247,7 +247,7 @@ fn caller(site: &Site, program: &Program, stop: &AtomicBool, tried: &AtomicU64, 
         let n = tried.fetch_add(1, Relaxed) as usize;
         client.forwarded_for = Some(site::address(n + 1_000));
         // Names that nobody has cost as much, and no account's own throttle counts them.
-        let name = if n % 8 == 0 {
+        let name = if n.is_multiple_of(8) {
             site.members[n % site.members.len()].name.clone()
         } else {
             format!("nobody-{n}")
