@@ -27,6 +27,10 @@ use crate::session::Viewer;
 const RETRY_MS: i64 = 5_000;
 /// Turns at the cache before a view is made outside of it: its topics change faster than it renders.
 const TURNS: usize = 4;
+/// Actions that wait for those before them on one installation; the next is told to try again.
+const TURN_WAITERS: usize = 64;
+/// How long an action waits for those before it.
+const TURN_WAIT: Duration = Duration::from_secs(5);
 /// Fields of one submission.
 const FIELDS_MAX: usize = 100;
 /// Bytes of all fields of one submission.
@@ -269,7 +273,14 @@ impl Plugins {
         }
 
         let turn = self.turn(plugin, i);
-        let _turn = turn.lock().await;
+        let crowd = "Too many people press here at this moment. Nothing was kept: try again.";
+        // Each who waits holds one, as the map does.
+        if Arc::strong_count(&turn) > TURN_WAITERS + 1 {
+            return refuse(crowd.into(), None).await;
+        }
+        let Ok(_turn) = tokio::time::timeout(TURN_WAIT, turn.lock()).await else {
+            return refuse(crowd.into(), None).await;
+        };
         let submission = Submission {
             name: &action.name,
             payload: &action.payload,
@@ -732,7 +743,6 @@ impl Plugins {
                         select id from plugin_faults where plugin = ?1 order by id desc limit 1 offset ?2)",
                     rusqlite::params![id, FAULTS_KEPT],
                 )?;
-                tx.touch(format!("faults:{id}"));
                 Ok(())
             })
             .await

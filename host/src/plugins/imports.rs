@@ -264,9 +264,6 @@ impl Leavings {
                     params![owner, id, Arc::clone(&plugin), text, now],
                 )?;
             }
-            if !self.notices.is_empty() {
-                tx.touch(format!("notices:{owner}"));
-            }
             Ok(())
         })
         .await

@@ -286,12 +286,7 @@ impl Plugins {
     /// Loads what `config` names; the set that it makes, and what is wrong. At a reload, a plugin that was broken before
     /// and is still, by the same stanza, is no news.
     async fn load(&self, config: &Config, old: &Set, at_start: bool) -> Result<(Set, Vec<String>), Error> {
-        let known: BTreeSet<(String, [u8; 32])> = self.inner.db.read(|db| {
-            let rows = db.all("select plugin, sha256 from plugin_versions", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-            Ok(rows.into_iter().collect())
-        })?;
+        let known = self.known_versions()?;
         let in_force = store::in_force(&config.data);
         let names: Vec<Arc<str>> = config.plugin.keys().map(|name| Arc::from(name.as_str())).collect();
         let loads = names.iter().zip(config.plugin.values()).map(async |(name, stanza)| {
@@ -638,6 +633,16 @@ impl Plugins {
         Ok(())
     }
 
+    /// Each plugin and hash that was ever in force here.
+    fn known_versions(&self) -> Result<BTreeSet<(String, [u8; 32])>, Error> {
+        self.inner.db.read(|db| {
+            let rows = db.all("select plugin, sha256 from plugin_versions", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            Ok(rows.into_iter().collect())
+        })
+    }
+
     /// Remembers which versions have been loaded, and which are in force now.
     async fn note_versions(&self, config: &Config, set: &Set) -> Result<(), Error> {
         let ready: Vec<Arc<Plugin>> = set
@@ -649,11 +654,19 @@ impl Plugins {
             .map(|plugin| (plugin.id.to_string(), plugin.hash()))
             .collect();
         store::set_in_force(&config.data, &in_force)?;
+        let known = self.known_versions()?;
+        let new: Vec<Arc<Plugin>> = ready
+            .into_iter()
+            .filter(|plugin| !known.contains(&(plugin.id.to_string(), plugin.sha256)))
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
         let now = now_ms();
         self.inner
             .db
             .write(move |tx| {
-                for plugin in &ready {
+                for plugin in &new {
                     tx.run(
                         "insert into plugin_versions (plugin, sha256, version, first_loaded_at) values (?1, ?2, ?3, ?4)
                          on conflict (plugin, sha256) do nothing",
