@@ -207,7 +207,7 @@ async fn set(
 
 /// What settings look like, before or after they are kept.
 pub async fn preview(app: &App, viewer: &Viewer, owner: &Profile, module: &Module, plugin: &Plugin) -> Preview {
-    let installation = module.installation(owner, now_ms());
+    let installation = module.installation(owner, owner.utc_offset_minutes(now_ms()));
     if plugin.roles.sticker {
         return match app.plugins.draw_for_owner(&installation).await {
             Ok(drawn) => Preview {

@@ -391,7 +391,11 @@ pub async fn act(
     let (owner, module) = app.db.read(|db| queries::module(db, &wall, id))?;
     let acted = app
         .plugins
-        .act(&module.installation(&owner, now_ms()), &viewer, &form.0)
+        .act(
+            &module.installation(&owner, owner.utc_offset_minutes(now_ms())),
+            &viewer,
+            &form.0,
+        )
         .await?;
     if let Some(refused) = &acted.refused {
         let word = Word {

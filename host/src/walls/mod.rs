@@ -69,7 +69,8 @@ pub fn as_seen(app: &App, wall: &str, plugin: &str, member: &str) -> Result<Opti
             colour: who.colour,
         });
         let module = wall.modules.iter().find(|module| &*module.plugin == plugin);
-        Ok(module.map(|module| (module.installation(&wall.owner, now_ms()), viewer)))
+        let offset = wall.owner.utc_offset_minutes(now_ms());
+        Ok(module.map(|module| (module.installation(&wall.owner, offset), viewer)))
     })
 }
 

@@ -232,14 +232,17 @@ pub async fn modules(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>)
         until: None,
         personal: false,
     };
-    let views = join_all(
-        wall.modules
-            .iter()
-            .map(|module| look(app, viewer, &wall.owner, module, now, scene.safe)),
-    );
-    for (module, shown) in wall.modules.iter().zip(views.await) {
+    let offset = wall.owner.utc_offset_minutes(now);
+    let asked = if scene.safe { &[][..] } else { &wall.modules };
+    let installations: Vec<_> = asked
+        .iter()
+        .map(|module| module.installation(&wall.owner, offset))
+        .collect();
+    let views = join_all(installations.iter().map(|i| app.plugins.view(i, viewer, now))).await;
+    for (nth, module) in wall.modules.iter().enumerate() {
+        let shown = views.get(nth);
         let word = scene.word.as_ref().filter(|word| word.module == module.id);
-        if let Some(shown) = &shown {
+        if let Some(shown) = shown {
             out.personal |= shown.personal;
             out.until = [out.until, shown.expires].into_iter().flatten().min();
         }
@@ -250,20 +253,13 @@ pub async fn modules(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>)
                 module,
                 class,
                 standing: &app.plugins.standing(&module.plugin),
-                shown: word.and_then(|word| word.shown).or(shown.as_ref()),
+                shown: word.and_then(|word| word.shown).or(shown),
                 said: word.map(|word| (word.text, word.refused)),
             },
             viewer,
         )?);
     }
     Ok(out)
-}
-
-async fn look(app: &App, viewer: &Viewer, owner: &Profile, module: &Module, now: i64, safe: bool) -> Option<Shown> {
-    if safe {
-        return None;
-    }
-    Some(app.plugins.view(&module.installation(owner, now), viewer, now).await)
 }
 
 /// What a module's view is made from.
@@ -287,7 +283,8 @@ pub async fn one(
     word: Option<Word<'_>>,
 ) -> Result<(String, bool), Error> {
     let now = now_ms();
-    let seen = app.plugins.view(&module.installation(owner, now), viewer, now).await;
+    let installation = module.installation(owner, owner.utc_offset_minutes(now));
+    let seen = app.plugins.view(&installation, viewer, now).await;
     let parts = Parts {
         owner,
         module,
@@ -354,7 +351,11 @@ pub async fn drawing(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let (owner, module) = app.db.read(|db| queries::module(db, &name, id))?;
-    let drawn = match app.plugins.draw(&module.installation(&owner, now_ms())).await {
+    let drawn = match app
+        .plugins
+        .draw(&module.installation(&owner, owner.utc_offset_minutes(now_ms())))
+        .await
+    {
         Ok(drawn) => drawn,
         // A page gets a picture that says so; a program the error.
         Err(Error::Unavailable(_)) if wants_picture(&headers) => return Ok(picture(ASLEEP.into(), "no-store")),

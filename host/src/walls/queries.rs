@@ -44,8 +44,8 @@ impl Module {
         })
     }
 
-    /// As the plugin platform takes it.
-    pub fn installation(&self, owner: &Profile, now_ms: i64) -> Installation {
+    /// As the plugin platform takes it; with [`Profile::utc_offset_minutes`], which a whole wall shares.
+    pub fn installation(&self, owner: &Profile, utc_offset_minutes: i16) -> Installation {
         Installation {
             id: self.id,
             plugin: self.plugin.clone(),
@@ -56,7 +56,7 @@ impl Module {
             width: self.width,
             height: self.height,
             refused: self.refused,
-            utc_offset_minutes: owner.utc_offset_minutes(now_ms),
+            utc_offset_minutes,
             locale: owner.locale.clone(),
         }
     }
