@@ -268,7 +268,7 @@ fn an_owner_edits_in_place_with_mouse_and_keyboard() {
     assert_eq!(modules(&ana, "ana").len(), 2);
 
     // Mouse: before the other one.
-    page.drag(&format!("{first} .grip"), &second, (0.25, 0.25));
+    page.drag_onto(&format!("{first} .grip"), &second, (0.25, 0.25));
     page.wait_until("document.querySelector('#said').textContent.includes('place 1 of 2')");
     assert_eq!(modules(&ana, "ana"), ids);
 
