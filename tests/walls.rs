@@ -308,3 +308,29 @@ fn every_page_stands_on_a_phone_and_on_a_desk_for_everyone() {
         }
     }
 }
+
+#[test]
+fn a_line_that_is_refused_comes_back_as_it_was_typed() {
+    let server = Server::builder().plugin("guestbook").start();
+    server.person("ana");
+    let bob = server.person("bob");
+    let id = modules(&bob, "ana")[0].clone();
+    let (at, long) = (format!("/wall/ana/modules/{id}/act"), "far too much to say ".repeat(20));
+    let token = bob.get(&format!("/wall/ana/modules/{id}")).field("token");
+    let fields = [("token", token.as_str()), ("f-text", long.as_str())];
+
+    // Without a script: the whole page, with the form as it was.
+    let page = bob.post(&at, &fields).expect(422).text();
+    assert!(page.contains("<!doctype html>") && page.contains(long.trim()));
+    // With one: the module alone.
+    let fragment = bob.post_live(&at, &fields).expect(422).text();
+    assert!(fragment.starts_with("<neo-module") && fragment.contains(long.trim()) && fragment.contains("said bad"));
+    // A program: which field, and what is allowed.
+    let problem = bob.post_json(&at, &fields).expect(422).json();
+    assert_eq!(problem["errors"][0]["field"], "text");
+
+    let short = [("token", token.as_str()), ("f-text", "I was here")];
+    assert_eq!(bob.post(&at, &short).see_other(), format!("/wall/ana#module-{id}"));
+    assert!(server.guest().get("/wall/ana").text().contains("I was here"));
+    bob.post(&at, &[("token", "forged"), ("f-text", "x")]).expect(403);
+}
