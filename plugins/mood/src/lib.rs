@@ -5,7 +5,6 @@ use neospace_plugin::{
     html::{button, details, div, field, form, input, option, p, select, summary},
     live, register, storage,
     svg::{circle, path, polygon, rect, svg},
-    time::DateTime,
 };
 use serde::{Deserialize, Serialize};
 
@@ -138,28 +137,35 @@ fn the_form(verb: &str, now: Option<&Now>) -> Element {
 fn since(ctx: &Context<NoSettings>, since: u64) -> String {
     let (then, now) = (ctx.local(since), ctx.local_now());
     match now.days() - then.days() {
-        0 => format!("since {}", part_of_day(then, "this ", "tonight")),
-        1 => format!("since yesterday, {}", part_of_day(then, "in the ", "at night")),
-        2..=6 => format!(
-            "since {}, {}",
-            then.weekday_name(),
-            part_of_day(then, "in the ", "at night")
-        ),
+        0 => format!("since {}", today_since(then.hour)),
+        1 => format!("since yesterday, {}", part_of_day(then.hour)),
+        2..=6 => format!("since {}, {}", then.weekday_name(), part_of_day(then.hour)),
         _ if then.year == now.year => format!("since {} {}", then.day, then.month_name()),
         _ => format!("since {} {}", then.month_name(), then.year),
     }
 }
 
-fn part_of_day(at: DateTime, article: &str, night: &str) -> String {
-    let part = match at.hour {
-        5..=6 => return "at dawn".into(),
-        18..=20 => return "at dusk".into(),
-        12 => return "at noon".into(),
-        7..=11 => "morning",
-        13..=17 => "afternoon",
-        _ => return night.into(),
-    };
-    format!("{article}{part}")
+fn today_since(hour: u8) -> &'static str {
+    match hour {
+        0..=4 => "the small hours",
+        5..=6 => "dawn",
+        7..=11 => "this morning",
+        12 => "noon",
+        13..=17 => "this afternoon",
+        18..=20 => "dusk",
+        _ => "nightfall",
+    }
+}
+
+fn part_of_day(hour: u8) -> &'static str {
+    match hour {
+        5..=6 => "at dawn",
+        7..=11 => "in the morning",
+        12 => "at noon",
+        13..=17 => "in the afternoon",
+        18..=20 => "at dusk",
+        _ => "at night",
+    }
 }
 
 impl Sky {

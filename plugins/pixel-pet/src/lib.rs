@@ -72,7 +72,7 @@ impl Actions for PixelPet {
             if action.name != "warm" {
                 return Err("It is an egg yet. Warm it.".into());
             }
-            let fed_until = ctx.now + 2 * MEAL_LASTS;
+            let fed_until = ctx.now + 3 * MEAL_LASTS;
             let pet = Pet {
                 born: ctx.now,
                 fed_until,
@@ -282,8 +282,8 @@ fn scene(ctx: &Context<Settings>, pet: &Pet, state: State, days: u64) -> Element
         _ => MEAL[2],
     };
     let bowl = pixels(29, 15, &BOWL, &[('#', "k"), ('r', "r")]);
-    let z = |x, y| pixels(x, y, &["zzz", ".z.", "zzz"], &[('z', "w")]);
-    let sleeping = (state == State::Asleep).then(|| g().class("zz").children(z(24, 4)).children(z(28, 1)));
+    let z = |x, y| pixels(x, y, &["zzzz", "..z.", ".z..", "zzzz"], &[('z', "w")]);
+    let sleeping = (state == State::Asleep).then(|| g().class("zz").children(z(23, 5)).children(z(28, 1)));
     backdrop(ctx, if state == State::Happy { "scene hops" } else { "scene" })
         .children(bowl)
         .children(pixels(29, 15, &[meal], &[('o', "w")]))
