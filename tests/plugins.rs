@@ -602,6 +602,12 @@ fn what_was_typed_is_still_there_after_a_refusal() {
     let token = buttons(&bob.get(&book).text()).first().expect("a form to sign").clone();
     sign(&bob, &token, "I was <here>.").expect(303);
     assert!(ana.get("/wall/ana").text().contains("I was &lt;here&gt;."));
+    let notice = "bob signed your guestbook: I was &lt;here&gt;.";
+    assert!(
+        ana.get("/settings").text().contains(notice),
+        "ana is told, and nobody else"
+    );
+    assert!(!bob.get("/settings").text().contains(notice));
 
     // Refused by the plugin: the page comes back with the line in its field, and says why.
     let again = sign(&bob, &token, "I was <here>.").expect(422).text();
@@ -661,6 +667,37 @@ fn counter() -> Vec<u8> {
 fn counted(server: &Server) -> i64 {
     let value = "select cast(cast(value as text) as integer) from plugin_storage where key = 'visits'";
     server.database().query_row(value, [], |row| row.get(0)).unwrap_or(0)
+}
+
+#[test]
+fn an_owner_is_not_buried_under_notices() {
+    let server = Server::builder().plugin("guestbook").start();
+    let ana = server.person("ana");
+    let book = put_up(&ana, "guestbook");
+    let guest = server.guest();
+    let token = buttons(&guest.get(&book).text())
+        .first()
+        .expect("a form to sign")
+        .clone();
+    for n in 0..24 {
+        let line = format!("line {n}");
+        guest
+            .post(&format!("{book}/act"), &[("token", &token), ("f-text", &line)])
+            .expect(303);
+    }
+    let count = |table: &str| -> i64 {
+        let sql = format!("select count(*) from {table}");
+        server
+            .database()
+            .query_row(&sql, [], |row| row.get(0))
+            .expect("the table is there")
+    };
+    assert_eq!(count("notices"), 20, "more wait until some were read");
+    assert_eq!(
+        count("plugin_storage where key like 'line:%'"),
+        24,
+        "and no line is lost for it"
+    );
 }
 
 #[test]
