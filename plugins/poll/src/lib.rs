@@ -181,7 +181,7 @@ fn shown(ctx: &Context<Settings>, answers: &[(String, &str)]) -> Result<View, st
     let foot = match (closed, all) {
         (true, 0) => "Closed. Nobody pressed anything, and nobody is to blame.",
         (true, _) => "Closed. Lengths, no figures.",
-        (false, _) => "Open. How it stands shows when it closes.",
+        (false, _) => "Open. The bars show when it closes.",
     };
     let switch = match (ctx.is_owner(), closed) {
         (true, false) => Some(button("Close it and count").class("small").action("close", "")),
