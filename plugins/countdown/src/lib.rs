@@ -29,7 +29,8 @@ impl Widget for Countdown {
         let now = ctx.local_now();
         let event = match ctx.settings.event.trim() {
             "" => "the day",
-            event => event,
+            // The sentence has an "until" of its own.
+            event => event.strip_prefix("until ").unwrap_or(event),
         };
         let days = date.days() - now.days();
         let minutes_left = (days * 86_400 + i64::from(date.second_of_day()) - i64::from(now.second_of_day()) + 59) / 60;
