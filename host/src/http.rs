@@ -30,7 +30,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::{app::App, error, error::Error};
+use crate::{app::App, error, error::Error, throttle};
 
 /// Headers that one request may have.
 const HEADERS_MOST: usize = 64;
@@ -121,8 +121,8 @@ pub async fn serve(app: App, router: Router, listener: TcpListener, mut shutdown
             open.clone(),
         );
         tokio::spawn(async move {
-            connection(&builder, app, router, stream, address, shutdown).await;
-            drop((place, open));
+            connection(&builder, app, router, stream, (address, place), shutdown).await;
+            drop(open);
         });
     }
     drop((listener, open));
@@ -134,12 +134,15 @@ async fn connection(
     app: App,
     router: Router,
     stream: TcpStream,
-    address: IpAddr,
+    (address, place): (IpAddr, Place),
     mut shutdown: watch::Receiver<bool>,
 ) {
+    let place = Arc::new(place);
     let service = service_fn(move |request: Request<Incoming>| {
         let (app, router) = (app.clone(), router.clone());
-        async move { Ok::<_, Infallible>(answer(app, router, request.map(Body::new), address).await) }
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(place.clone());
+        async move { Ok::<_, Infallible>(answer(app, router, request, address).await) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
@@ -196,9 +199,10 @@ fn peer(app: &App, headers: &HeaderMap, address: IpAddr) -> IpAddr {
         .filter_map(|v| v.to_str().ok())
         .collect::<Vec<_>>()
         .join(",");
+    // What doesn't read as an address ends the search: what stands before it isn't a proxy's word either.
     forwarded
         .rsplit(',')
-        .filter_map(|part| part.trim().parse::<IpAddr>().ok())
+        .map_while(|part| part.trim().parse::<IpAddr>().ok())
         .map(|ip| ip.to_canonical())
         .find(|ip| !proxies.contains(ip))
         .unwrap_or(address)
@@ -271,24 +275,40 @@ async fn collect(mut body: Body, most: usize) -> Result<Bytes, Error> {
     }
 }
 
-/// How many connections there are, in all and by address.
+/// How many connections there are, in all and by network: an IPv6 client has a whole /64 to choose from.
 #[derive(Default)]
-struct Connections(Mutex<(u32, HashMap<IpAddr, u32>)>);
+struct Connections(Mutex<(u32, HashMap<String, u32>)>);
 
 /// One connection's place; dropping it frees it.
-struct Place(Arc<Connections>, IpAddr);
+struct Place(Arc<Connections>, String);
+
+/// Holds on to the place of a request's connection, for those who take the connection over: once it is upgraded, the
+/// accept loop has let go of it.
+pub struct Seat {
+    _place: Option<Arc<Place>>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Seat {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self {
+            _place: parts.extensions.get::<Arc<Place>>().cloned(),
+        })
+    }
+}
 
 impl Connections {
     fn take(self: Arc<Self>, address: IpAddr, most_of_address: u32, most: u32) -> Option<Place> {
+        let network = throttle::network(address);
         let mut counts = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        let of_address = counts.1.get(&address).copied().unwrap_or(0);
+        let of_address = counts.1.get(&network).copied().unwrap_or(0);
         if counts.0 >= most || of_address >= most_of_address {
             return None;
         }
         counts.0 += 1;
-        counts.1.insert(address, of_address + 1);
+        counts.1.insert(network.clone(), of_address + 1);
         drop(counts);
-        Some(Place(self, address))
+        Some(Place(self, network))
     }
 }
 

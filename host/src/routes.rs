@@ -8,7 +8,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 
-use crate::{accounts, app::App, db, directory, error::Error, gallery, home, http::Path, live, session::Viewer, walls};
+use crate::{accounts, app::App, db, directory, error::Error, gallery, home, http::{Path, Seat}, live, session::Viewer, walls};
 
 /// Every address of the site.
 pub fn router(app: App) -> Router {
@@ -66,11 +66,12 @@ async fn live(
     State(app): State<App>,
     viewer: Viewer,
     headers: HeaderMap,
+    seat: Seat,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Error> {
     let upgrade = upgrade.map_err(|_| Error::BadRequest("This address speaks WebSocket only.".into()))?;
     let unread = accounts::has_unread(&app, &viewer)?;
-    live::serve(upgrade, app, viewer, &headers, unread, may_watch)
+    live::serve(upgrade, app, viewer, &headers, seat, unread, may_watch)
 }
 
 async fn ui(

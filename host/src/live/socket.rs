@@ -14,7 +14,7 @@ use super::{
     frame::{Dialect, Envelope, Event, HTML_DIALECT, JSON_DIALECT, Request},
     hub::Watcher,
 };
-use crate::{app::App, error::Error, session, session::Viewer};
+use crate::{app::App, error::Error, http::Seat, session, session::Viewer};
 
 /// The largest frame that a client may send, in bytes.
 const FRAME_MOST: usize = 64 * 1024;
@@ -43,7 +43,8 @@ const SESSION_ENDED: u16 = 4001;
 /// Decides whether a viewer may watch a topic: `routes.rs` knows the slices.
 pub type Authorise = fn(&App, &Viewer, &str) -> Result<(), Error>;
 
-/// Answers `GET /live`. The outer layer has checked the `Origin` already. `unread` is for [`Event::Connected`].
+/// Answers `GET /live`. The outer layer has checked the `Origin` already. The socket counts as a
+/// connection, by its `seat`; `unread` is for [`Event::Connected`].
 ///
 /// # Errors
 /// A client that offers none of our subprotocols.
@@ -52,6 +53,7 @@ pub fn serve(
     app: App,
     viewer: Viewer,
     headers: &HeaderMap,
+    seat: Seat,
     unread: bool,
     authorise: Authorise,
 ) -> Result<Response, Error> {
@@ -71,7 +73,12 @@ pub fn serve(
         }
     };
     let token = session::token_hash(&app, headers).filter(|_| viewer.member.is_some());
-    Ok(upgrade.on_upgrade(move |socket| Socket::new(app, viewer, dialect, token, authorise).run(socket, unread)))
+    Ok(upgrade.on_upgrade(async move |socket| {
+        Socket::new(app, viewer, dialect, token, authorise)
+            .run(socket, unread)
+            .await;
+        drop(seat);
+    }))
 }
 
 struct Socket {
