@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use neospace_tests::{PATIENCE, Server, person::encode};
+use neospace_tests::{Live, PATIENCE, Server, person::encode};
 
 /// Sends bytes as they are, and reads until the server closes.
 fn raw(address: SocketAddr, request: &[u8]) -> String {
@@ -324,6 +324,57 @@ fn one_address_cannot_take_all_connections() {
             .ok()?;
         (status(&read_to_end(stream)) == "200").then_some(())
     });
+}
+
+#[test]
+fn open_sockets_take_a_place_among_their_addresss_connections() {
+    let server = Server::builder()
+        .config("[limits]\nconnections_per_address = 4")
+        .start();
+    let guest = server.guest();
+    let mut sockets: Vec<_> = (0..4).map(|_| Live::open(&guest)).collect();
+    for socket in &sockets {
+        socket.wait("connected", |_| true);
+    }
+    assert!(
+        Live::try_open(Live::request(&guest, "neospace.html.v1")).is_err(),
+        "a fifth socket was opened"
+    );
+    sockets.clear();
+    neospace_tests::eventually("a place to be free again", || {
+        Live::try_open(Live::request(&guest, "neospace.html.v1")).ok()
+    });
+}
+
+#[test]
+fn names_that_nobody_can_have_leave_nothing_behind() {
+    let server = Server::start();
+    let memory = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok())
+            .expect("Linux says so")
+    };
+    let mut stream = TcpStream::connect(server.address()).expect("it listens");
+    stream.set_nodelay(true).expect("a socket");
+    let mut ask = |n: usize| {
+        let name = format!("{n}-{}", "x".repeat(30_000));
+        let request = format!("GET /wall/{name} HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = Vec::new();
+        let mut buffer = [0; 4096];
+        while !answer.ends_with(b"}") {
+            let bytes = stream.read(&mut buffer).expect("an answer");
+            assert_ne!(bytes, 0, "it hung up");
+            answer.extend_from_slice(&buffer[..bytes]);
+        }
+        assert_eq!(status(&String::from_utf8_lossy(&answer)), "404");
+    };
+    (0..100).for_each(&mut ask);
+    let before = memory();
+    (100..2_100).for_each(&mut ask);
+    let grown = memory().saturating_sub(before);
+    assert!(grown < 20_000, "it remembers {grown} KiB of what isn't there");
 }
 
 #[test]

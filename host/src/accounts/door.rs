@@ -6,6 +6,7 @@ use crate::config::Registration;
 use crate::crypto::{self, AuthKey, MAX_ROUNDS, MIN_ROUNDS, Parameters, Salt};
 use crate::error::{self, Error, Invalid};
 use crate::http::{Form, Peer, Query, see_other};
+use crate::profiles;
 use crate::session::{self, Viewer};
 use crate::throttle;
 use crate::walls;
@@ -89,6 +90,11 @@ async fn try_log_in(app: &App, network: &str, headers: &HeaderMap, form: &Form) 
         return Err(Error::Invalid(wrong));
     };
 
+    let dont_go_together = || Error::field("auth", "Name and password don't go together. Look at both again.");
+    // What can't be a name is nobody's, and nothing of any length is remembered.
+    if !profiles::is_name(&name) {
+        return Err(dont_go_together());
+    }
     pace::try_log_in(app, network, &name)?;
     let known = app.db.read(|db| queries::credentials(db, &name))?;
     // The same work whether there is such a member or not.
@@ -98,16 +104,14 @@ async fn try_log_in(app: &App, network: &str, headers: &HeaderMap, form: &Form) 
         .await;
     let right = right.map_err(|wait| pace::not_answered(app, network, &name, wait))?;
     let Some(known) = known.filter(|_| right) else {
-        return Err(Error::field(
-            "auth",
-            "Name and password don't go together. Look at both again.",
-        ));
+        return Err(dont_go_together());
     };
     let (device, replaced) = (device(headers), session::token_hash(app, headers));
     let token = app
         .db
-        .write(move |tx| mutations::begin_session(tx, known.id, &device, replaced))
-        .await?;
+        .write(move |tx| mutations::log_in(tx, known.id, &known.auth_hash, &device, replaced))
+        .await?
+        .ok_or_else(dont_go_together)?;
     pace::came_in(app, network, &name);
     Ok((name, token))
 }

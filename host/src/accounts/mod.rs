@@ -18,7 +18,7 @@ pub use settings::{change_password, notice, notices, revoke_other_sessions, revo
 use crate::app::App;
 use crate::crypto::{self, AuthKey, Parameters};
 use crate::error::Error;
-use crate::profiles::pictures::COLOURS;
+use crate::profiles::{is_name, pictures::COLOURS};
 use crate::session::Viewer;
 use crate::walls;
 
@@ -88,12 +88,12 @@ fn check_name(name: &str) -> Result<String, String> {
     if is_reserved(&folded) {
         return Err(format!("“{folded}” belongs to the house. Pick another."));
     }
-    if fits(&folded) {
+    if is_name(&folded) {
         return Ok(folded);
     }
     let rule = "Names use 3 to 24 of a-z, 0-9, _ and -.";
     let near = near(&folded);
-    Err(match fits(&near) && !is_reserved(&near) {
+    Err(match is_name(&near) && !is_reserved(&near) {
         true => format!("{rule} How about {near}?"),
         false => rule.into(),
     })
@@ -101,13 +101,6 @@ fn check_name(name: &str) -> Result<String, String> {
 
 fn is_reserved(name: &str) -> bool {
     RESERVED.split(' ').any(|reserved| reserved == name)
-}
-
-fn fits(name: &str) -> bool {
-    (3..=24).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
 /// What is left of a name that isn't allowed: its letters and digits, a dash for whatever stood between.

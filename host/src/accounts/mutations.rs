@@ -1,8 +1,9 @@
-use super::{New, fits};
+use super::New;
 use crate::app::now_ms;
 use crate::crypto::{self, Parameters};
 use crate::db::Tx;
 use crate::error::Error;
+use crate::profiles::is_name;
 use crate::session;
 use rusqlite::params;
 
@@ -45,7 +46,7 @@ pub fn create(tx: &Tx, new: &New) -> Result<i64, Error> {
 fn free_name_like(tx: &Tx, name: &str) -> Result<Option<String>, Error> {
     for n in 2..=9 {
         let other = format!("{name}-{n}");
-        if fits(&other)
+        if is_name(&other)
             && tx
                 .maybe("select 1 from users where name = ?1", [&other], |_| Ok(()))?
                 .is_none()
@@ -54,6 +55,22 @@ fn free_name_like(tx: &Tx, name: &str) -> Result<Option<String>, Error> {
         }
     }
     Ok(None)
+}
+
+/// Starts a session for who proved to have the password: unless it was changed meanwhile, which ended every session of
+/// the old one. Nothing then.
+pub fn log_in(
+    tx: &Tx,
+    user_id: i64,
+    proved: &str,
+    device: &str,
+    replaced: Option<[u8; 32]>,
+) -> Result<Option<[u8; 32]>, Error> {
+    let find = "select 1 from users where id = ?1 and auth_hash = ?2";
+    match tx.maybe(find, params![user_id, proved], |_| Ok(()))? {
+        Some(()) => begin_session(tx, user_id, device, replaced).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Starts a session on a device. `replaced` is the token hash that the same browser came with: it ends, so that nobody
@@ -148,4 +165,40 @@ pub fn dismiss_notice(tx: &Tx, user_id: i64, notice_id: i64) -> Result<(), Error
         [user_id, notice_id],
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cache::Topics,
+        db::{Db, Sizes},
+    };
+
+    #[tokio::test]
+    async fn a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let sizes = Sizes {
+            cache_kib: 1024,
+            mmap_mib: 0,
+            readers: 1,
+        };
+        let db = Db::open(&folder.path().join("a.db"), sizes, Topics::default()).expect("a database");
+        db.write(|tx| {
+            tx.run(
+                "insert into users (id, name, auth_salt, auth_rounds, auth_hash, shuffle, created_at)
+                 values (1, 'ana', x'00', 1, 'new', 0, 0)",
+                [],
+            )
+        })
+        .await
+        .expect("a member");
+        let sessions = |db: &Db| db.read(|db| db.one("select count(*) from sessions", [], |row| row.get::<_, i64>(0)));
+        let token = db.write(|tx| log_in(tx, 1, "old", "curl", None)).await.expect("no fault");
+        assert!(token.is_none());
+        assert_eq!(sessions(&db).expect("a count"), 0);
+        let token = db.write(|tx| log_in(tx, 1, "new", "curl", None)).await.expect("no fault");
+        assert!(token.is_some());
+        assert_eq!(sessions(&db).expect("a count"), 1);
+    }
 }

@@ -67,6 +67,15 @@ impl Profile {
     }
 }
 
+/// Whether somebody could have this name: 3 to 24 of `a-z0-9_-`. What can't be a name need not be looked for, nor
+/// remembered.
+pub fn is_name(name: &str) -> bool {
+    (3..=24).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}
+
 /// The profile of a user name.
 ///
 /// # Errors

@@ -79,6 +79,9 @@ pub async fn show(
         *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
         return Ok(response);
     }
+    if !profiles::is_name(&name) {
+        return Err(Error::NotFound);
+    }
     let own = viewer.member.as_ref().is_some_and(|member| *member.name == *name);
     let safe = asked.safe == "1";
     if asked.edit == "1" {
