@@ -55,10 +55,40 @@ pub fn serve(options: Options, demo: bool) -> anyhow::Result<()> {
     let seen = changed_at(&options.config_file);
     let config = Config::load(&options.config_file, &options.flags)?;
     start_log(config.log);
+    allow_descriptors(config.limits.connections);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
         .block_on(run(options, config, seen, demo))
+}
+
+/// Descriptors besides those of connections: the database, lanes, compiled code, and room.
+const DESCRIPTORS_OF_OUR_OWN: u64 = 512;
+
+/// Lets the process hold as many descriptors as the connections that it may have need: systems begin with 1024, and who
+/// takes them all could keep lanes from starting.
+fn allow_descriptors(connections: u32) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let wanted = u64::from(connections) + DESCRIPTORS_OF_OUR_OWN;
+    let now = getrlimit(Resource::Nofile);
+    if now.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let current = now.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let set = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: Some(current),
+            maximum: now.maximum,
+        },
+    );
+    if set.is_err() || current < wanted {
+        tracing::warn!(
+            wanted,
+            allowed = current,
+            "the system allows fewer open files than limits.connections needs; raise its limit, or lower ours"
+        );
+    }
 }
 
 /// When a file was changed last, and its length.
