@@ -4,6 +4,7 @@
 use std::{
     fs,
     io::{Read, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -159,6 +160,7 @@ impl Candidate {
     fn keep(&self, config: &Config) -> Result<PathBuf> {
         let folder = config.data.join("plugins");
         fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
+        belong_like(&fs::File::open(&folder)?, &config.data);
         let file = folder.join(format!("{}-{}.wasm", self.manifest.id, &self.sha256[..12]));
         write_whole(&file, &self.bytes)?;
         Ok(file)
@@ -593,7 +595,16 @@ fn read_text(file: &Path) -> Result<String> {
     }
 }
 
-/// Writes a file whole or not at all, on disk before it has its name. One that is there keeps its permissions.
+/// Gives what root has made to the owner of `model`: the server, which runs as somebody else, must be able to read it.
+/// Others than root can't give anything away, and need not.
+fn belong_like(made: &fs::File, model: &Path) {
+    if let Ok(model) = fs::metadata(model) {
+        let _ = std::os::unix::fs::fchown(made, Some(model.uid()), Some(model.gid()));
+    }
+}
+
+/// Writes a file whole or not at all, on disk before it has its name. One that is there keeps its permissions and its
+/// owner; a new one belongs to its folder's.
 fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
     let folder = file
         .parent()
@@ -602,6 +613,7 @@ fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let mut new = tempfile::NamedTempFile::new_in(folder)?;
         new.write_all(bytes)?;
+        belong_like(new.as_file(), if file.exists() { file } else { folder });
         if let Ok(old) = fs::metadata(file) {
             new.as_file().set_permissions(old.permissions())?;
         }
