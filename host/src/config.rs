@@ -33,7 +33,7 @@ pub struct Config {
     pub registration: Registration,
     /// With `registration = "invite"`: the codes that let one in.
     pub invite_codes: Vec<String>,
-    /// Addresses of proxies in front whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// Addresses of proxies in front whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<std::net::IpAddr>,
     /// How the log is written.
     pub log: Log,

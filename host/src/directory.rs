@@ -107,7 +107,7 @@ pub async fn show(
     if by == "random" {
         return Ok(Page::new(render().await?).respond(&headers));
     }
-    let page: Arc<str> = format!("/directory?{by}&{q}&{after}").into();
+    let page: Arc<str> = format!("/directory?{by}&{q:?}&{after:?}").into();
     Ok(app
         .cache
         .get_or_render(&page, audience, None, render)
