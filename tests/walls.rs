@@ -41,6 +41,19 @@ fn a_newcomer_lands_on_a_wall_that_has_modules_and_can_be_edited() {
 }
 
 #[test]
+fn an_owner_sees_what_a_sticker_would_look_like() {
+    let server = Server::builder().plugins(&["flower"]).start();
+    let ana = server.person("ana");
+    let id = put_up(&ana, "ana", "flower");
+    let preview = ana.post_live(&format!("/wall/ana/modules/{id}/preview"), &[]).expect(200);
+    assert!(
+        preview.text().contains("src=\"data:image/svg+xml;base64,"),
+        "{}",
+        preview.text()
+    );
+}
+
+#[test]
 fn an_owner_builds_a_wall_with_plain_forms() {
     let server = server();
     let ana = server.person("ana");

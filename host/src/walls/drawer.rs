@@ -70,7 +70,7 @@ struct Set {
     last: bool,
 }
 
-/// What `templates/walls/preview.html` reads.
+/// What `templates/walls/preview.html` reads, besides the plugin's `name`.
 #[derive(Serialize, Default)]
 pub struct Preview {
     preview: String,

@@ -262,9 +262,8 @@ pub async fn preview(
     module.settings = value.to_string().into();
     module.refused = drawer::refusals(plugin, &form);
     let preview = drawer::preview(&app, &Viewer::of(member), &owner, &module, plugin).await;
-    let html = app
-        .html
-        .render("walls/preview.html", context! { it => Value::from_serialize(preview) })?;
+    let it = context! { name => &plugin.manifest.name, ..Value::from_serialize(preview) };
+    let html = app.html.render("walls/preview.html", context! { it })?;
     Ok(fragment(html, StatusCode::OK))
 }
 
