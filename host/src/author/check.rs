@@ -7,7 +7,10 @@ use anyhow::{Context, Result};
 use neospace_runner::protocol::Grants;
 use serde::Serialize;
 
-use super::{Check, build, project};
+use super::{
+    Check, build, project,
+    stage::{Outcomes, Scene, Stage, What, Who},
+};
 use crate::plugins::{
     compile::{self, CompileOptions},
     css, grants, icon,
@@ -171,6 +174,8 @@ fn folder(options: &Check, findings: &mut Findings) -> Result<String> {
     }
     if let Some(component) = &component {
         look_at_component(component, manifest.as_ref(), Some(&text), findings);
+        let packed = Manifest::pack(&text, &dir).and_then(|text| manifest::embed(component, &text));
+        try_out(packed, findings)?;
     }
     Ok(manifest.map_or_else(
         || dir.display().to_string(),
@@ -186,6 +191,7 @@ fn file(path: &Path, findings: &mut Findings) -> Result<String> {
         .ok();
     if wasmparser::Parser::is_component(&bytes) {
         look_at_component(&bytes, manifest.as_ref(), None, findings);
+        try_out(Ok(bytes), findings)?;
     }
     Ok(manifest.map_or_else(
         || path.display().to_string(),
@@ -325,7 +331,7 @@ fn look_at_component(bytes: &[u8], manifest: Option<&Manifest>, text: Option<&st
             ),
         );
     }
-    // The real compiler has the last word: size, validity, features.
+    // The real compiler, and the real server, have the last word.
     let compiled =
         tempfile::tempdir().map(|cache| compile::component(cache.path(), &[0; 32], bytes, &CompileOptions::default()));
     match compiled {
@@ -333,4 +339,37 @@ fn look_at_component(bytes: &[u8], manifest: Option<&Manifest>, text: Option<&st
         Ok(Err(fault)) => findings.error(None, None, fault.to_string()),
         Err(error) => findings.error(None, None, format!("there is no room for temporary files: {error}")),
     }
+}
+
+/// Installs a plugin as an operator would and shows it to everyone once, unless it is known to be wrong already.
+fn try_out(packed: Result<Vec<u8>, ManifestErrors>, findings: &mut Findings) -> Result<()> {
+    let Ok(bytes) = packed else { return Ok(()) };
+    if findings.0.iter().any(|finding| finding.level == Level::Error) {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let stage = Stage::open().await?;
+        let plugin = match stage.install(&bytes).await {
+            Ok(plugin) => plugin,
+            Err(error) => {
+                findings.error(None, None, format!("{error:#}"));
+                return Ok(());
+            }
+        };
+        let what = if plugin.roles.sticker { What::Draw } else { What::Render };
+        for viewer in [Who::Guest, Who::Member("bob".into()), Who::Owner] {
+            let scene = Scene::new(&plugin, viewer);
+            let report = stage.call(&plugin, &scene, &what, "/act", None).await?;
+            if let Outcomes::Failed { kind, detail } = report.result {
+                let words = format!("{} for {} failed ({kind}): {detail}", report.export, scene.viewer);
+                findings.error(None, None, words);
+            }
+        }
+        stage.app.db.close().await;
+        Ok(())
+    })
 }

@@ -10,10 +10,7 @@ use super::{
     build::{self, Messages},
     stage::{Of, Outcomes, Report, Scene, Stage, Stored, What, plugin_bytes},
 };
-use crate::{
-    app::now_ms,
-    plugins::{Plugin, grants, settings},
-};
+use crate::plugins::{Plugin, grants, settings};
 
 /// Characters of a bar.
 const BAR: usize = 24;
@@ -94,12 +91,10 @@ fn scene(options: &Run, plugin: &Plugin) -> Result<Scene> {
             );
         }
     }
-    let (width, height) = options
-        .size
-        .unwrap_or((plugin.manifest.size.width, plugin.manifest.size.height));
+    let usual = Scene::new(plugin, options.viewer.clone());
+    let (width, height) = options.size.unwrap_or((usual.width, usual.height));
     Ok(Scene {
-        viewer: options.viewer.clone(),
-        now: options.now.unwrap_or_else(now_ms),
+        now: options.now.unwrap_or(usual.now),
         seed: options.seed,
         locale: options.locale.clone(),
         utc_offset_minutes: options.utc_offset,
@@ -107,6 +102,7 @@ fn scene(options: &Run, plugin: &Plugin) -> Result<Scene> {
         height,
         settings: Value::Object(given),
         refused: grants::parse(&options.refuse).map_err(|why| anyhow!("--refuse: {why}"))?,
+        ..usual
     })
 }
 
@@ -124,7 +120,7 @@ fn what(options: &Run, plugin: &Plugin) -> Result<What> {
     };
     if !there {
         bail!(
-            "{} is a {}: it has no `{}` to call",
+            "{} ({}) has no `{}` to call",
             plugin.manifest.id,
             build::roles_in_words(roles),
             export.name()

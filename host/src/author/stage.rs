@@ -95,6 +95,23 @@ pub struct Scene {
     pub refused: Grants,
 }
 
+impl Scene {
+    /// A plugin as it comes: its own size, default settings, nothing refused, now.
+    pub fn new(plugin: &Plugin, viewer: Who) -> Self {
+        Self {
+            viewer,
+            now: now_ms(),
+            seed: 1,
+            locale: "en".into(),
+            utc_offset_minutes: 0,
+            width: plugin.manifest.size.width,
+            height: plugin.manifest.size.height,
+            settings: Value::Object(Default::default()),
+            refused: Grants::default(),
+        }
+    }
+}
+
 /// What to call.
 #[derive(Clone, Debug)]
 pub enum What {

@@ -31,7 +31,7 @@ impl Sticker for Plugin {
         let lean = random.between(-20, 20);
         let depth = random.between(18, 24);
         let smile = *random.pick(&["M40 56q8 8 16 0", "M42 56h12", "M40 58q8-8 16 0", "M42 55q6 9 12 0z"]);
-        // Where no style sheet reaches, colours are attributes.
+        // An image of its own, which the house's classes don't reach: colours are attributes.
         Ok(svg("0 0 96 96")
             .picture(format!("A {} star", params.settings.ink))
             .child(polygon(star(params.settings.points, depth)).fill(ink::BLACK).transform(format!("translate(3 3) rotate({lean} 48 48)")))
