@@ -160,6 +160,10 @@ impl App {
                 "limits.page_cache_mib",
                 new.limits.page_cache_mib != old.limits.page_cache_mib,
             ),
+            (
+                "limits.header_seconds",
+                new.limits.header_seconds != old.limits.header_seconds,
+            ),
             ("plugins.lanes", new.plugins.lanes != old.plugins.lanes),
         ] {
             if changed {

@@ -22,9 +22,6 @@ use crate::profiles::{is_name, pictures::COLOURS};
 use crate::session::Viewer;
 use crate::walls;
 
-/// The inks of an avatar, as the stylesheets name them.
-pub const INKS: [&str; 4] = ["red", "blue", "green", "ink"];
-
 /// Names that would be taken for the house, its staff or a page.
 const RESERVED: &str = "abuse account accounts admin administrator all anonymous api apps desk directory dm everybody everyone \
     guest guests health help here host hostmaster live lobby login logout mail member members metrics mod \

@@ -1,3 +1,5 @@
+//! What members change about their accounts, sessions and notices.
+
 use super::New;
 use crate::app::now_ms;
 use crate::crypto::{self, Parameters};

@@ -1,3 +1,5 @@
+//! What accounts, `/settings` and its notices are read from.
+
 use crate::crypto::{Bytes, Parameters};
 use crate::db::Reader;
 use crate::error::Error;

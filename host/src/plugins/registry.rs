@@ -268,6 +268,8 @@ impl Plugins {
             let gone = new.get(&change.plugin).is_none_or(|entry| !entry.standing.is_ready());
             if let Some(before) = before.filter(|_| gone) {
                 self.inner.lanes.cancel(&before.component);
+                // Nor do its views wait in memory for its return: the operator may purge what they show.
+                self.inner.last_good.clear();
             }
         }
         let names: Arc<[Arc<str>]> = changes.iter().map(|change| change.plugin.clone()).collect();
