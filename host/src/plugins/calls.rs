@@ -652,9 +652,9 @@ impl Plugins {
                 plugin.stats.note_call(*usage, usage.time_us);
                 usage.fuel
             }
-            // It had a lane for all of its time.
+            // It had the processor for all of its time.
             Err(Fault::Deadline | Fault::Protocol(_)) => limits.fuel,
-            Err(Fault::LaneDied | Fault::Busy | Fault::Cancelled | Fault::Load(_)) => 0,
+            Err(Fault::LaneDied | Fault::Stalled | Fault::Busy | Fault::Cancelled | Fault::Load(_)) => 0,
         };
         lock(&plugin.bucket).spend(spent as f64);
         inner.wall_spend(&i.wall, spent);
@@ -857,6 +857,7 @@ impl Failed {
                 FailureKind::Instantiate => "it could not be started",
             },
             Failed::Lane(Fault::Deadline) => "it took too long",
+            Failed::Lane(Fault::Stalled) => "the server was too busy",
             Failed::Lane(Fault::Protocol(_)) => "its process broke the protocol",
             Failed::Lane(Fault::LaneDied) => "its process ended",
             Failed::Lane(Fault::Busy) => "too much was going on",
@@ -888,7 +889,7 @@ impl Failed {
                     usage.fuel,
                 )
             }
-            Failed::Lane(fault @ Fault::Deadline) => ("deadline", fault.to_string(), 0),
+            Failed::Lane(fault @ (Fault::Deadline | Fault::Stalled)) => ("deadline", fault.to_string(), 0),
             Failed::Lane(fault) => ("lane", fault.to_string(), 0),
             Failed::View(error) => ("view", error.to_string(), 0),
             Failed::Resting { .. } | Failed::Spent { .. } => ("rest", self.in_few_words().to_owned(), 0),
@@ -912,7 +913,7 @@ impl Failed {
                 gone: true,
                 ..Why::of(format!("{name} was stopped."))
             },
-            Failed::Lane(Fault::Busy | Fault::LaneDied) => {
+            Failed::Lane(Fault::Busy | Fault::LaneDied | Fault::Stalled) => {
                 Why::of(format!("{name} could not answer just now. Try again in a moment."))
             }
             Failed::Resting { until } => {

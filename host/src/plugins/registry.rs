@@ -613,7 +613,7 @@ impl Plugins {
             let finished = match called {
                 Ok(finished) => finished,
                 // The machine was busy, or slow: that says nothing about the plugin yet.
-                Err(Fault::Busy | Fault::LaneDied | Fault::Deadline) if turn < TRIALS => continue,
+                Err(Fault::Busy | Fault::LaneDied | Fault::Stalled | Fault::Deadline) if turn < TRIALS => continue,
                 Err(fault) => return Err(format!("its first render with default settings failed: {fault}")),
             };
             let mut out = String::new();
