@@ -5,10 +5,11 @@
 //! nothing else has to be told.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::RandomState},
+    hash::BuildHasher,
     io::Write,
     sync::{
-        Arc, OnceLock, RwLock,
+        Arc, LazyLock, OnceLock, RwLock,
         atomic::{AtomicU64, Ordering::*},
     },
     time::{Duration, Instant},
@@ -17,7 +18,6 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use quick_cache::{Weighter, sync::Cache};
-use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 
@@ -27,6 +27,9 @@ const PAGES_EXPECTED: usize = 4_096;
 const TOPICS_BEFORE_SWEEP: usize = 100_000;
 /// A page whose topics change faster than it renders is rendered this often, then served uncached.
 const RENDERS_PER_REQUEST: usize = 3;
+/// What tells two pages apart until the program ends: keyed, so that nobody can write two alike, and an order of
+/// magnitude faster than a digest where the processor has no instructions for one.
+static ETAGS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 /// Bodies below this many bytes are not worth compressing.
 const COMPRESS_FROM: usize = 512;
 
@@ -253,8 +256,7 @@ impl PageCache {
 impl Page {
     /// A page of its own, outside the cache.
     pub fn new(rendered: Rendered) -> Self {
-        let digest = Sha256::digest(rendered.html.as_bytes());
-        let etag: String = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+        let etag = format!("{:016x}", ETAGS.hash_one(&rendered.html));
         Self {
             stamp: rendered.stamp,
             expires: rendered.max_age.map(|age| Instant::now() + age),
