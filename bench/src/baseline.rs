@@ -31,10 +31,10 @@ pub enum Baseline {
 }
 
 /// Runs one until it is killed.
-pub fn run(baseline: Baseline, listen: SocketAddr) -> Result<()> {
+pub fn run(baseline: &Baseline, listen: SocketAddr) -> Result<()> {
     let router = match baseline {
-        Baseline::Pages { folder } => pages(&folder)?,
-        Baseline::Fresh { folder } => crate::fresh::baseline(&folder)?,
+        Baseline::Pages { folder } => pages(folder)?,
+        Baseline::Fresh { folder } => crate::fresh::baseline(folder)?,
         Baseline::Socket => Router::new().route("/live", any(echo)),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -47,6 +47,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Part {
+    /// Makes the place that is measured in a new folder, to look at it with other tools
+    Site { folder: PathBuf },
     /// Serves a bare baseline
     #[command(hide = true)]
     Baseline {
@@ -85,8 +87,9 @@ fn main() -> ExitCode {
         _ => {}
     }
     let arguments = Arguments::parse();
-    let done = match arguments.part {
-        Some(Part::Baseline { listen, which }) => baseline::run(which, listen).map(|()| true),
+    let done = match &arguments.part {
+        Some(Part::Baseline { listen, which }) => baseline::run(which, *listen).map(|()| true),
+        Some(Part::Site { folder }) => Site::inhabited().and_then(|site| site.keep(folder)).map(|()| true),
         None => measure(&arguments),
     };
     match done {

@@ -215,7 +215,7 @@ impl Site {
         let shipped = plugins.len();
         for n in shipped..PLUGINS {
             let again = &plugins[n % shipped];
-            plugins.push(again.renamed(&format!("{}-again", again.id))?);
+            plugins.push(again.renamed(&format!("{}-{n}", again.id))?);
         }
         let mut site = Self::empty(&plugins)?;
         let program = site.start(On::AnyCore)?;
@@ -226,6 +226,18 @@ impl Site {
         }
         program.stop()?;
         Ok(site)
+    }
+
+    /// Leaves a copy of it in a new folder, and says how to serve it.
+    pub fn keep(&self, folder: &Path) -> Result<()> {
+        machine::copy(self.folder(), folder)?;
+        let member = &self.members[0];
+        println!(
+            "neospace serve --config {0}/neospace.toml --data {0}/data --listen 127.0.0.1:0",
+            folder.display()
+        );
+        println!("{}: Cookie: {}", member.name, member.cookie);
+        Ok(())
     }
 
     /// The same place, with other limits in its configuration.

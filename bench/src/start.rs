@@ -81,8 +81,8 @@ fn first_answer(mut command: Command, address: SocketAddr, path: &str) -> Result
 
 /// Measures the memory of host and lanes together once everything has been used and nothing happens.
 pub fn idle_memory(site: &Site) -> Result<Vec<Row>> {
-    let program = site.start(On::AnyCore)?;
     let folder = walls::pages(site)?;
+    let program = site.start(On::AnyCore)?;
     let bare = Baseline::start(&["pages".as_ref(), folder.path().as_os_str()])?;
     let processes = machine::tree(program.pid()).len();
     let untouched = program.memory()? as f64 / MIB;

@@ -33,7 +33,6 @@ use crate::{
 const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 4;
 const ROUND: Duration = Duration::from_secs(3);
-const WARM_UP: Duration = Duration::from_millis(300);
 /// The writer's pace.
 const COMMITS_PER_SECOND: u32 = 10;
 /// Members who look, in `wall_private`.
@@ -66,22 +65,27 @@ fn measure(metric: &'static str, site: &Site, viewers: &[Option<&Member>], bar: 
     visitors.all_once(&mut load)?;
     bare_visitors.all_once(&mut bare_load)?;
     let (mut rates, mut bare_rates) = (Vec::new(), Vec::new());
-    let before = program.cpu();
+    let (mut cpu, mut bare_cpu) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..ROUNDS {
-        rates.push(editions.clone().while_written(site, program.address, || {
-            load.run(WARM_UP, &mut visitors)?;
-            load.run(ROUND, &mut visitors)
-        })?);
-        bare_load.run(WARM_UP, &mut bare_visitors)?;
+        let before = program.cpu();
+        rates.push(
+            editions
+                .clone()
+                .while_written(site, program.address, || load.run(ROUND, &mut visitors))?,
+        );
+        cpu += program.cpu() - before;
+        let before = bare.cpu();
         bare_rates.push(bare_load.run(ROUND, &mut bare_visitors)?);
+        bare_cpu += bare.cpu() - before;
     }
-    let cpu = program.cpu() - before;
-    let requests: u64 = rates.iter().map(|rate| rate.requests).sum();
+    let each = |cpu: Duration, rates: &[Rate]| {
+        cpu.as_secs_f64() * 1e6 / rates.iter().map(|rate| rate.requests).sum::<u64>() as f64
+    };
     let middle = |rates: &[Rate]| median(rates.iter().map(Rate::per_second).collect());
     let busiest = bare_rates.iter().map(|rate| rate.busy).fold(0.0, f64::max);
     let note = format!(
-        "{} walls as {}, {:.0} bytes a page; {} commits, no page older than the last; {:.1} µs of the server's core \
-         each; the load used {:.0} % of its core for the baseline",
+        "{} walls as {}, {:.0} bytes a page; {} commits, no page older than the last; {:.1} µs CPU a page, the \
+         baseline's {:.1}; the load was busy for {:.0} % of the time",
         site.members.len(),
         if viewers.len() > 1 {
             format!("{} members", viewers.len())
@@ -90,7 +94,8 @@ fn measure(metric: &'static str, site: &Site, viewers: &[Option<&Member>], bar: 
         },
         visitors.bytes as f64 / visitors.answers as f64,
         editions.commits.load(Relaxed),
-        cpu.as_secs_f64() * 1e6 / requests as f64,
+        each(cpu, &rates),
+        each(bare_cpu, &bare_rates),
         busiest * 100.0,
     );
     program.stop()?;
