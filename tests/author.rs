@@ -604,29 +604,23 @@ fn the_bench_follows_what_is_saved() {
     let browser = Browser::start();
     let page = browser.page();
     page.goto(&bench.address);
-    page.wait_for("neo-module .plate \"Please ring twice\"");
+    page.wait_for(".plate \"Please ring twice\"");
 
     // Somebody rings; what it did stands beside it.
-    page.fill("neo-module input[name=f-words]", "Anybody?")
-        .click("neo-module button \"Ring\"");
-    page.wait_for("neo-module .said \"Ding, dong.\"")
-        .wait_for(".kept th \"last\"");
-    assert!(page.text("neo-module .body .said").contains("“Anybody?” — somebody"));
+    page.fill("input[name=f-words]", "Anybody?").click("button \"Ring\"");
+    page.wait_for(".said \"Ding, dong.\"").wait_for(".kept th \"last\"");
+    page.wait_for(".said \"somebody\"");
     // As a member, with the owner's leave.
     page.click("label \"bo\"")
         .wait_until("document.querySelector('input[value=\"member:bo\"]').checked");
-    page.fill("neo-module input[name=f-words]", "It is me")
-        .click("neo-module button \"Ring\"");
-    page.wait_for("neo-module .said \"“It is me” — bo\"");
+    page.fill("input[name=f-words]", "It is me").click("button \"Ring\"");
+    page.wait_for(".said \"“It is me” — bo\"");
     // What is refused says so, and stays typed.
     page.eval("document.querySelector('neo-module .body').shadowRoot.querySelector('input[name=f-words]').removeAttribute('required')");
-    page.fill("neo-module input[name=f-words]", " ")
-        .click("neo-module button \"Ring\"");
+    page.fill("input[name=f-words]", " ").click("button \"Ring\"");
     page.allow("422").wait_for("neo-module .said.bad");
     // Settings and switches need no button.
-    page.fill("#s-plate", "Knock")
-        .press("Tab")
-        .wait_for("neo-module .plate \"Knock\"");
+    page.fill("#s-plate", "Knock").press("Tab").wait_for(".plate \"Knock\"");
     page.fill("#height", "3")
         .press("Tab")
         .wait_for("neo-module[data-h=\"3\"]");
@@ -634,14 +628,14 @@ fn the_bench_follows_what_is_saved() {
     // Saved: built anew, and there.
     author.edit("doorbell/src/lib.rs", "button(\"Ring\")", "button(\"Pull\")");
     let seen = bench.waits_for(seen, "is on the wall");
-    page.wait_for("neo-module button \"Pull\"");
+    page.wait_for("button \"Pull\"");
     // Broken: the page says what, and the last good one stays.
     author.edit("doorbell/src/lib.rs", "button(\"Pull\")", "button(\"Pull\"");
     page.wait_for(".trouble pre");
-    assert!(page.text(".trouble pre").contains("src/lib.rs") && page.has("neo-module button \"Pull\""));
+    assert!(page.text(".trouble pre").contains("src/lib.rs") && page.has("button \"Pull\""));
     author.edit("doorbell/src/lib.rs", "button(\"Pull\"", "button(\"Push\")");
     bench.waits_for(seen, "is on the wall");
-    page.wait_for("neo-module button \"Push\"").wait_gone(".trouble");
+    page.wait_for("button \"Push\"").wait_gone(".trouble");
     page.check();
 }
 
@@ -656,9 +650,8 @@ fn the_bench_works_without_scripts_too() {
     let page = browser.page();
     page.javascript(false);
     page.goto(&bench.address);
-    page.fill("neo-module input[name=f-words]", "No script")
-        .click("neo-module button \"Ring\"");
-    page.wait_for("neo-module .said \"“No script” — somebody\"");
+    page.fill("input[name=f-words]", "No script").click("button \"Ring\"");
+    page.wait_for(".said \"“No script” — somebody\"");
     page.click("label \"owner\"")
         .click("noscript button, form[action=\"/dev/scene\"] button");
     page.wait_until("document.querySelector('input[value=owner]').checked");

@@ -82,7 +82,8 @@ struct Table {
     built: Option<(Duration, i64)>,
     act: Option<Report>,
     refusal: Option<Refusal>,
-    said: Option<String>,
+    /// What the module says above its view, and whether that is bad news; until something else is done.
+    said: Option<(String, bool)>,
     log: Vec<Line>,
     /// The settings as they were typed, with what was wrong with them.
     typed: Option<(Vec<(String, String)>, Vec<settings::FieldError>)>,
@@ -212,8 +213,8 @@ impl Bench {
         table.act = Some(report);
     }
 
-    /// What the next page is to say.
-    fn leave(&self, refusal: Option<Refusal>, said: Option<String>) {
+    /// What the next page is to say, and the refusal that its form is to show once.
+    fn leave(&self, refusal: Option<Refusal>, said: Option<(String, bool)>) {
         let mut table = self.table();
         (table.refusal, table.said) = (refusal, said);
     }
@@ -249,7 +250,7 @@ impl Bench {
                 table.plugin = Some(plugin);
                 table.problem = None;
                 table.built = Some((started.elapsed(), now_ms()));
-                table.typed = None;
+                (table.typed, table.said) = (None, None);
             }
             Err(error) => {
                 println!("{error:#}");
@@ -377,7 +378,7 @@ async fn page(State(bench): State<Shared>) -> Result<Response, Error> {
             table.plugin.clone(),
             table.scene(),
             table.refusal.take(),
-            table.said.take(),
+            table.said.clone(),
         )
     };
     let shown = match &plugin {
@@ -474,7 +475,7 @@ async fn show(
     plugin: &Arc<Plugin>,
     scene: &Scene,
     refusal: Option<&Refusal>,
-    said: Option<String>,
+    said: Option<(String, bool)>,
 ) -> Result<(Card, Report), Error> {
     let returned = refusal.map(|refusal| Returned {
         message: &refusal.message,
@@ -534,8 +535,8 @@ async fn show(
             String::new()
         },
         drawing: format!("/dev/drawing.svg?{count}"),
-        said_bad: refusal.is_some(),
-        said: refusal.map(|refusal| refusal.message.clone()).or(said),
+        said_bad: said.as_ref().is_some_and(|(_, bad)| *bad),
+        said: said.map(|(words, _)| words),
         own: false,
         cost: None,
         until: None,
@@ -694,9 +695,10 @@ async fn act(State(bench): State<Shared>, headers: HeaderMap, Form(form): Form) 
             Some((format!("It failed ({kind}), and nothing was kept: {detail}"), None)),
             None,
         ),
-        Outcomes::Done { message } => (None, message.clone()),
+        Outcomes::Done { message } => (None, message.clone().map(|message| (message, false))),
         _ => (None, None),
     };
+    let said = refusal.as_ref().map(|(message, _)| (message.clone(), true)).or(said);
     let refusal = refusal.map(|(message, field)| Refusal {
         message,
         field,
@@ -708,6 +710,8 @@ async fn act(State(bench): State<Shared>, headers: HeaderMap, Form(form): Form) 
         bench.leave(refusal, said);
         return Ok(back(&bench, &headers));
     }
+    // What was typed is still in the page, which sends nothing twice.
+    bench.leave(None, said.clone());
     let (card, _) = show(&bench, &plugin, &scene, refusal.as_ref(), said).await?;
     let html = bench
         .stage
@@ -729,6 +733,7 @@ async fn scene(State(bench): State<Shared>, headers: HeaderMap, form: Form) -> R
     match switched(&table.scene, &form) {
         Ok((scene, fixed_time)) => {
             (table.scene, table.fixed_time) = (scene, fixed_time);
+            table.said = None;
             table.switch_problem = None;
         }
         Err(problem) => table.switch_problem = Some(problem),
