@@ -225,6 +225,28 @@ fn a_guestbook_says_what_it_takes_and_keeps_what_was_typed() {
 }
 
 #[test]
+fn nobody_fills_a_guestbook_in_a_second() {
+    let server = Server::builder()
+        .plugin("guestbook")
+        .config("[limits]\nactions = 3")
+        .start();
+    let (ana, bob, cyd) = (server.person("ana"), server.person("bob"), server.person("cyd"));
+    let book = Module::put_up(&ana, "ana", "guestbook", &[]);
+    let token = book.token(&bob, "Sign");
+    for line in ["one", "two", "three"] {
+        said(book.send(&bob, &token, &[("f-text", line)]));
+    }
+    // The fourth is taken, and costs a wait.
+    said(book.send(&bob, &token, &[("f-text", "four")]));
+    let held_up = book.send(&bob, &token, &[("f-text", "five")]).expect(429);
+    assert_eq!(held_up.header("retry-after"), "1");
+    assert!(held_up.text().contains("Try again in 1 s"), "{}", held_up.text());
+    assert!(!book.seen_by(&ana).contains("five"));
+    // It is bob who waits, and nobody else.
+    said(book.press(&cyd, "Sign", &[("f-text", "is it always this loud?")]));
+}
+
+#[test]
 fn a_full_guestbook_waits_for_its_owner_or_lets_the_oldest_go() {
     let server = Server::builder().plugin("guestbook").start();
     let (ana, bob) = (server.person("ana"), server.person("bob"));

@@ -45,7 +45,9 @@ fn an_owner_sees_what_a_sticker_would_look_like() {
     let server = Server::builder().plugins(&["flower"]).start();
     let ana = server.person("ana");
     let id = put_up(&ana, "ana", "flower");
-    let preview = ana.post_live(&format!("/wall/ana/modules/{id}/preview"), &[]).expect(200);
+    let preview = ana
+        .post_live(&format!("/wall/ana/modules/{id}/preview"), &[])
+        .expect(200);
     assert!(
         preview.text().contains("src=\"data:image/svg+xml;base64,"),
         "{}",

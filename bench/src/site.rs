@@ -179,7 +179,7 @@ impl Site {
         let folder = tempfile::tempdir_in(crate::scratch()?)?;
         fs::create_dir(folder.path().join("plugins"))?;
         // The load comes from one address; the proxy that stands in front in real life says whose each request is.
-        let config = "registration = \"open\"\ntrusted_proxies = [\"127.0.0.1\"]\nlisten = \"127.0.0.1:0\"\n";
+        let config = "registration = \"open\"\ntrusted_proxies = [\"127.0.0.1\"]\nlisten = \"127.0.0.1:0\"\n[limits]\nactions = 1000000000\n";
         fs::write(folder.path().join("neospace.toml"), config)?;
         let site = Self {
             folder,

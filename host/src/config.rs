@@ -85,6 +85,8 @@ pub struct Limits {
     pub connections_per_address: u32,
     /// The largest body of a form, in KiB.
     pub body_kib: u32,
+    /// What one visitor may press and send in one module without a wait; beyond it the waits grow.
+    pub actions: u32,
     /// Seconds for a request's headers to arrive.
     pub header_seconds: u32,
     /// Seconds for a request's body to arrive.
@@ -194,6 +196,7 @@ impl Default for Limits {
             connections: 20_000,
             connections_per_address: 256,
             body_kib: 256,
+            actions: 40,
             header_seconds: 10,
             body_seconds: 30,
             page_cache_mib: 64,
@@ -341,6 +344,7 @@ impl Config {
                 1 << 20,
             ),
             ("limits", "body_kib", self.limits.body_kib, 16, 64 << 10),
+            ("limits", "actions", self.limits.actions, 1, 1 << 30),
             ("limits", "header_seconds", self.limits.header_seconds, 1, 300),
             ("limits", "body_seconds", self.limits.body_seconds, 1, 600),
             ("limits", "page_cache_mib", self.limits.page_cache_mib, 0, 1 << 20),

@@ -169,7 +169,7 @@ impl Error {
                 .map(|e| e.message.as_str())
                 .collect::<Vec<_>>()
                 .join(" "),
-            Self::TooMany { retry_after, message } => format!("{message} Try again in {retry_after} seconds."),
+            Self::TooMany { retry_after, message } => format!("{message} Try again in {retry_after} s."),
             Self::Timeout => "The request did not arrive in time. Try again.".into(),
             Self::Internal(_) => "Something broke here, and it is written in the log. Try again in a moment.".into(),
         }

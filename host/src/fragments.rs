@@ -59,7 +59,9 @@ impl Fragments {
         view: Option<&Arc<str>>,
         render: impl FnOnce() -> Result<String, Error>,
     ) -> Result<Arc<str>, Error> {
-        let Some(cache) = &self.0 else { return Ok(render()?.into()) };
+        let Some(cache) = &self.0 else {
+            return Ok(render()?.into());
+        };
         if let Some(kept) = cache.get(&key)
             && kept.made_from == made_from
             && match (&kept.view, view) {
@@ -71,7 +73,11 @@ impl Fragments {
             return Ok(kept.html);
         }
         let html: Arc<str> = render()?.into();
-        let kept = Kept { made_from, view: view.cloned(), html: html.clone() };
+        let kept = Kept {
+            made_from,
+            view: view.cloned(),
+            html: html.clone(),
+        };
         cache.insert(key, kept);
         Ok(html)
     }
@@ -84,7 +90,11 @@ mod tests {
     #[test]
     fn a_fragment_is_rendered_again_when_anything_that_it_was_made_from_changes() {
         let fragments = Fragments::new(false);
-        let key = Key { kind: "card", id: 1, audience: Audience::Guests };
+        let key = Key {
+            kind: "card",
+            id: 1,
+            audience: Audience::Guests,
+        };
         let (view, equal): (Arc<str>, Arc<str>) = ("view".into(), "view".into());
         let get = |made_from, view| {
             let mut rendered = false;

@@ -8,7 +8,17 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 
-use crate::{accounts, app::App, db, directory, error::Error, gallery, home, http::{Path, Seat}, live, session::Viewer, walls};
+use crate::{
+    accounts,
+    app::App,
+    db, directory,
+    error::Error,
+    gallery, home,
+    http::{Path, Seat},
+    live,
+    session::Viewer,
+    walls,
+};
 
 /// Every address of the site.
 pub fn router(app: App) -> Router {

@@ -60,7 +60,10 @@ impl Server {
     pub fn builder() -> Builder {
         let folder = TempDir::with_prefix("neospace-test-").expect("a temporary folder can be made");
         fs::create_dir(folder.path().join("plugins")).expect("a new folder is empty");
-        let config = "registration = \"open\"\n".parse().expect("this is TOML");
+        // Tests press faster than people do; what holds those back has a test of its own.
+        let config = "registration = \"open\"\n[limits]\nactions = 100000\n"
+            .parse()
+            .expect("this is TOML");
         Builder {
             folder,
             config,

@@ -196,10 +196,16 @@ mod tests {
         .await
         .expect("a member");
         let sessions = |db: &Db| db.read(|db| db.one("select count(*) from sessions", [], |row| row.get::<_, i64>(0)));
-        let token = db.write(|tx| log_in(tx, 1, "old", "curl", None)).await.expect("no fault");
+        let token = db
+            .write(|tx| log_in(tx, 1, "old", "curl", None))
+            .await
+            .expect("no fault");
         assert!(token.is_none());
         assert_eq!(sessions(&db).expect("a count"), 0);
-        let token = db.write(|tx| log_in(tx, 1, "new", "curl", None)).await.expect("no fault");
+        let token = db
+            .write(|tx| log_in(tx, 1, "new", "curl", None))
+            .await
+            .expect("no fault");
         assert!(token.is_some());
         assert_eq!(sessions(&db).expect("a count"), 1);
     }

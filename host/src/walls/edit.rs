@@ -3,6 +3,8 @@
 //! Every address takes a plain form and answers with a redirect to the page; our script gets the fragment that changed,
 //! a program gets JSON. Each goes prepare, commit, announce.
 
+use std::time::{Duration, Instant};
+
 use axum::{
     Json,
     extract::State,
@@ -23,11 +25,12 @@ use super::{
 use crate::{
     app::{App, now_ms},
     error::Error,
-    http::{Form, Path, Wants, see_other},
+    http::{Form, Path, Peer, Wants, see_other},
     live::frame::PatchMode,
     plugins::settings as schema,
     profiles::{self, Changes},
     session::{Member, Viewer},
+    throttle::{self, Pace},
 };
 
 /// Cells that a module may take.
@@ -383,11 +386,13 @@ pub async fn profile(
 pub async fn act(
     State(app): State<App>,
     viewer: Viewer,
+    peer: Peer,
     wants: Wants,
     Path((wall, id)): Path<(String, i64)>,
     form: Form,
 ) -> Result<Response, Error> {
     let (owner, module) = app.db.read(|db| queries::module(db, &wall, id))?;
+    slow_down(&app, &viewer, peer, id)?;
     let acted = app
         .plugins
         .act(
@@ -446,6 +451,27 @@ pub async fn act(
         }
         Wants::Json => Ok(Json(json!({ "ok": true, "message": acted.message })).into_response()),
     }
+}
+
+/// Holds up one who presses in a module without pause, so that nobody fills a guestbook on their own.
+fn slow_down(app: &App, viewer: &Viewer, peer: Peer, module: i64) -> Result<(), Error> {
+    let pace = Pace {
+        name: "act",
+        free: app.config().limits.actions,
+        first: Duration::from_secs(1),
+        longest: Duration::from_secs(60),
+        fade: Duration::from_secs(10),
+    };
+    let who = match viewer.id() {
+        Some(id) => format!("{module} {id}"),
+        None => format!("{module} {}", throttle::network(peer.0)),
+    };
+    app.throttle
+        .attempt(Instant::now(), &[(&pace, &who)])
+        .map_err(|retry_after| Error::TooMany {
+            retry_after,
+            message: "That was a lot at once for one module.".into(),
+        })
 }
 
 /// Only the owner changes a wall.
