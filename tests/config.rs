@@ -16,6 +16,11 @@ fn a_wrong_configuration_stops_the_start_and_says_where_and_what_is_allowed() {
         ("[limits]\nbody_kib = 1\n", 2, &["body_kib", "16"]),
         ("[limits]\nbody_kib = \"much\"\n", 2, &["much"]),
         ("[limits]\nbodies = 1\n", 2, &["bodies", "body_kib"]),
+        (
+            "[plugin.lamp]\nsource = \"lamp.wasm\"\n[plugin.lamp.limits]\nrender_ms = 0\n",
+            4,
+            &["render_ms", "1 to 60000"],
+        ),
         ("name = \"Kiosk\norigin = 1\n", 1, &[]),
         ("name = \"A\"\nname = \"B\"\n", 2, &["name", "duplicate"]),
         ("origin = \"kiosk.example/wall\"\n", 1, &["origin", "https://"]),

@@ -29,12 +29,7 @@ impl Module {
 
     /// Changes its settings; what it asks for stays granted.
     fn set(&self, owner: &Person, settings: &[(&str, &str)]) {
-        let wall = owner.get(
-            &self
-                .at
-                .replace("/wall/", "/wall/")
-                .replace("/modules/", "?edit=1&module="),
-        );
+        let wall = owner.get(&self.at.replace("/modules/", "?edit=1&module="));
         let granted = wall.forms().into_iter().find(|form| form.action.ends_with("/settings"));
         let granted = granted.expect("the drawer has the module's settings");
         let mut fields: Vec<(&str, &str)> = settings.to_vec();

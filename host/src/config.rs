@@ -157,6 +157,24 @@ fn address<'de, D: serde::Deserializer<'de>>(value: D) -> Result<SocketAddr, D::
     })
 }
 
+impl PluginLimits {
+    /// Each limit's key, what the operator set, and the least and most that can be.
+    pub fn ranges(&self) -> [(&'static str, Option<u64>, u64, u64); 8] {
+        let small = |value: Option<u32>| value.map(u64::from);
+        [
+            ("render_fuel", self.render_fuel, 10_000, 10_000_000_000),
+            ("act_fuel", self.act_fuel, 10_000, 10_000_000_000),
+            ("render_ms", small(self.render_ms), 1, 60_000),
+            ("act_ms", small(self.act_ms), 1, 60_000),
+            // What a lane can give one call.
+            ("memory_kib", small(self.memory_kib), 64, 256 << 10),
+            ("storage_kib", small(self.storage_kib), 0, 1 << 20),
+            ("storage_keys", small(self.storage_keys), 0, 1_000_000),
+            ("fuel_per_second", self.fuel_per_second, 10_000, 1_000_000_000_000),
+        ]
+    }
+}
+
 fn yes() -> bool {
     true
 }
@@ -376,6 +394,15 @@ impl Config {
                     &["plugin", name, "sha256"],
                     format!("{hash:?} is not a SHA-256 hash; one has 64 hexadecimal digits"),
                 );
+            }
+            for (key, value, least, most) in plugin.limits.ranges() {
+                if value.is_some_and(|value| value < least || value > most) {
+                    let value = value.unwrap_or_default();
+                    say(
+                        &["plugin", name, "limits", key],
+                        format!("{value} is not allowed; allowed is {least} to {most}"),
+                    );
+                }
             }
             for grant in plugin
                 .grants

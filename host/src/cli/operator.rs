@@ -423,7 +423,8 @@ fn explain(place: &Place, name: &str) -> Result<()> {
         }
     }
     println!("Limits");
-    for (key, set, usual) in limits(&plugin.limits) {
+    for (key, set, _, _) in plugin.limits.ranges() {
+        let usual = usual(key);
         match set {
             Some(set) => println!("  {key:<16}{set}, by plugin.{name}.limits in {file} (default {usual})"),
             None => println!("  {key:<16}{usual}, the default"),
@@ -432,27 +433,19 @@ fn explain(place: &Place, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Each limit: its key, what the operator set, its default.
-fn limits(limits: &config::PluginLimits) -> [(&'static str, Option<u64>, u64); 8] {
+/// The default of a limit.
+fn usual(key: &str) -> u64 {
     let usual = crate::plugins::Limits::default();
-    [
-        ("render_fuel", limits.render_fuel, usual.render_fuel),
-        ("act_fuel", limits.act_fuel, usual.act_fuel),
-        ("render_ms", limits.render_ms.map(u64::from), usual.render_ms.into()),
-        ("act_ms", limits.act_ms.map(u64::from), usual.act_ms.into()),
-        ("memory_kib", limits.memory_kib.map(u64::from), usual.memory_kib.into()),
-        (
-            "storage_kib",
-            limits.storage_kib.map(u64::from),
-            usual.storage_kib.into(),
-        ),
-        (
-            "storage_keys",
-            limits.storage_keys.map(u64::from),
-            usual.storage_keys.into(),
-        ),
-        ("fuel_per_second", limits.fuel_per_second, usual.fuel_per_second),
-    ]
+    match key {
+        "render_fuel" => usual.render_fuel,
+        "act_fuel" => usual.act_fuel,
+        "render_ms" => usual.render_ms.into(),
+        "act_ms" => usual.act_ms.into(),
+        "memory_kib" => usual.memory_kib.into(),
+        "storage_kib" => usual.storage_kib.into(),
+        "storage_keys" => usual.storage_keys.into(),
+        _ => usual.fuel_per_second,
+    }
 }
 
 /// Deletes what a plugin stored. SQLite's locks make that right beside a running server, which shows nothing of a plugin

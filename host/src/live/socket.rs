@@ -168,7 +168,8 @@ impl Socket {
                 }
             }
         };
-        self.app.hub.disconnect(&self.watcher, &self.watching);
+        // Gone for the others from here on, however long the goodbye takes.
+        drop(self);
         if let Some((code, reason)) = end {
             let close = Message::Close(Some(CloseFrame {
                 code,
@@ -263,6 +264,12 @@ impl Socket {
             .sessions
             .find_by_hash(&self.app, token)
             .map_or(true, |session| session.is_some())
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.app.hub.disconnect(&self.watcher, &self.watching);
     }
 }
 

@@ -121,7 +121,8 @@ impl<'d> Overlay<'d> {
         let (keys, bytes) = self.used()?;
         let freed = before.as_ref().map_or(0, |(old, _)| (key.len() + old.len()) as u64);
         let keys = keys + u32::from(before.is_none());
-        let after = bytes - freed + (key.len() + value.len()) as u64;
+        // A purge may have emptied the table since it was counted.
+        let after = bytes.saturating_sub(freed) + (key.len() + value.len()) as u64;
         // What fits no more because the operator lowered the limit may still shrink.
         let grows = before.is_none() || after > bytes;
         if grows && (keys > self.quota.keys || after > self.quota.bytes) {
@@ -141,7 +142,10 @@ impl<'d> Overlay<'d> {
             return Ok(OwnedAnswer::Existed(false));
         };
         let (keys, bytes) = self.used()?;
-        self.used = Some((keys - 1, bytes - (key.len() + old.len()) as u64));
+        self.used = Some((
+            keys.saturating_sub(1),
+            bytes.saturating_sub((key.len() + old.len()) as u64),
+        ));
         self.staged.0.insert(key.to_owned(), None);
         Ok(OwnedAnswer::Existed(true))
     }
