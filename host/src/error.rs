@@ -224,11 +224,11 @@ impl IntoResponse for Error {
 }
 
 /// Writes the body of an error response: a problem document for programs, a page for people.
-pub fn finish(html: &crate::html::Html, request: &HeaderMap, mut response: Response) -> Response {
+pub fn finish(html: &crate::html::Html, for_people: bool, mut response: Response) -> Response {
     let Some(Told { problem }) = response.extensions_mut().remove::<Told>() else {
         return response;
     };
-    let (body, kind) = if wants_page(request) {
+    let (body, kind) = if for_people {
         match html.render("error.html", minijinja::context! { problem => problem }) {
             Ok(page) => (page, "text/html; charset=utf-8"),
             Err(_) => (

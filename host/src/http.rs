@@ -158,8 +158,8 @@ async fn connection(
 /// What holds for every request: a state change comes from our own pages, the body arrives whole and in time, a panic
 /// is one request's, errors are written in the form asked for, and the headers are there.
 pub async fn answer(app: App, router: Router, mut request: Request, address: IpAddr) -> Response {
-    let asked = request.headers().clone();
-    let peer = peer(&app, &asked, address);
+    let for_people = error::wants_page(request.headers());
+    let peer = peer(&app, request.headers(), address);
     request.extensions_mut().insert(Peer(peer));
     let method = request.method().clone();
     let outcome = async {
@@ -173,16 +173,15 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
     };
     let mut response = outcome.await.unwrap_or_else(Error::into_response);
     if response.status().is_client_error() || response.status().is_server_error() {
-        response = error::finish(&app.html, &asked, response);
+        response = error::finish(&app.html, for_people, response);
         if !method.is_safe() {
             tracing::debug!(%method, status = response.status().as_u16(), "refused");
         }
     }
     let headers = response.headers_mut();
+    headers.reserve(HEADERS.len());
     for (name, value) in &HEADERS {
-        if !headers.contains_key(name) {
-            headers.insert(name, value.clone());
-        }
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     response
 }
