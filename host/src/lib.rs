@@ -18,6 +18,7 @@ pub mod home;
 pub mod html;
 pub mod http;
 pub mod live;
+pub mod markdown;
 pub mod plugins;
 pub mod profiles;
 pub mod routes;
