@@ -5,7 +5,10 @@ use rusqlite::Connection;
 use crate::error::Error;
 
 /// The released migrations in order; the schema's version is how many have run. Never edit one that was released.
-pub const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_the_platform_runs.sql")];
+pub const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_the_platform_runs.sql"),
+    include_str!("../../migrations/0002_rooms.sql"),
+];
 
 /// Runs what has not run yet.
 ///

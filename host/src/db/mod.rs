@@ -22,7 +22,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, config::Db
 
 use crate::{cache::Topics, error::Error};
 pub use migrate::MIGRATIONS;
-pub use writer::WriterStats;
+pub use writer::{Queued, WriterStats};
 
 /// SQLite before 3.51.3 could corrupt a WAL in a race of checkpoint and write.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -68,7 +68,11 @@ pub struct Reader<'c>(&'c Connection);
 pub struct Tx<'c> {
     reader: Reader<'c>,
     touched: RefCell<Vec<Arc<str>>>,
+    announced: RefCell<Vec<Announcement>>,
 }
+
+/// What is told once a write is committed.
+type Announcement = Box<dyn FnOnce() + Send>;
 
 impl Db {
     /// Opens (or creates) the database file, brings its schema up to date and starts the writer. The `topics` that a
@@ -125,6 +129,18 @@ impl Db {
         write: impl FnOnce(&Tx) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.writer.write(write).await
+    }
+
+    /// Queues a write as [`Db::write`] does, and answers as soon as it stands in the queue: what is queued after it is
+    /// committed after it. The answer to wait for comes inside.
+    ///
+    /// # Errors
+    /// When the server is shutting down.
+    pub async fn queue<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Tx) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Queued<T>, Error> {
+        self.writer.queue(write).await
     }
 
     /// What the writer has done so far.
@@ -255,6 +271,7 @@ impl<'c> Tx<'c> {
         Self {
             reader: Reader(conn),
             touched: RefCell::default(),
+            announced: RefCell::default(),
         }
     }
 
@@ -274,5 +291,11 @@ impl<'c> Tx<'c> {
     /// Names a topic that this write changes: pages and views made from it are stale once the write is committed.
     pub fn touch(&self, topic: impl Into<Arc<str>>) {
         self.touched.borrow_mut().push(topic.into());
+    }
+
+    /// Says what to tell others once this write is committed. One thread tells, in the order of the commits, so what one
+    /// write announces never overtakes what another announced before it. It may read and render; it must not wait.
+    pub fn announce(&self, tell: impl FnOnce() + Send + 'static) {
+        self.announced.borrow_mut().push(Box::new(tell));
     }
 }

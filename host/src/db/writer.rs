@@ -6,14 +6,16 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicI32, AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Tx;
+use super::{Announcement, Tx};
 use crate::{cache::Topics, error::Error};
 
 /// Writes that may wait for the writer; more wait for a place in the queue.
@@ -22,6 +24,8 @@ const QUEUE: usize = 1024;
 const BATCH_MOST: usize = 64;
 /// A batch stops growing after this long, however short its writes are.
 const BATCH_LONGEST: Duration = Duration::from_millis(4);
+/// Batches whose announcements may wait to be told; then the writer waits for the telling.
+const UNTOLD_MOST: usize = 256;
 /// WAL pages (of 8 KiB) from which on an idle writer checkpoints: 8 MiB.
 const CHECKPOINT_IDLE_PAGES: i32 = 1_000;
 /// WAL pages at which even a busy writer checkpoints: 128 MiB.
@@ -31,6 +35,23 @@ const CHECKPOINT_BUSY_PAGES: i32 = 16_000;
 /// after the commit.
 type Job = Box<dyn FnOnce(Result<&Tx, Error>) -> (bool, Reply) + Send>;
 type Reply = Box<dyn FnOnce(Result<(), Error>) + Send>;
+
+/// A write that stands in the queue.
+pub struct Queued<T>(oneshot::Receiver<Result<T, Error>>);
+
+impl<T> Queued<T> {
+    /// Waits until the commit is on disk.
+    ///
+    /// # Errors
+    /// The write's own, or the commit's.
+    pub async fn committed(self) -> Result<T, Error> {
+        self.0.await.map_err(|_| closed())?
+    }
+}
+
+fn closed() -> Error {
+    Error::Unavailable("The server is shutting down. Try again in a moment.".into())
+}
 
 enum Message {
     Write(Job),
@@ -74,15 +95,23 @@ impl Writer {
     pub fn start(conn: Connection, file: PathBuf, topics: Topics) -> Result<Self, Error> {
         let (queue, inbox) = mpsc::channel(QUEUE);
         let counters = Arc::new(Counters::default());
+        let (untold, to_tell) = sync_channel(UNTOLD_MOST);
+        let spawn_failed = |e| Error::internal(format!("no thread for the writer of {}: {e}", file.display()));
+        let announcer = std::thread::Builder::new()
+            .name("announcer".into())
+            .spawn(move || announce(&to_tell))
+            .map_err(spawn_failed)?;
         let thread = Thread {
             conn,
             topics,
             counters: counters.clone(),
+            untold,
+            announcer,
         };
         std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || thread.run(inbox))
-            .map_err(|e| Error::internal(format!("no thread for the writer of {}: {e}", file.display())))?;
+            .map_err(spawn_failed)?;
         Ok(Self { queue, counters })
     }
 
@@ -90,6 +119,13 @@ impl Writer {
         &self,
         write: impl FnOnce(&Tx) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        self.queue(write).await?.committed().await
+    }
+
+    pub async fn queue<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Tx) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Queued<T>, Error> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |tx| {
             let result = catch_unwind(AssertUnwindSafe(|| write(tx?)))
@@ -101,9 +137,8 @@ impl Writer {
             };
             (keep, Box::new(reply))
         });
-        let closed = || Error::Unavailable("The server is shutting down. Try again in a moment.".into());
         self.queue.send(Message::Write(job)).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
+        Ok(Queued(answered))
     }
 
     pub fn stats(&self) -> WriterStats {
@@ -130,6 +165,8 @@ struct Thread {
     conn: Connection,
     topics: Topics,
     counters: Arc<Counters>,
+    untold: SyncSender<Vec<Announcement>>,
+    announcer: JoinHandle<()>,
 }
 
 impl Thread {
@@ -161,10 +198,11 @@ impl Thread {
         let mut next = Some(first);
         let mut replies: Vec<Reply> = Vec::with_capacity(BATCH_MOST);
         let mut touched: Vec<Arc<str>> = Vec::new();
+        let mut announced: Vec<Announcement> = Vec::new();
         let mut failed = self.conn.execute_batch("begin immediate").err();
         while let Some(job) = next.take() {
             replies.push(match &failed {
-                None => self.one(job, &mut touched),
+                None => self.one(job, &mut touched, &mut announced),
                 Some(error) => job(Err(Error::from_sqlite(error))).1,
             });
             if failed.is_none() && self.conn.is_autocommit() {
@@ -185,7 +223,13 @@ impl Thread {
             failed = self.conn.execute_batch("commit").err();
         }
         match &failed {
-            None => self.topics.bump(&touched),
+            None => {
+                self.topics.bump(&touched);
+                if !announced.is_empty() {
+                    // It ends only after this thread.
+                    let _ = self.untold.send(announced);
+                }
+            }
             Some(error) => {
                 die_if_unsynced(error);
                 if !self.conn.is_autocommit() {
@@ -206,7 +250,7 @@ impl Thread {
     }
 
     /// One write in a savepoint of its own.
-    fn one(&self, job: Job, touched: &mut Vec<Arc<str>>) -> Reply {
+    fn one(&self, job: Job, touched: &mut Vec<Arc<str>>, announced: &mut Vec<Announcement>) -> Reply {
         let step = |sql| {
             self.conn
                 .prepare_cached(sql)
@@ -219,6 +263,7 @@ impl Thread {
         let (keep, reply) = job(Ok(&tx));
         if keep {
             touched.append(&mut tx.touched.borrow_mut());
+            announced.append(&mut tx.announced.borrow_mut());
         } else {
             let _ = step("rollback to job");
         }
@@ -250,8 +295,19 @@ impl Thread {
             }
         }
         self.checkpoint("truncate");
+        drop(self.untold);
+        let _ = self.announcer.join();
         let _ = self.conn.close();
         let _ = done.send(());
+    }
+}
+
+/// The announcer's thread: tells what was committed, in order, until the writer is gone.
+fn announce(to_tell: &Receiver<Vec<Announcement>>) {
+    for tell in to_tell.iter().flatten() {
+        if catch_unwind(AssertUnwindSafe(tell)).is_err() {
+            tracing::error!("an announcement panicked: somebody has to fetch what it would have told");
+        }
     }
 }
 
