@@ -8,6 +8,7 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::Deserialize;
@@ -42,6 +43,12 @@ pub struct Config {
     pub plugins: Plugins,
     /// One stanza a plugin.
     pub plugin: BTreeMap<String, Plugin>,
+    /// The plugins' names as their stanzas follow one another in the file.
+    #[serde(skip)]
+    pub plugin_order: Vec<String>,
+    /// The file's name and text, for [`Config::place`].
+    #[serde(skip)]
+    source: Option<Arc<(String, String)>>,
 }
 
 /// Whether strangers may register.
@@ -124,6 +131,23 @@ pub struct Plugin {
     pub limits: PluginLimits,
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// Of a plugin of rooms: the operator's settings, by the schema in its manifest.
+    #[serde(default)]
+    pub settings: toml::Table,
+    /// Of a filter: what becomes of a message when it fails; absent is open.
+    #[serde(default)]
+    pub on_failure: Option<OnFailure>,
+}
+
+/// What becomes of a message when a filter of rooms fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// It is posted, as if the filter were not there.
+    #[default]
+    Open,
+    /// It is refused.
+    Closed,
 }
 
 /// Limits of one plugin; what is absent has its default.
@@ -132,12 +156,16 @@ pub struct Plugin {
 pub struct PluginLimits {
     /// Fuel for one `render` or `draw`.
     pub render_fuel: Option<u64>,
-    /// Fuel for one `act`.
+    /// Fuel for one `act` or command.
     pub act_fuel: Option<u64>,
+    /// Fuel for one text that is filtered.
+    pub filter_fuel: Option<u64>,
     /// Milliseconds for one `render` or `draw`.
     pub render_ms: Option<u32>,
-    /// Milliseconds for one `act`.
+    /// Milliseconds for one `act` or command.
     pub act_ms: Option<u32>,
+    /// Milliseconds for one text that is filtered.
+    pub filter_ms: Option<u32>,
     /// Memory of one call, in KiB.
     pub memory_kib: Option<u32>,
     /// Storage of one installation, in KiB.
@@ -159,13 +187,16 @@ fn address<'de, D: serde::Deserializer<'de>>(value: D) -> Result<SocketAddr, D::
 
 impl PluginLimits {
     /// Each limit's key, what the operator set, and the least and most that can be.
-    pub fn ranges(&self) -> [(&'static str, Option<u64>, u64, u64); 8] {
+    pub fn ranges(&self) -> [(&'static str, Option<u64>, u64, u64); 10] {
         let small = |value: Option<u32>| value.map(u64::from);
         [
             ("render_fuel", self.render_fuel, 10_000, 10_000_000_000),
             ("act_fuel", self.act_fuel, 10_000, 10_000_000_000),
+            ("filter_fuel", self.filter_fuel, 10_000, 1_000_000_000),
             ("render_ms", small(self.render_ms), 1, 60_000),
             ("act_ms", small(self.act_ms), 1, 60_000),
+            // A message waits up to ten times as long where the machine is busy.
+            ("filter_ms", small(self.filter_ms), 1, 5_000),
             // What a lane can give one call.
             ("memory_kib", small(self.memory_kib), 64, 256 << 10),
             ("storage_kib", small(self.storage_kib), 0, 1 << 20),
@@ -194,6 +225,8 @@ impl Default for Config {
             limits: Limits::default(),
             plugins: Plugins::default(),
             plugin: BTreeMap::new(),
+            plugin_order: Vec::new(),
+            source: None,
         }
     }
 }
@@ -301,7 +334,7 @@ impl Config {
                 .map_err(|e: toml::de::Error| ConfigError(vec![format!("{name}: {}", e.message())]))?;
             overridden = true;
         }
-        let config = match overridden {
+        let mut config: Self = match overridden {
             true => toml::Value::Table(table)
                 .try_into()
                 .map_err(|e: toml::de::Error| ConfigError(vec![e.message().to_owned()]))?,
@@ -313,9 +346,24 @@ impl Config {
             .map(|(key, problem)| format!("{}: {}: {problem}", place(span_of(text, &key)), key.join(".")))
             .collect();
         if problems.is_empty() {
+            config.plugin_order = plugin_order(text);
+            config.source = Some(Arc::new((file.to_owned(), text.to_owned())));
             Ok(config)
         } else {
             Err(ConfigError(problems))
+        }
+    }
+
+    /// Where a key stands, such as `neospace.toml:12`: itself, or the nearest section above it; a number is an index. Nothing
+    /// for a configuration that came from no file.
+    pub fn place(&self, key: &[&str]) -> String {
+        let Some((file, text)) = self.source.as_deref() else {
+            return String::new();
+        };
+        let key: Vec<String> = key.iter().map(|part| (*part).to_owned()).collect();
+        match span_of(text, &key) {
+            Some(span) => format!("{file}:{}", line_of(text, span.start)),
+            None => file.clone(),
         }
     }
 
@@ -470,14 +518,35 @@ fn span_of(text: &str, key: &[String]) -> Option<std::ops::Range<usize>> {
     let mut item = document.as_item();
     let mut span = None;
     for part in key {
-        let table = item.as_table_like()?;
-        let Some((name, next)) = table.get_key_value(part) else {
+        if let Some(array) = item.as_array() {
+            let entry = part.parse().ok().and_then(|index: usize| array.get(index));
+            return entry.and_then(toml_edit::Value::span).or(span);
+        }
+        let Some((name, next)) = item.as_table_like().and_then(|table| table.get_key_value(part)) else {
             break;
         };
         span = name.span().or(next.span()).or(span);
         item = next;
     }
     span
+}
+
+/// The names of the stanzas, as they follow one another.
+fn plugin_order(text: &str) -> Vec<String> {
+    let Ok(document) = toml_edit::Document::parse(text) else {
+        return Vec::new();
+    };
+    let plugins = document.get("plugin").and_then(toml_edit::Item::as_table_like);
+    let mut stanzas: Vec<_> = plugins
+        .map(|plugins| {
+            plugins
+                .iter()
+                .map(|(name, stanza)| (stanza.span().map_or(0, |span| span.start), name))
+                .collect()
+        })
+        .unwrap_or_default();
+    stanzas.sort();
+    stanzas.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
 fn is_origin(origin: &str) -> bool {

@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::{
     app::{App, now_ms},
     cache::{Audience, Page, Rendered},
+    config::OnFailure,
     error::Error,
     http::Path,
     plugins::{Held, Plugin, pace::Figures},
@@ -31,8 +32,8 @@ struct Row {
     name: String,
     version: String,
     summary: String,
-    /// "for every wall", "a sticker".
-    tag: &'static str,
+    /// "for every wall", "a sticker", "speaks in rooms: /roll".
+    tag: String,
     off: bool,
 }
 
@@ -73,14 +74,53 @@ fn rows(app: &App) -> Vec<Row> {
         name: plugin.manifest.name.clone(),
         version: plugin.manifest.version.clone(),
         summary: plugin.manifest.summary.clone(),
-        tag: if plugin.roles.sticker {
-            "a sticker"
-        } else {
-            "for every wall"
-        },
+        tag: tag(&plugin),
         off: false,
     };
     app.plugins.list().into_iter().map(row).collect()
+}
+
+/// What it is, in a few words, for the list.
+fn tag(plugin: &Plugin) -> String {
+    let roles = plugin.roles;
+    let walls = match (roles.sticker, roles.widget) {
+        (true, _) => Some("a sticker".to_owned()),
+        (_, true) => Some("for every wall".to_owned()),
+        _ => None,
+    };
+    let rooms = [
+        roles
+            .commands
+            .then(|| format!("speaks in rooms: {}", command_names(plugin))),
+        roles.filter.then(|| "reads what is said in rooms".to_owned()),
+    ];
+    let all: Vec<String> = walls.into_iter().chain(rooms.into_iter().flatten()).collect();
+    all.join("; ")
+}
+
+/// `/roll, /flip`.
+fn command_names(plugin: &Plugin) -> String {
+    let commands = plugin.manifest.commands.iter();
+    commands
+        .map(|command| format!("/{}", command.name))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// A command on a plugin's page.
+#[derive(Serialize)]
+struct Command {
+    usage: String,
+    summary: String,
+}
+
+/// What a plugin does in rooms, as its page says it.
+#[derive(Serialize)]
+struct InRooms {
+    commands: Vec<Command>,
+    filter: bool,
+    /// What becomes of a message when the filter fails: a sentence.
+    on_failure: &'static str,
 }
 
 /// What `templates/gallery/plugin.html` reads.
@@ -96,7 +136,9 @@ struct Label<'a> {
     source: &'a str,
     language: &'a str,
     size: String,
-    roles: &'static str,
+    roles: String,
+    on_walls: bool,
+    rooms: Option<InRooms>,
     hash: [String; 2],
     stamp: &'static str,
     standing: String,
@@ -131,11 +173,9 @@ pub async fn show(
         source: manifest.source.as_deref().unwrap_or(""),
         language: manifest.language.as_deref().unwrap_or(""),
         size: words::size(plugin.size as u64),
-        roles: match (plugin.roles.sticker, plugin.roles.actions) {
-            (true, _) => "sticker (draws a picture)",
-            (false, true) => "widget (draws, and answers clicks)",
-            (false, false) => "widget (draws)",
-        },
+        roles: roles_in_words(plugin),
+        on_walls: plugin.roles.on_walls(),
+        rooms: plugin.roles.in_rooms().then(|| in_rooms(plugin)),
         hash: halves(&plugin.sha256),
         stamp,
         standing: sentence,
@@ -164,6 +204,39 @@ pub async fn show(
         personal: true,
     })
     .respond(&headers))
+}
+
+fn roles_in_words(plugin: &Plugin) -> String {
+    let roles = plugin.roles;
+    let walls = match (roles.sticker, roles.widget, roles.actions) {
+        (true, _, _) => Some("sticker (draws a picture)"),
+        (_, true, true) => Some("widget (draws, and answers clicks)"),
+        (_, true, false) => Some("widget (draws)"),
+        _ => None,
+    };
+    let rooms = [
+        roles.commands.then_some("commands (speaks in rooms)"),
+        roles.filter.then_some("filter (reads what is said in rooms)"),
+    ];
+    let all: Vec<&str> = walls.into_iter().chain(rooms.into_iter().flatten()).collect();
+    all.join("; ")
+}
+
+fn in_rooms(plugin: &Plugin) -> InRooms {
+    let commands = plugin.manifest.commands.iter().filter(|_| plugin.roles.commands);
+    InRooms {
+        commands: commands
+            .map(|command| Command {
+                usage: command.usage.clone(),
+                summary: command.summary.clone(),
+            })
+            .collect(),
+        filter: plugin.roles.filter,
+        on_failure: match plugin.on_failure {
+            OnFailure::Open => "When it fails, messages are posted as if it were not there.",
+            OnFailure::Closed => "When it fails, nothing is posted until it works again: the operator wants it so.",
+        },
+    }
 }
 
 /// `GET /plugins/{id}/{file}`: the icon, the style sheet, the manifest as it was packed. All were rebuilt when the plugin
@@ -226,7 +299,11 @@ fn burns(plugin: &Plugin, figures: &Figures, held: Option<Held>) -> Vec<(&'stati
             format!(
                 "{} of {} fuel · {time}",
                 words::fuel(figures.fuel_usual),
-                words::fuel(limits.render_fuel)
+                words::fuel(match (plugin.roles.on_walls(), plugin.roles.commands) {
+                    (true, _) => limits.render_fuel,
+                    (false, true) => limits.act_fuel,
+                    (false, false) => limits.filter_fuel,
+                })
             )
         }),
     ];
@@ -244,10 +321,7 @@ fn burns(plugin: &Plugin, figures: &Figures, held: Option<Held>) -> Vec<(&'stati
     burns.push(("last fault", walls::fault(figures.last_fault.as_ref())));
     if let Some(until) = plugin.rests_until(now_ms()) {
         let minutes = (until - now_ms()) / 60_000 + 1;
-        burns.push((
-            "it rests",
-            format!("after three faults in an hour, for {minutes} more min"),
-        ));
+        burns.push(("it rests", format!("after three faults, for {minutes} more min")));
     }
     if let Some(Held { version, asks, .. }) = held {
         let asks = asks.join(" and ");

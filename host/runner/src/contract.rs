@@ -74,6 +74,44 @@ pub(crate) struct Refusal {
     pub field: Option<String>,
 }
 
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct RoomContext<'a> {
+    now: u64,
+    seed: u64,
+    room: &'a str,
+    settings: &'a str,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct Reply {
+    pub say: Option<String>,
+    pub whisper: Option<String>,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(crate) enum Verdict {
+    #[component(name = "pass")]
+    Pass,
+    #[component(name = "rewrite")]
+    Rewrite(String),
+    #[component(name = "refuse")]
+    Refuse(String),
+}
+
+impl<'a> From<&protocol::RoomContext<'a>> for RoomContext<'a> {
+    fn from(context: &protocol::RoomContext<'a>) -> Self {
+        Self {
+            now: context.now,
+            seed: context.seed,
+            room: context.room,
+            settings: context.settings,
+        }
+    }
+}
+
 impl<'a> From<&protocol::Params<'a>> for Params<'a> {
     fn from(params: &protocol::Params<'a>) -> Self {
         Self {

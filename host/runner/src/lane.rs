@@ -19,12 +19,15 @@ use wasmtime::component::{ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{Engine, ResourceLimiter, Store, Trap, bail};
 
 use crate::confine::{Limits, confine};
-use crate::contract::{Allowance, Context, OnTheHouse, Outcome as Acted, Params, Refusal, Submission, interface};
+use crate::contract::{
+    Allowance, Context, OnTheHouse, Outcome as Acted, Params, Refusal, Reply, RoomContext, Submission, Verdict,
+    interface,
+};
 use crate::frame::{self, HEADER};
 use crate::imports::StorageError;
 use crate::protocol::{
-    Answer, Ask, Call, CallLimits, Done, Export, FRAME_TO_HOST_MAX, FRAME_TO_LANE_MAX, Failure, FailureKind, Grants,
-    Outcome, ToHost, ToLane, Usage,
+    self, Answer, Ask, Call, CallLimits, Done, Export, FRAME_TO_HOST_MAX, FRAME_TO_LANE_MAX, Failure, FailureKind,
+    Grants, Outcome, ToHost, ToLane, Usage,
 };
 use crate::view::{DrawingFrame, TooLarge, ViewFrame};
 use crate::{engine, imports, wasi};
@@ -106,6 +109,8 @@ struct Plugin {
     draw: Option<ComponentExportIndex>,
     render: Option<ComponentExportIndex>,
     act: Option<ComponentExportIndex>,
+    command: Option<ComponentExportIndex>,
+    filter: Option<ComponentExportIndex>,
 }
 
 fn load(
@@ -131,6 +136,8 @@ fn load(
         draw: export(interface!("sticker"), "draw"),
         render: export(interface!("widget"), "render"),
         act: export(interface!("actions"), "act"),
+        command: export(interface!("commands"), "on-command"),
+        filter: export(interface!("filter"), "filter-text"),
         pre: linker.instantiate_pre(&component)?,
     })
 }
@@ -180,6 +187,24 @@ fn run(engine: &Engine, plugin: Option<&Plugin>, call: &Call<'_>, socket: Socket
             let result = Outcome::Acted(Err((&message, field.as_deref())));
             store.data_mut().socket.send(&ToHost::Done(Done { result, usage }));
         }
+        Ok(Returned::Commanded(answer)) => {
+            let result = Outcome::Commanded(match &answer {
+                Ok(reply) => Ok(protocol::Reply {
+                    say: reply.say.as_deref(),
+                    whisper: reply.whisper.as_deref(),
+                }),
+                Err(refusal) => Err(refusal),
+            });
+            store.data_mut().socket.send(&ToHost::Done(Done { result, usage }));
+        }
+        Ok(Returned::Filtered(verdict)) => {
+            let result = Outcome::Filtered(match &verdict {
+                Verdict::Pass => protocol::Verdict::Pass,
+                Verdict::Rewrite(text) => protocol::Verdict::Rewrite(text),
+                Verdict::Refuse(why) => protocol::Verdict::Refuse(why),
+            });
+            store.data_mut().socket.send(&ToHost::Done(Done { result, usage }));
+        }
         Err(error) => {
             let result = Outcome::Failed(failure(&error, store.data()));
             store.data_mut().socket.send(&ToHost::Done(Done { result, usage }));
@@ -202,6 +227,8 @@ enum Returned {
     View(ViewFrame),
     Drawing(DrawingFrame),
     Acted(Result<Acted, Refusal>),
+    Commanded(Result<Reply, String>),
+    Filtered(Verdict),
 }
 
 /// Makes an instance and calls the export.
@@ -213,6 +240,8 @@ fn invoke(store: &mut Store<State>, plugin: Option<&Plugin>, export: &Export<'_>
         Export::Draw(_) => &plugin.draw,
         Export::Render(_) => &plugin.render,
         Export::Act(..) => &plugin.act,
+        Export::Command { .. } => &plugin.command,
+        Export::Filter { .. } => &plugin.filter,
     };
     let Some(index) = index else {
         return Err(Unusable("the component has no such export".to_owned()).into());
@@ -267,10 +296,53 @@ fn invoke(store: &mut Store<State>, plugin: Option<&Plugin>, export: &Export<'_>
             };
             Ok(Returned::Acted(act.call(store, (context, submission))?.0))
         }
+        Export::Command {
+            context,
+            name,
+            arguments,
+        } => {
+            let bytes = context.room.len() + context.settings.len() + name.len() + arguments.len();
+            let allowance = Allowance::new(4, bytes);
+            let command = instance
+                .get_typed_func::<(
+                    OnTheHouse<'_, RoomContext<'_>>,
+                    OnTheHouse<'_, &str>,
+                    OnTheHouse<'_, &str>,
+                ), (Result<Reply, String>,)>(&mut *store, index)
+                .map_err(Unusable::shape)?;
+            let context = OnTheHouse {
+                value: context.into(),
+                allowance: &allowance,
+            };
+            let [name, arguments] = [*name, *arguments].map(|value| OnTheHouse {
+                value,
+                allowance: &allowance,
+            });
+            Ok(Returned::Commanded(command.call(store, (context, name, arguments))?.0))
+        }
+        Export::Filter { context, text } => {
+            let bytes = context.room.len() + context.settings.len() + text.len();
+            let allowance = Allowance::new(3, bytes);
+            let filter = instance
+                .get_typed_func::<(OnTheHouse<'_, RoomContext<'_>>, OnTheHouse<'_, &str>), (Verdict,)>(
+                    &mut *store,
+                    index,
+                )
+                .map_err(Unusable::shape)?;
+            let context = OnTheHouse {
+                value: context.into(),
+                allowance: &allowance,
+            };
+            let text = OnTheHouse {
+                value: *text,
+                allowance: &allowance,
+            };
+            Ok(Returned::Filtered(filter.call(store, (context, text))?.0))
+        }
     }
 }
 
-fn context_bytes(context: &crate::protocol::Context<'_>) -> usize {
+fn context_bytes(context: &protocol::Context<'_>) -> usize {
     context.locale.len() + context.wall.len() + context.settings.len()
 }
 
@@ -349,7 +421,7 @@ fn cut(mut detail: String) -> String {
 pub(crate) struct State {
     socket: Socket,
     grants: Grants,
-    /// Rendering and drawing: nothing may be written.
+    /// Rendering, drawing and filtering: nothing may be written.
     pure: bool,
     host_calls_left: u32,
     host_call_bytes_left: u32,
@@ -366,11 +438,12 @@ impl State {
         let (now_ms, seed) = match &call.export {
             Export::Draw(params) => (0, params.seed),
             Export::Render(context) | Export::Act(context, _) => (context.now, context.seed),
+            Export::Command { context, .. } | Export::Filter { context, .. } => (context.now, context.seed),
         };
         Self {
             socket,
             grants: call.grants,
-            pure: !matches!(call.export, Export::Act(..)),
+            pure: call.export.is_pure(),
             host_calls_left: call.limits.host_calls,
             host_call_bytes_left: call.limits.host_call_bytes,
             memory: Memory::new(&call.limits),
@@ -606,7 +679,7 @@ impl Socket {
 
     fn send(&mut self, message: &ToHost<'_>) {
         let mut frame = std::mem::take(&mut self.out);
-        // Everything but a view is bounded to a few KiB where it is made; `act`'s sentences are not.
+        // Everything but a view is bounded to a few KiB where it is made; what `act`, commands and filters say is not.
         if frame::encode(&mut frame, message, FRAME_TO_HOST_MAX).is_err() {
             let usage = if let ToHost::Done(done) = message {
                 done.usage

@@ -124,6 +124,35 @@ pub enum Export<'a> {
     Render(Context<'a>),
     /// `actions.act`
     Act(#[serde(borrow)] Context<'a>, #[serde(borrow)] Submission<'a>),
+    /// `commands.on-command`
+    Command {
+        #[serde(borrow)]
+        context: RoomContext<'a>,
+        name: &'a str,
+        arguments: &'a str,
+    },
+    /// `filter.filter-text`
+    Filter {
+        #[serde(borrow)]
+        context: RoomContext<'a>,
+        text: &'a str,
+    },
+}
+
+impl Export<'_> {
+    /// Whether nothing may be written in this call. Such a call can be made twice.
+    pub fn is_pure(&self) -> bool {
+        !matches!(self, Self::Act(..) | Self::Command { .. })
+    }
+}
+
+/// The WIT's `room-context`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RoomContext<'a> {
+    pub now: u64,
+    pub seed: u64,
+    pub room: &'a str,
+    pub settings: &'a str,
 }
 
 /// The WIT's `sticker.params`.
@@ -287,8 +316,29 @@ pub enum Outcome<'a> {
     /// Of `act`: the message, or the refusal's message and field.
     #[serde(borrow)]
     Acted(Result<Option<&'a str>, (&'a str, Option<&'a str>)>),
+    /// Of `on-command`: the reply, or the refusal's sentence.
+    #[serde(borrow)]
+    Commanded(Result<Reply<'a>, &'a str>),
+    /// Of `filter-text`.
+    #[serde(borrow)]
+    Filtered(Verdict<'a>),
     /// It failed.
     Failed(Failure),
+}
+
+/// The WIT's `commands.reply`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply<'a> {
+    pub say: Option<&'a str>,
+    pub whisper: Option<&'a str>,
+}
+
+/// The WIT's `filter.verdict`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict<'a> {
+    Pass,
+    Rewrite(&'a str),
+    Refuse(&'a str),
 }
 
 /// Why a call failed in the lane.

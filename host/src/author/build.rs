@@ -17,10 +17,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{Build, project::Project};
-use crate::plugins::{
-    grants::{self, Roles},
-    manifest::embed,
-};
+use crate::plugins::{grants, manifest::embed};
 
 /// What Rust plugins are compiled for: nothing is there but what the contract gives.
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -404,7 +401,7 @@ fn componentise(bytes: &[u8]) -> Result<Vec<u8>> {
 /// What the author wants to know of a plugin's file: size, hash, roles, capabilities.
 pub fn summary(bytes: &[u8], file: &Path) -> Result<String> {
     let inspection = inspect(bytes)?;
-    let roles = grants::roles(&inspection).map_or_else(|why| why, |roles| roles_in_words(roles).to_owned());
+    let roles = grants::roles(&inspection).map_or_else(|why| why, |roles| roles.kinds());
     let capabilities = match grants::imported(&inspection) {
         Ok(grants) if grants == Grants::default() => "none".to_owned(),
         Ok(grants) => grants::names(grants).join(", "),
@@ -414,15 +411,6 @@ pub fn summary(bytes: &[u8], file: &Path) -> Result<String> {
     Ok(format!(
         "{file}\n  size          {size}\n  sha256        {hash}\n  role          {roles}\n  capabilities  {capabilities}"
     ))
-}
-
-/// What a plugin is, as its author calls it.
-pub fn roles_in_words(roles: Roles) -> &'static str {
-    match (roles.sticker, roles.actions) {
-        (true, _) => "sticker",
-        (false, true) => "interactive widget",
-        (false, false) => "widget",
-    }
 }
 
 /// What a component imports and exports, without compiling it.

@@ -39,7 +39,7 @@ use super::{
     build::{self, Messages},
     project::Project,
     run,
-    stage::{Line, MODULE_ID, Of, Outcomes, Report, Scene, Stage, What, Who},
+    stage::{Line, MODULE_ID, Of, Outcomes, ROOM, Report, Scene, Stage, What, Who},
 };
 use crate::{
     app::now_ms,
@@ -171,6 +171,7 @@ impl Table {
                 height: 2,
                 settings: Value::Object(serde_json::Map::new()),
                 refused: grants::parse::<&str>(&[]).unwrap_or_default(),
+                room: ROOM.into(),
             },
             fixed_time: false,
             building: true,
@@ -433,7 +434,7 @@ async fn page(State(bench): State<Shared>) -> Result<Response, Error> {
         m => card,
         name => plugin.as_ref().map_or("A plugin".to_owned(), |plugin| plugin.manifest.name.clone()),
         version => plugin.as_ref().map(|plugin| plugin.manifest.version.clone()),
-        kind => plugin.as_ref().map(|plugin| build::roles_in_words(plugin.roles)),
+        kind => plugin.as_ref().map(|plugin| plugin.roles.kinds()),
         kib => plugin.as_ref().map(|plugin| build::kib(plugin.size)),
         building => table.building,
         problem => table.problem,
@@ -766,16 +767,14 @@ fn switched(old: &Scene, form: &Form) -> Result<(Scene, bool), String> {
     let scene = Scene {
         viewer: form.text("viewer").parse()?,
         now: if time.is_empty() { old.now } else { run::moment(time)? },
-        seed: form
-            .text("seed")
-            .parse()
-            .map_err(|_| "A seed is a whole number from 0 to 2⁶⁴ − 1.".to_owned())?,
+        seed: run::seed(form.text("seed"))?,
         locale: locale.to_owned(),
         utc_offset_minutes: number("offset", "The offset", -14 * 60, 14 * 60)? as i16,
         width: size("width", "The width", 4)?,
         height: size("height", "The height", 12)?,
         settings: old.settings.clone(),
         refused: grants::parse(&refused)?,
+        room: old.room.clone(),
     };
     Ok((scene, !time.is_empty()))
 }

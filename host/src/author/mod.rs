@@ -130,10 +130,10 @@ pub struct Run {
     /// A project's folder (it is built first), or a plugin's .wasm file
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     pub plugin: PathBuf,
-    /// What to call [default: draw for a sticker, act with --action, else render]
+    /// What to call [default: what --action, --command or --text is for, else draw for a sticker and render for a widget]
     #[arg(long, value_enum)]
     pub export: Option<Export>,
-    /// The owner's settings, as a JSON object; what is absent has its default
+    /// The owner's settings (in rooms, the operator's), as a JSON object; what is absent has its default
     #[arg(long, value_name = "JSON")]
     pub settings: Option<String>,
     /// Who looks or acts: guest, owner or member:NAME
@@ -148,7 +148,16 @@ pub struct Run {
     /// Of act: a field of the form; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = run::field, requires = "action")]
     pub field: Vec<(String, String)>,
-    /// What the plugin keeps, as JSON: read before the call, written after an act that succeeded
+    /// Of on-command: the command as it is typed in a room, such as "/roll 2d6+1"
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["action", "text"])]
+    pub command: Option<String>,
+    /// Of filter-text: the message that somebody is about to post
+    #[arg(long, value_name = "TEXT", conflicts_with = "action")]
+    pub text: Option<String>,
+    /// Of on-command and filter-text: the room's name
+    #[arg(long, default_value = stage::ROOM, value_name = "NAME")]
+    pub room: String,
+    /// What the plugin keeps, as JSON: read before the call, written after an act or a command that succeeded
     #[arg(long, value_name = "FILE")]
     pub storage: Option<PathBuf>,
     /// A capability that the owner refused; may be given several times
@@ -157,8 +166,8 @@ pub struct Run {
     /// The time of the call, Unix milliseconds or like 2026-11-21T18:00:00Z [default: now]
     #[arg(long, value_name = "MOMENT", value_parser = run::moment)]
     pub now: Option<i64>,
-    /// The module's seed
-    #[arg(long, default_value_t = 1)]
+    /// The module's seed, or the one drawn for a command: a number, or 0x and hexadecimal digits
+    #[arg(long, default_value = "1", value_parser = run::seed)]
     pub seed: u64,
     /// The module's size in cells [default: the manifest's]
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = run::size)]
@@ -197,6 +206,10 @@ pub enum Export {
     Act,
     /// Of a sticker
     Draw,
+    /// Of a plugin that answers commands in rooms
+    OnCommand,
+    /// Of a filter of what is said in rooms
+    FilterText,
 }
 
 impl Export {
@@ -206,6 +219,8 @@ impl Export {
             Self::Render => "render",
             Self::Act => "act",
             Self::Draw => "draw",
+            Self::OnCommand => "on-command",
+            Self::FilterText => "filter-text",
         }
     }
 }

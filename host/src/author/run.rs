@@ -50,7 +50,7 @@ pub fn main(options: &Run) -> Result<ExitCode> {
             stage.store(&plugin.manifest.id, stored).await?;
         }
         let report = stage.call(&plugin, &scene, &what, "/act", None).await?;
-        if let (Some(file), Outcomes::Done { .. }) = (&options.storage, &report.result) {
+        if let Some(file) = options.storage.as_ref().filter(|_| report.result.keeps()) {
             let text = serde_json::to_string_pretty(&stage.stored(&plugin.manifest.id)?)?;
             build::write_file(file, (text + "\n").as_bytes())?;
         }
@@ -102,27 +102,34 @@ fn scene(options: &Run, plugin: &Plugin) -> Result<Scene> {
         height,
         settings: Value::Object(given),
         refused: grants::parse(&options.refuse).map_err(|why| anyhow!("--refuse: {why}"))?,
+        room: options.room.clone(),
         ..usual
     })
 }
 
 fn what(options: &Run, plugin: &Plugin) -> Result<What> {
     let roles = plugin.roles;
-    let export = options.export.unwrap_or(match (&options.action, roles.sticker) {
-        (Some(_), _) => Export::Act,
-        (None, true) => Export::Draw,
-        (None, false) => Export::Render,
+    let export = options.export.unwrap_or_else(|| match options {
+        Run { action: Some(_), .. } => Export::Act,
+        Run { command: Some(_), .. } => Export::OnCommand,
+        Run { text: Some(_), .. } => Export::FilterText,
+        _ if roles.sticker => Export::Draw,
+        _ if roles.widget || !roles.in_rooms() => Export::Render,
+        _ if roles.commands => Export::OnCommand,
+        _ => Export::FilterText,
     });
     let there = match export {
         Export::Render => roles.widget,
         Export::Draw => roles.sticker,
         Export::Act => roles.actions,
+        Export::OnCommand => roles.commands,
+        Export::FilterText => roles.filter,
     };
     if !there {
         bail!(
             "{} ({}) has no `{}` to call",
             plugin.manifest.id,
-            build::roles_in_words(roles),
+            roles.kinds(),
             export.name()
         );
     }
@@ -141,6 +148,34 @@ fn what(options: &Run, plugin: &Plugin) -> Result<What> {
                 fields: options.field.clone(),
             })
         }
+        Export::OnCommand => {
+            let usages: Vec<&str> = plugin
+                .manifest
+                .commands
+                .iter()
+                .map(|command| command.usage.as_str())
+                .collect();
+            let Some(text) = &options.command else {
+                bail!(
+                    "it needs the command as it is typed in a room: --command {:?}",
+                    usages.first().copied().unwrap_or("/name arguments")
+                )
+            };
+            let what = What::command(text);
+            let known = matches!(&what, What::Command { name, .. }
+                if plugin.manifest.commands.iter().any(|command| command.name == *name));
+            if !known {
+                bail!(
+                    "--command: the manifest has no command {text:?}; it has: {}",
+                    or_none(&usages)
+                );
+            }
+            Ok(what)
+        }
+        Export::FilterText => match &options.text {
+            Some(text) => Ok(What::Filter { text: text.clone() }),
+            None => bail!("it needs the text that somebody is about to post: --text \"Good evening\""),
+        },
     }
 }
 
@@ -182,6 +217,18 @@ fn put(out: &mut String, report: &Report) -> std::fmt::Result {
                     .map_or(String::new(), |f| format!(" because of the field {f}"))
             )?;
         }
+        Outcomes::Reply { say, whisper } => {
+            for (how, text) in [("says in the room", say), ("tells the caller alone", whisper)] {
+                if let Some(text) = text {
+                    writeln!(out, "{how}: “{text}”\n")?;
+                }
+            }
+            if say.is_none() && whisper.is_none() {
+                writeln!(out, "says nothing\n")?;
+            }
+        }
+        Outcomes::Pass => writeln!(out, "lets it through as it is\n")?,
+        Outcomes::Rewrite { text } => writeln!(out, "makes of it: “{text}”\n")?,
         Outcomes::Failed { kind, detail } => writeln!(out, "FAILED ({kind}): {detail}\n")?,
     }
     meter(out, "fuel", report.fuel, |fuel| format!("{:.2} M", fuel as f64 / 1e6))?;
@@ -245,7 +292,7 @@ fn put(out: &mut String, report: &Report) -> std::fmt::Result {
         }
     }
     if !report.writes.is_empty() {
-        let kept = matches!(report.result, Outcomes::Done { .. });
+        let kept = report.result.keeps();
         writeln!(
             out,
             "\n{}",
@@ -303,6 +350,16 @@ pub fn moment(text: &str) -> Result<i64, String> {
     moment
         .map(|moment| moment.as_millisecond())
         .map_err(|_| "a moment is Unix milliseconds or like 2026-11-21T18:00:00Z".into())
+}
+
+/// Reads a seed: a number, or hexadecimal digits after `0x`.
+pub fn seed(text: &str) -> Result<u64, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed
+        .map_err(|_| "A seed is a whole number from 0 to 2⁶⁴ − 1, in decimal, or as 0x and hexadecimal digits.".into())
 }
 
 /// Reads a size in cells, such as `2x4`.

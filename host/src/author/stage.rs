@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, str::FromStr, sync::Arc, time::
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use neospace_runner::protocol::{Ask, Failure, Grants, Outcome, Scope, Submission, Usage, View};
+use neospace_runner::protocol::{Ask, Failure, Grants, Outcome, Scope, Submission, Usage, Verdict, View};
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,7 +21,7 @@ use crate::{
         grants,
         imports::Questions,
         lanes::{Fault, OwnedAnswer},
-        manifest,
+        manifest, rooms, settings,
         tokens::{self, Actions, Signer},
         view::{self, Press, Returned},
     },
@@ -33,6 +33,8 @@ const OWNER: &str = "ana";
 const OWNER_ID: i64 = 1;
 /// The one module.
 pub const MODULE_ID: i64 = 1;
+/// The room that commands are called in, unless another is named.
+pub const ROOM: &str = "lobby";
 /// Bytes of a value that a report shows of it; the rest is cut.
 const SHOWN_BYTES: usize = 400;
 
@@ -93,6 +95,8 @@ pub struct Scene {
     pub settings: Value,
     /// What the owner refused.
     pub refused: Grants,
+    /// The room's name, for calls from rooms.
+    pub room: String,
 }
 
 impl Scene {
@@ -108,6 +112,7 @@ impl Scene {
             height: plugin.manifest.size.height,
             settings: Value::Object(Default::default()),
             refused: Grants::default(),
+            room: ROOM.to_owned(),
         }
     }
 }
@@ -122,6 +127,32 @@ pub enum What {
         payload: String,
         fields: Vec<(String, String)>,
     },
+    /// `name` without the slash.
+    Command {
+        name: String,
+        arguments: String,
+    },
+    Filter {
+        text: String,
+    },
+}
+
+impl What {
+    /// Whether it is called from a room.
+    pub fn is_in_rooms(&self) -> bool {
+        matches!(self, Self::Command { .. } | Self::Filter { .. })
+    }
+
+    /// `/roll 2d6` as the call of a command.
+    pub fn command(text: &str) -> Self {
+        let text = text.trim();
+        let text = text.strip_prefix('/').unwrap_or(text);
+        let (name, arguments) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        Self::Command {
+            name: name.to_owned(),
+            arguments: arguments.trim().to_owned(),
+        }
+    }
 }
 
 /// All that can be said about one call.
@@ -179,10 +210,26 @@ pub enum Outcomes {
     },
     /// Of `act`.
     Done { message: Option<String> },
-    /// Of `act`.
+    /// Of `act`, `on-command` and `filter-text`.
     Refused { message: String, field: Option<String> },
+    /// Of `on-command`.
+    Reply {
+        say: Option<String>,
+        whisper: Option<String>,
+    },
+    /// Of `filter-text`.
+    Pass,
+    /// Of `filter-text`.
+    Rewrite { text: String },
     /// A trap, a limit, an invalid view.
     Failed { kind: String, detail: String },
+}
+
+impl Outcomes {
+    /// Whether what the call wrote is kept.
+    pub fn keeps(&self) -> bool {
+        matches!(self, Self::Done { .. } | Self::Reply { .. })
+    }
 }
 
 /// One question of the plugin.
@@ -417,19 +464,28 @@ impl Stage {
         url: &str,
         returned: Option<Returned<'_>>,
     ) -> Result<Report> {
-        let installation = self.installation(plugin, scene);
+        let installation = match what.is_in_rooms() {
+            false => self.installation(plugin, scene),
+            true => Installation {
+                settings: settings::complete(&plugin.manifest.settings, &scene.settings.to_string()).into(),
+                ..Installation::in_room(plugin, scene.room.as_str().into(), scene.seed)
+            },
+        };
         let viewer = self.viewer(&scene.viewer);
-        let (name, kind) = match what {
-            What::Render => ("render", Kind::Render),
-            What::Draw => ("draw", Kind::Draw),
+        let kind = match what {
+            What::Render => Kind::Render,
+            What::Draw => Kind::Draw,
+            What::Command { name, arguments } => Kind::Command { name, arguments },
+            What::Filter { text } => Kind::Filter { text },
             What::Act { name, payload, fields } => {
                 let fields = fields
                     .iter()
                     .map(|(name, value)| (name.as_str(), value.as_str()))
                     .collect();
-                ("act", Kind::Act(Submission { name, payload, fields }))
+                Kind::Act(Submission { name, payload, fields })
             }
         };
+        let name = kind.name();
         let (limits, deadline) = kind.limits(plugin);
         let mut notebook = Notebook::default();
         let mut answer = |ask: Ask<'_>, questions: &mut Questions<'_>| {
@@ -440,7 +496,7 @@ impl Stage {
         };
         let plugins = &self.app.plugins;
         let (mut questions, finished) = plugins
-            .call(plugin, &installation, &viewer, scene.now, kind, &mut answer)
+            .call(plugin, &installation, &viewer, scene.now, &kind, &mut answer)
             .await;
         let personal = questions.asked_who;
         if let Some(trouble) = questions.trouble.take() {
@@ -470,7 +526,7 @@ impl Stage {
             }
             Err(fault) => bail!("{fault}"),
         };
-        if let Outcomes::Done { .. } = result {
+        if result.keeps() {
             questions
                 .leavings()
                 .commit(&self.app.db, &installation, scene.now)
@@ -631,7 +687,33 @@ fn outcome(outcome: &Outcome<'_>, plugin: &Plugin, press: Press<'_>, returned: O
             message: (*message).to_owned(),
             field: field.map(str::to_owned),
         },
+        Outcome::Commanded(Ok(reply)) => {
+            let said = [("say", reply.say), ("whisper", reply.whisper)].map(|(what, text)| {
+                let text = text.map(rooms::tidy).filter(|text| !text.is_empty());
+                text.map(|text| rooms::bounded(what, text)).transpose()
+            });
+            match said {
+                [Ok(say), Ok(whisper)] => Outcomes::Reply { say, whisper },
+                [Err(detail), _] | [_, Err(detail)] => broken_rule(detail),
+            }
+        }
+        Outcome::Commanded(Err(message)) | Outcome::Filtered(Verdict::Refuse(message)) => Outcomes::Refused {
+            message: rooms::tidy(message),
+            field: None,
+        },
+        Outcome::Filtered(Verdict::Pass) => Outcomes::Pass,
+        Outcome::Filtered(Verdict::Rewrite(text)) => match rooms::rewritten(text) {
+            Ok(text) => Outcomes::Rewrite { text },
+            Err(detail) => broken_rule(detail),
+        },
         Outcome::Failed(failure) => failed(failure),
+    }
+}
+
+fn broken_rule(detail: String) -> Outcomes {
+    Outcomes::Failed {
+        kind: "answer".into(),
+        detail,
     }
 }
 

@@ -1,11 +1,12 @@
 //! Views, actions and pictures: from what a slice asks for to what it shows.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use neospace_runner::protocol::{
-    Ask, CallLimits, Context, Export, FailureKind, Outcome, Params, Submission, Usage, View, ViewerClass,
+    Ask, CallLimits, Context, Export, FailureKind, Outcome, Params, RoomContext, Submission, Usage, View, ViewerClass,
 };
 use quick_cache::Weighter;
 use sha2::{Digest as _, Sha256};
@@ -13,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::imports::Questions;
 use super::lanes::{Fault, Finished, OwnedAnswer};
 use super::limits::WALL_FUEL_PER_SECOND;
-use super::pace::{Bucket, Trouble, lock};
+use super::pace::{Breaker, Bucket, Source, Trouble, lock};
 use super::registry::Inner;
 use super::tokens::{self, Action, Actions, Audience, Rejected};
 use super::view::{self, Press, Returned};
@@ -28,9 +29,9 @@ const RETRY_MS: i64 = 5_000;
 /// Turns at the cache before a view is made outside of it: its topics change faster than it renders.
 const TURNS: usize = 4;
 /// Actions that wait for those before them on one installation; the next is told to try again.
-const TURN_WAITERS: usize = 64;
+pub(super) const TURN_WAITERS: usize = 64;
 /// How long an action waits for those before it.
-const TURN_WAIT: Duration = Duration::from_secs(5);
+pub(super) const TURN_WAIT: Duration = Duration::from_secs(5);
 /// Fields of one submission.
 const FIELDS_MAX: usize = 100;
 /// Bytes of all fields of one submission.
@@ -79,13 +80,13 @@ pub(super) struct Picture(Result<Drawn, (Why, i64)>);
 
 /// Why a call came to nothing.
 #[derive(Clone, Debug)]
-struct Why {
+pub(super) struct Why {
     /// For visitors.
-    words: String,
+    pub words: String,
     /// For the owner: the plugin's own words.
     owner: Option<String>,
     /// The plugin was taken away under the call.
-    gone: bool,
+    pub gone: bool,
 }
 
 impl Why {
@@ -105,9 +106,9 @@ impl Made {
 }
 
 /// A call that came to its end, and what was learnt on the way.
-struct Ended<'c> {
-    finished: Finished,
-    questions: Questions<'c>,
+pub(super) struct Ended<'c> {
+    pub finished: Finished,
+    pub questions: Questions<'c>,
 }
 
 impl Plugins {
@@ -119,6 +120,9 @@ impl Plugins {
         };
         if plugin.roles.sticker {
             return sticker(plugin, i);
+        }
+        if !plugin.roles.widget {
+            return wall_less(plugin, i);
         }
         let class = viewer.class(i.owner_id);
         let mut key = ViewKey {
@@ -185,8 +189,11 @@ impl Plugins {
         if plugin.roles.sticker {
             return sticker(plugin, i);
         }
+        if !plugin.roles.widget {
+            return wall_less(plugin, i);
+        }
         let now = now_ms();
-        let rendered = match self.run(plugin, i, viewer, now, Kind::Render).await {
+        let rendered = match self.run(plugin, i, viewer, now, &Kind::Render).await {
             Ok(ended) => self.write(plugin, ended, Press::Inert, None),
             Err(failed) => Err(failed),
         };
@@ -281,16 +288,16 @@ impl Plugins {
         let Ok(_turn) = tokio::time::timeout(TURN_WAIT, turn.lock()).await else {
             return refuse(crowd.into(), None).await;
         };
-        let submission = Submission {
+        let kind = Kind::Act(Submission {
             name: &action.name,
             payload: &action.payload,
             fields,
-        };
-        let ended = match self.run(plugin, i, viewer, now, Kind::Act(submission)).await {
+        });
+        let ended = match self.run(plugin, i, viewer, now, &kind).await {
             Ok(ended) => ended,
             Err(failed) => {
                 if failed.counts() {
-                    self.note_fault(plugin, "act", &failed, now);
+                    self.note_fault(plugin, &kind, kind.source(i, viewer), &failed, now);
                 }
                 let why = failed.why(plugin, now);
                 if why.gone {
@@ -393,7 +400,7 @@ impl Plugins {
 
     async fn draw_now(&self, plugin: &Arc<Plugin>, i: &Installation, now: i64) -> Result<Drawn, Why> {
         let nobody = Viewer::default();
-        let drawn = match self.run(plugin, i, &nobody, now, Kind::Draw).await {
+        let drawn = match self.run(plugin, i, &nobody, now, &Kind::Draw).await {
             Ok(ended) => {
                 let Outcome::Drawing(drawing) = &ended.finished.done().result else {
                     return Err(Why::of("The sticker could not be drawn."));
@@ -415,7 +422,7 @@ impl Plugins {
         };
         drawn.map_err(|failed| {
             if failed.counts() {
-                self.note_fault(plugin, "draw", &failed, now);
+                self.note_fault(plugin, &Kind::Draw, None, &failed, now);
             }
             let why = failed.why(plugin, now);
             Why {
@@ -432,7 +439,7 @@ impl Plugins {
         let stamp = self.inner.topics.stamp(&own[..]);
         let shared_stamp = self.inner.topics.stamp(&shared[own.len()..]);
         let url = format!("/wall/{}/modules/{}/act", i.wall, i.id);
-        let rendered = match self.run(plugin, i, viewer, now, Kind::Render).await {
+        let rendered = match self.run(plugin, i, viewer, now, &Kind::Render).await {
             Ok(ended) => {
                 let personal = ended.questions.asked_who && class == ViewerClass::Member;
                 let read_shared = ended.questions.read_shared();
@@ -497,7 +504,7 @@ impl Plugins {
             }
             Err(failed) => {
                 if failed.counts() {
-                    self.note_fault(plugin, "render", &failed, now);
+                    self.note_fault(plugin, &Kind::Render, None, &failed, now);
                 }
                 Err(failed.why(plugin, now))
             }
@@ -565,7 +572,7 @@ impl Plugins {
     ) -> Shown {
         let class = viewer.class(i.owner_id);
         let url = format!("/wall/{}/modules/{}/act", i.wall, i.id);
-        let rendered = match self.run(plugin, i, viewer, now, Kind::Render).await {
+        let rendered = match self.run(plugin, i, viewer, now, &Kind::Render).await {
             Ok(ended) => {
                 let personal = ended.questions.asked_who && class == ViewerClass::Member;
                 let press = Press::Signed(Actions {
@@ -616,24 +623,28 @@ impl Plugins {
     }
 
     /// Runs one export, if breaker and buckets let it, and notes what it cost.
-    async fn run<'c>(
+    pub(super) async fn run<'c>(
         &'c self,
         plugin: &'c Arc<Plugin>,
         i: &'c Installation,
         viewer: &'c Viewer,
         now: i64,
-        kind: Kind<'_>,
+        kind: &Kind<'_>,
     ) -> Result<Ended<'c>, Failed> {
-        if let Some(until) = lock(&plugin.breaker).rests_until(now) {
+        let source = kind.source(i, viewer);
+        if let Some(until) = lock(kind.breaker(plugin)).rests_until(now, source.map(|source| source.place)) {
             return Err(Failed::Resting { until });
         }
         let clock = Instant::now();
-        lock(&plugin.bucket)
+        let (bucket, on_a_wall) = (kind.bucket(plugin), !kind.is_in_rooms());
+        lock(bucket)
             .ready(clock)
             .map_err(|seconds| Failed::Spent { seconds, wall: false })?;
-        self.inner
-            .wall_ready(&i.wall, clock)
-            .map_err(|seconds| Failed::Spent { seconds, wall: true })?;
+        if on_a_wall {
+            self.inner
+                .wall_ready(&i.wall, clock)
+                .map_err(|seconds| Failed::Spent { seconds, wall: true })?;
+        }
 
         let inner: &Inner = &self.inner;
         let limits = kind.limits(plugin).0;
@@ -656,8 +667,10 @@ impl Plugins {
             Err(Fault::Deadline | Fault::Protocol(_)) => limits.fuel,
             Err(Fault::LaneDied | Fault::Stalled | Fault::Busy | Fault::Cancelled | Fault::Load(_)) => 0,
         };
-        lock(&plugin.bucket).spend(spent as f64);
-        inner.wall_spend(&i.wall, spent);
+        lock(bucket).spend(spent as f64);
+        if on_a_wall {
+            inner.wall_spend(&i.wall, spent);
+        }
         match called {
             Ok(finished) => Ok(Ended { finished, questions }),
             Err(fault) => Err(Failed::Lane(fault)),
@@ -672,10 +685,14 @@ impl Plugins {
         i: &'c Installation,
         viewer: &'c Viewer,
         now: i64,
-        kind: Kind<'_>,
+        kind: &Kind<'_>,
         answer: &mut (dyn FnMut(Ask<'_>, &mut Questions<'c>) -> OwnedAnswer + Send),
     ) -> (Questions<'c>, Result<Finished, Fault>) {
-        let settings = settings::complete(&plugin.manifest.settings, &i.settings);
+        // The operator's settings were completed when the plugin was loaded.
+        let settings: Cow<'_, str> = match kind.is_in_rooms() {
+            true => Cow::Borrowed(&i.settings),
+            false => settings::complete(&plugin.manifest.settings, &i.settings).into(),
+        };
         let context = || Context {
             now: now.max(0) as u64,
             seed: i.seed,
@@ -687,17 +704,32 @@ impl Plugins {
             height: i.height,
             settings: &settings,
         };
-        let writes = matches!(kind, Kind::Act(_));
+        let room_context = || RoomContext {
+            now: now.max(0) as u64,
+            seed: i.seed,
+            room: &i.wall,
+            settings: &settings,
+        };
         let (limits, deadline) = kind.limits(plugin);
         let export = match kind {
             Kind::Render => Export::Render(context()),
-            Kind::Act(submission) => Export::Act(context(), submission),
+            Kind::Act(submission) => Export::Act(context(), submission.clone()),
             Kind::Draw => Export::Draw(Params {
                 seed: i.seed,
                 wall: &i.wall,
                 settings: &settings,
             }),
+            Kind::Command { name, arguments } => Export::Command {
+                context: room_context(),
+                name,
+                arguments,
+            },
+            Kind::Filter { text } => Export::Filter {
+                context: room_context(),
+                text,
+            },
         };
+        let writes = !export.is_pure();
         let grants = plugin.granted.without(i.refused);
         let inner: &Inner = &self.inner;
         let mut questions = Questions::new(&inner.db, &inner.pseudonyms, plugin, i, viewer, now, writes);
@@ -709,22 +741,30 @@ impl Plugins {
         (questions, called)
     }
 
-    /// A plugin's fault: counted, kept for its author and the operator, and at the third within an hour it rests.
-    fn note_fault(&self, plugin: &Plugin, export: &'static str, failed: &Failed, now: i64) {
+    /// A plugin's fault: counted, kept for its author and the operator, and at the third it rests, there or everywhere.
+    pub(super) fn note_fault(
+        &self,
+        plugin: &Plugin,
+        kind: &Kind<'_>,
+        source: Option<Source>,
+        failed: &Failed,
+        now: i64,
+    ) {
+        let export = kind.name();
+        lock(kind.breaker(plugin)).note(now, source);
+        let rests = lock(kind.breaker(plugin)).rests_until(now, source.map(|source| source.place));
         let (kind, detail, fuel) = failed.for_author();
-        lock(&plugin.breaker).note(now);
         plugin.stats.note_fault(Trouble {
             at: now,
             what: failed.in_few_words().to_owned(),
         });
-        let rests = lock(&plugin.breaker).rests_until(now).is_some();
         tracing::warn!(
             plugin = &*plugin.id,
             version = plugin.manifest.version,
             export,
             kind,
             fuel,
-            rests,
+            rests = rests.is_some(),
             detail = %detail.escape_debug(),
             "a plugin failed"
         );
@@ -755,7 +795,7 @@ impl Plugins {
     }
 
     /// One action at a time: on an installation, or, where storage is shared, in all of a plugin.
-    fn turn(&self, plugin: &Plugin, i: &Installation) -> Arc<tokio::sync::Mutex<()>> {
+    pub(super) fn turn(&self, plugin: &Plugin, i: &Installation) -> Arc<tokio::sync::Mutex<()>> {
         let shared = plugin
             .granted
             .contains(neospace_runner::protocol::Grants::SHARED_STORAGE);
@@ -805,23 +845,76 @@ pub(crate) enum Kind<'k> {
     Render,
     Draw,
     Act(Submission<'k>),
+    /// `name` without the slash.
+    Command {
+        name: &'k str,
+        arguments: &'k str,
+    },
+    Filter {
+        text: &'k str,
+    },
 }
 
 impl Kind<'_> {
+    /// As the contract calls it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Kind::Render => "render",
+            Kind::Draw => "draw",
+            Kind::Act(_) => "act",
+            Kind::Command { .. } => "on-command",
+            Kind::Filter { .. } => "filter-text",
+        }
+    }
+
     /// What the call may use up, and its deadline.
     pub(crate) fn limits(&self, plugin: &Plugin) -> (CallLimits, Duration) {
         match self {
-            Kind::Act(_) => plugin.limits.act(),
+            Kind::Act(_) | Kind::Command { .. } => plugin.limits.act(),
             Kind::Render | Kind::Draw => plugin.limits.render(),
+            Kind::Filter { .. } => plugin.limits.filter(),
+        }
+    }
+
+    /// Whether the call comes from a room; `Installation` says its name in place of the wall's then.
+    fn is_in_rooms(&self) -> bool {
+        matches!(self, Kind::Command { .. } | Kind::Filter { .. })
+    }
+
+    /// Whose input may be to blame when it fails. What is shown is the plugin's own doing.
+    pub(super) fn source(&self, i: &Installation, viewer: &Viewer) -> Option<Source> {
+        let who = viewer.id().unwrap_or(0);
+        match self {
+            Kind::Render | Kind::Draw => None,
+            Kind::Act(_) => Some(Source { place: i.id, who }),
+            Kind::Command { .. } | Kind::Filter { .. } => Some(Source { place: who, who }),
+        }
+    }
+
+    fn breaker<'p>(&self, plugin: &'p Plugin) -> &'p Mutex<Breaker> {
+        match self {
+            Kind::Render | Kind::Draw | Kind::Act(_) => &plugin.breakers.walls,
+            Kind::Command { .. } => &plugin.breakers.commands,
+            Kind::Filter { .. } => &plugin.breakers.filter,
+        }
+    }
+
+    fn bucket<'p>(&self, plugin: &'p Plugin) -> &'p Mutex<Bucket> {
+        match self {
+            Kind::Filter { .. } => &plugin.filter_bucket,
+            _ => &plugin.bucket,
         }
     }
 }
 
 /// Why a call came to nothing.
-enum Failed {
+#[derive(Debug)]
+pub(super) enum Failed {
     Lane(Fault),
     /// What it sent breaks a rule.
     View(view::ViewError),
+    /// What it answered in a room breaks this rule.
+    Answer(String),
     /// Three faults within an hour.
     Resting {
         until: i64,
@@ -837,15 +930,17 @@ enum Failed {
 
 impl Failed {
     /// Whether it is the plugin's fault and counts towards its rest.
-    fn counts(&self) -> bool {
+    pub(super) fn counts(&self) -> bool {
         matches!(
             self,
-            Failed::View(_) | Failed::Lane(Fault::Failed(..) | Fault::Deadline | Fault::Protocol(_))
+            Failed::View(_)
+                | Failed::Answer(_)
+                | Failed::Lane(Fault::Failed(..) | Fault::Deadline | Fault::Protocol(_))
         )
     }
 
     /// What happened, as anyone may read it.
-    fn in_few_words(&self) -> &'static str {
+    pub(super) fn in_few_words(&self) -> &'static str {
         match self {
             Failed::Lane(Fault::Failed(failure, _)) => match failure.kind {
                 FailureKind::Trap => "it crashed",
@@ -863,7 +958,7 @@ impl Failed {
             Failed::Lane(Fault::Busy) => "too much was going on",
             Failed::Lane(Fault::Cancelled) => "it was stopped",
             Failed::Lane(Fault::Load(_)) => "it could not be loaded",
-            Failed::View(_) => "what it sent breaks a rule",
+            Failed::View(_) | Failed::Answer(_) => "what it sent breaks a rule",
             Failed::Resting { .. } => "it rests",
             Failed::Spent { .. } => "its fuel is spent",
             Failed::Ours(_) => "the server failed",
@@ -892,6 +987,7 @@ impl Failed {
             Failed::Lane(fault @ (Fault::Deadline | Fault::Stalled)) => ("deadline", fault.to_string(), 0),
             Failed::Lane(fault) => ("lane", fault.to_string(), 0),
             Failed::View(error) => ("view", error.to_string(), 0),
+            Failed::Answer(rule) => ("answer", rule.clone(), 0),
             Failed::Resting { .. } | Failed::Spent { .. } => ("rest", self.in_few_words().to_owned(), 0),
             Failed::Ours(detail) => ("host", detail.clone(), 0),
         }
@@ -906,7 +1002,7 @@ impl Failed {
     }
 
     /// For whoever looks at the page.
-    fn why(&self, plugin: &Plugin, now: i64) -> Why {
+    pub(super) fn why(&self, plugin: &Plugin, now: i64) -> Why {
         let name = &plugin.manifest.name;
         match self {
             Failed::Lane(Fault::Cancelled) => Why {
@@ -1003,6 +1099,22 @@ fn sticker(plugin: &Plugin, i: &Installation) -> Shown {
     }
 }
 
+/// What stands where a plugin stood that has nothing for walls since its last upgrade.
+fn wall_less(plugin: &Plugin, i: &Installation) -> Shown {
+    let why = format!(
+        "{} works in rooms now, and shows nothing on walls.",
+        plugin.manifest.name
+    );
+    Shown {
+        html: said(&why).into(),
+        state: ShownState::Failed { why },
+        personal: false,
+        expires: None,
+        topics: topics(i, false),
+        cost: cost_of(plugin, None),
+    }
+}
+
 fn said(words: &str) -> String {
     let mut html = String::from("<p>");
     view::escape(&mut html, words);
@@ -1029,7 +1141,7 @@ fn typed_text(returned: &Returned<'_>) -> String {
     html
 }
 
-fn clip(text: &str, most: usize, otherwise: &str) -> String {
+pub(super) fn clip(text: &str, most: usize, otherwise: &str) -> String {
     let text = text.trim();
     if text.is_empty() {
         otherwise.to_owned()

@@ -113,7 +113,39 @@ pub struct Roles {
     pub widget: bool,
     /// Exports `actions`.
     pub actions: bool,
+    /// Exports `commands`.
+    pub commands: bool,
+    /// Exports `filter`.
+    pub filter: bool,
 }
+
+impl Roles {
+    /// Whether members can put it on their walls.
+    pub fn on_walls(self) -> bool {
+        self.sticker || self.widget
+    }
+
+    /// Whether it works in rooms, once for the whole server, with the operator's settings.
+    pub fn in_rooms(self) -> bool {
+        self.commands || self.filter
+    }
+
+    /// What it is, as its author calls it: `interactive widget`, `commands and filter`.
+    pub fn kinds(self) -> String {
+        let walls = match (self.sticker, self.widget, self.actions) {
+            (true, _, _) => Some("sticker"),
+            (_, true, true) => Some("interactive widget"),
+            (_, true, false) => Some("widget"),
+            _ => None,
+        };
+        let rooms = [self.commands.then_some("commands"), self.filter.then_some("filter")];
+        let all: Vec<&str> = walls.into_iter().chain(rooms.into_iter().flatten()).collect();
+        all.join(" and ")
+    }
+}
+
+/// What belongs to a module on a wall, and answers `denied` in a call from a room.
+pub const OF_MODULES: Grants = Grants(Grants::STORAGE.0 | Grants::LIVE.0 | Grants::NOTIFY_OWNER.0);
 
 /// What a component asks for, by its imports, whatever its manifest says.
 pub fn imported(inspection: &Inspection) -> Result<Grants, String> {
@@ -153,10 +185,13 @@ pub fn roles(inspection: &Inspection) -> Result<Roles, String> {
         sticker: exports("sticker"),
         widget: exports("widget"),
         actions: exports("actions"),
+        commands: exports("commands"),
+        filter: exports("filter"),
     };
-    if !roles.sticker && !roles.widget {
+    if !roles.on_walls() && !roles.in_rooms() {
         return Err(format!(
-            "it exports neither `{PACKAGE}sticker@{CONTRACT_VERSION}` nor `{PACKAGE}widget@{CONTRACT_VERSION}`, so there is nothing to show"
+            "it exports none of `{PACKAGE}…@{CONTRACT_VERSION}` with … sticker, widget, commands or filter, so there is \
+             nothing to show and nothing to call"
         ));
     }
     if roles.sticker && roles.widget {
@@ -166,6 +201,36 @@ pub fn roles(inspection: &Inspection) -> Result<Roles, String> {
         return Err("it exports `actions` without `widget`; actions belong to a widget".to_owned());
     }
     Ok(roles)
+}
+
+/// Whether a manifest says of a component what it is: commands where it answers some, and nothing of walls without one.
+///
+/// # Errors
+/// What doesn't go together, and what would.
+pub fn fits(roles: Roles, inspection: &Inspection, manifest: &Manifest) -> Result<(), String> {
+    match (roles.commands, manifest.commands.is_empty()) {
+        (true, true) => {
+            return Err(
+                "it exports `commands`, and its manifest names none: say what it answers under [[commands]]".to_owned(),
+            );
+        }
+        (false, false) => {
+            return Err(format!(
+                "its manifest names the command /{}, and it exports no `{PACKAGE}commands@{CONTRACT_VERSION}`",
+                manifest.commands[0].name
+            ));
+        }
+        _ => {}
+    }
+    let of_modules = imported(inspection)?.and(OF_MODULES);
+    if !roles.on_walls() && of_modules != Grants::default() {
+        return Err(format!(
+            "it uses {}, which belongs to modules on walls, and it is a plugin of rooms; what is to last goes into \
+             shared-storage",
+            names(of_modules).join(" and ")
+        ));
+    }
+    Ok(())
 }
 
 /// What the operator has to know before a plugin loads: what it asks for and may have.
@@ -285,6 +350,33 @@ mod tests {
     }
 
     #[test]
+    fn a_plugin_of_rooms_says_what_it_answers_and_has_nothing_of_walls() {
+        let dice = |more: &str| {
+            let text =
+                format!("id=\"dice\"\nname=\"Dice\"\nversion=\"1.0.0\"\nsummary=\"Roll.\"\nlicense=\"MIT\"\n{more}");
+            Manifest::parse(&text, true).expect("a small manifest")
+        };
+        let roll = dice("[[commands]]\nname=\"roll\"\nusage=\"/roll 2d6\"\nsummary=\"Rolls.\"");
+        let check = |imports: &[&str], exports: &[&str], manifest: &Manifest| {
+            let component = component(imports, exports);
+            fits(roles(&component).unwrap(), &component, manifest)
+        };
+        assert_eq!(check(&["viewer", "shared-storage"], &["commands"], &roll), Ok(()));
+        assert!(
+            check(&[], &["commands"], &dice(""))
+                .unwrap_err()
+                .contains("[[commands]]")
+        );
+        assert!(check(&[], &["widget"], &roll).unwrap_err().contains("/roll"));
+        assert!(
+            check(&["storage"], &["commands"], &roll)
+                .unwrap_err()
+                .contains("shared-storage")
+        );
+        assert_eq!(check(&["storage"], &["commands", "widget"], &roll), Ok(()));
+    }
+
+    #[test]
     fn what_the_contract_lacks_is_refused() {
         assert!(imported(&component(&["filesystem"], &[])).is_err());
         let other = Inspection {
@@ -300,9 +392,11 @@ mod tests {
             Ok(Roles {
                 sticker: false,
                 widget: true,
-                actions: true
+                actions: true,
+                ..Roles::default()
             })
         );
+        assert!(roles(&component(&[], &["filter"])).is_ok_and(|roles| roles.in_rooms() && !roles.on_walls()));
         assert!(parse(&["storage", "root"]).unwrap_err().contains("root"));
     }
 }

@@ -170,6 +170,11 @@ impl<'c> Questions<'c> {
     fn pseudonym(&self, member: i64) -> String {
         let mut mac = self.pseudonyms.clone();
         mac.update(&self.installation.id.to_le_bytes());
+        if self.installation.is_in_rooms() {
+            // As long as no number of a module is, and of this plugin alone.
+            mac.update(&(self.plugin.id.len() as u64).to_le_bytes());
+            mac.update(self.plugin.id.as_bytes());
+        }
         mac.update(&member.to_le_bytes());
         URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..9])
     }
@@ -177,18 +182,21 @@ impl<'c> Questions<'c> {
     fn log(&self, level: u8, message: &str) {
         let message = &message[..message.floor_char_boundary(LOG_LINE_MAX)];
         let level = ["debug", "info", "warn", "error"][usize::from(level.min(3))];
-        let wall = self.installation.wall.to_string();
+        let wall = match self.installation.is_in_rooms() {
+            true => format!("#{}", self.installation.wall),
+            false => self.installation.wall.to_string(),
+        };
         let line = LogLine {
             at: self.now,
             level,
-            wall,
+            wall: wall.clone(),
             message: message.to_owned(),
         };
         let Some(dropped) = lock(&self.plugin.log).push(line) else {
             return;
         };
         let (plugin, version) = (&*self.plugin.id, self.plugin.manifest.version.as_str());
-        let (wall, message) = (&*self.installation.wall, message.escape_debug());
+        let message = message.escape_debug();
         if dropped > 0 {
             tracing::warn!(target: "plugin", plugin, version, dropped, "lines over the rate were dropped");
         }
@@ -237,7 +245,13 @@ impl Leavings {
             installation.plugin.clone(),
             installation.wall.clone(),
         );
+        let in_rooms = installation.is_in_rooms();
         db.write(move |tx: &Tx<'_>| {
+            if in_rooms {
+                self.shared.commit(tx, &Owner::Shared(plugin.clone()), now)?;
+                tx.touch(format!("shared:{plugin}"));
+                return Ok(());
+            }
             // Taken off the wall while the call ran: nothing of it is kept.
             let there = tx.maybe(
                 "select 1 from modules where id = ?1 and removed_at is null",

@@ -5,8 +5,9 @@
 //! believed: every frame is bounded and checked, and a lane that is late, dies or says something odd is killed and
 //! replaced, at worst once for each call. Nothing of a lane is reused after that.
 //!
-//! Fairness: of the calls that wait, the one whose plugin has the fewest calls running goes first, the oldest among
-//! equals. The queue is bounded, and one plugin's share of it too.
+//! Fairness: of the calls that wait, filters go first, because somebody's words wait for them; then the one whose plugin
+//! has the fewest calls running, the oldest among equals. The queue is bounded, and one plugin's share of it too; a crowd
+//! at the walls can't keep filters out of it.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, IoSlice, Read};
@@ -30,9 +31,9 @@ use tokio::sync::oneshot;
 
 use super::compile::{Component, missing_layers};
 
-/// Calls that wait for a lane; the next one is told that everything is busy.
+/// Calls that wait for a lane, and as many filters besides; the next one is told that everything is busy.
 const QUEUE_CALLS: usize = 256;
-/// Of these, the most of one plugin.
+/// Of the first, the most of one plugin.
 const QUEUE_CALLS_OF_ONE: usize = 64;
 /// How long a call waits for a lane.
 const QUEUE_WAIT: Duration = Duration::from_secs(2);
@@ -206,7 +207,7 @@ impl Lanes {
     /// Runs one export of a component in a fresh instance.
     ///
     /// `answer` answers what the plugin asks, in the order of its questions; what `grants` doesn't hold, and what would
-    /// write in a pure call (`render`, `draw`), is refused before it gets there. A pure call whose lane dies under it is
+    /// write in a pure call (`render`, `draw`, `filter-text`), is refused before it gets there. A pure call whose lane dies under it is
     /// run once more, and its questions are asked again. What a question holds is the closure's to check, as if it had
     /// come from the network: a key may be of any length that the call's limits leave room for.
     ///
@@ -255,7 +256,7 @@ impl Lanes {
         job: &Job<'_>,
         answer: &mut (dyn FnMut(Ask<'_>) -> OwnedAnswer + Send),
     ) -> Result<Finished, Fault> {
-        let mut lease = self.lane(job.component).await?;
+        let mut lease = self.lane(job.component, job.kind.is_urgent()).await?;
         let result = lease.lane().converse(job, answer).await;
         if lease.cancelled.load(Ordering::Relaxed) {
             return Err(Fault::Cancelled);
@@ -296,7 +297,7 @@ impl Lanes {
     }
 
     /// A free lane, now or after a wait.
-    async fn lane(&self, component: &Component) -> Result<Lease, Fault> {
+    async fn lane(&self, component: &Component, urgent: bool) -> Result<Lease, Fault> {
         let granted = {
             let mut dispatch = self.0.dispatch();
             if component.stopped.load(Ordering::Relaxed) {
@@ -309,16 +310,19 @@ impl Lanes {
                 }
                 self.0.discard(&mut dispatch, lane);
             }
-            let of_this = dispatch
-                .waiting
-                .iter()
-                .filter(|waiting| waiting.component == component)
-                .count();
-            if dispatch.waiting.len() >= QUEUE_CALLS || of_this >= QUEUE_CALLS_OF_ONE {
+            let alike = dispatch.waiting.iter().filter(|waiting| waiting.urgent == urgent);
+            let (all, of_this) = alike.fold((0, 0), |(all, of_this), waiting| {
+                (all + 1, of_this + usize::from(waiting.component == component))
+            });
+            if all >= QUEUE_CALLS || (of_this >= QUEUE_CALLS_OF_ONE && !urgent) {
                 return Err(Fault::Busy);
             }
             let (grant, granted) = oneshot::channel();
-            dispatch.waiting.push_back(Waiting { component, grant });
+            dispatch.waiting.push_back(Waiting {
+                component,
+                urgent,
+                grant,
+            });
             granted
         };
         match tokio::time::timeout(QUEUE_WAIT, granted).await {
@@ -344,6 +348,8 @@ enum Kind {
     Draw,
     Render,
     Act,
+    Command,
+    Filter,
 }
 
 impl Kind {
@@ -352,11 +358,18 @@ impl Kind {
             Export::Draw(_) => Self::Draw,
             Export::Render(_) => Self::Render,
             Export::Act(..) => Self::Act,
+            Export::Command { .. } => Self::Command,
+            Export::Filter { .. } => Self::Filter,
         }
     }
 
     fn is_pure(self) -> bool {
-        self != Self::Act
+        !matches!(self, Self::Act | Self::Command)
+    }
+
+    /// A filter holds up what somebody says: it waits for a lane before everything else.
+    fn is_urgent(self) -> bool {
+        self == Self::Filter
     }
 
     fn yields(self, outcome: &Outcome<'_>) -> bool {
@@ -364,6 +377,8 @@ impl Kind {
             Self::Draw => matches!(outcome, Outcome::Drawing(_)),
             Self::Render => matches!(outcome, Outcome::View(_)),
             Self::Act => matches!(outcome, Outcome::Acted(_)),
+            Self::Command => matches!(outcome, Outcome::Commanded(_)),
+            Self::Filter => matches!(outcome, Outcome::Filtered(_)),
         }
     }
 }
@@ -391,6 +406,7 @@ struct Dispatch {
 
 struct Waiting {
     component: u32,
+    urgent: bool,
     grant: oneshot::Sender<Lease>,
 }
 
@@ -457,7 +473,7 @@ impl Inner {
 }
 
 impl Dispatch {
-    /// The waiting call whose plugin has the fewest calls running; the oldest among equals.
+    /// The waiting call that is urgent, or whose plugin has the fewest calls running; the oldest among equals.
     fn next(&mut self) -> Option<Waiting> {
         let running = |component| {
             self.running
@@ -465,7 +481,10 @@ impl Dispatch {
                 .filter(|running| running.component == component)
                 .count()
         };
-        let first = (0..self.waiting.len()).min_by_key(|&at| running(self.waiting[at].component))?;
+        let first = (0..self.waiting.len()).min_by_key(|&at| {
+            let waiting = &self.waiting[at];
+            (!waiting.urgent, running(waiting.component))
+        })?;
         self.waiting.remove(first)
     }
 }

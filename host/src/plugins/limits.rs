@@ -11,12 +11,16 @@ use crate::config::PluginLimits;
 pub struct Limits {
     /// Fuel for one `render` or `draw`.
     pub render_fuel: u64,
-    /// Fuel for one `act`.
+    /// Fuel for one `act` or `on-command`.
     pub act_fuel: u64,
+    /// Fuel for one `filter-text`.
+    pub filter_fuel: u64,
     /// Milliseconds by the host's clock for one `render` or `draw`.
     pub render_ms: u32,
-    /// Milliseconds by the host's clock for one `act`.
+    /// Milliseconds by the host's clock for one `act` or `on-command`.
     pub act_ms: u32,
+    /// Milliseconds by the host's clock for one `filter-text`.
+    pub filter_ms: u32,
     /// Memory of one call, in KiB.
     pub memory_kib: u32,
     /// Storage of one installation, and of all installations together in the shared storage, in KiB.
@@ -44,8 +48,10 @@ impl Default for Limits {
         Self {
             render_fuel: 10_000_000,
             act_fuel: 25_000_000,
+            filter_fuel: 5_000_000,
             render_ms: 50,
             act_ms: 250,
+            filter_ms: 20,
             memory_kib: 16 * 1024,
             storage_kib: 1024,
             storage_keys: 1_000,
@@ -63,6 +69,8 @@ impl Limits {
             act_fuel: set.act_fuel.unwrap_or(usual.act_fuel),
             render_ms: set.render_ms.unwrap_or(usual.render_ms),
             act_ms: set.act_ms.unwrap_or(usual.act_ms),
+            filter_fuel: set.filter_fuel.unwrap_or(usual.filter_fuel),
+            filter_ms: set.filter_ms.unwrap_or(usual.filter_ms),
             memory_kib: set.memory_kib.unwrap_or(usual.memory_kib),
             storage_kib: set.storage_kib.unwrap_or(usual.storage_kib),
             storage_keys: set.storage_keys.unwrap_or(usual.storage_keys),
@@ -78,7 +86,15 @@ impl Limits {
         )
     }
 
-    /// What one `act` may use in its lane, and for how long.
+    /// What one `filter-text` may use in its lane, and for how long.
+    pub fn filter(&self) -> (CallLimits, Duration) {
+        (
+            self.call(self.filter_fuel),
+            Duration::from_millis(self.filter_ms.into()),
+        )
+    }
+
+    /// What one `act` or `on-command` may use in its lane, and for how long.
     pub fn act(&self) -> (CallLimits, Duration) {
         (self.call(self.act_fuel), Duration::from_millis(self.act_ms.into()))
     }

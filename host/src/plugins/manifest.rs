@@ -46,6 +46,8 @@ pub struct Manifest {
     /// One of [`PLATES`].
     pub plate: Option<String>,
     pub capabilities: Vec<Declared>,
+    /// What people can call in rooms.
+    pub commands: Vec<CommandEntry>,
     pub settings: Vec<Setting>,
     /// The text that it was read from.
     pub text: String,
@@ -76,6 +78,21 @@ impl Default for Size {
 
 /// The colours that a module's title bar can have.
 pub const PLATES: [&str; 4] = ["red", "green", "blue", "ink"];
+
+/// A command that the plugin answers in rooms.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandEntry {
+    /// `^[a-z][a-z0-9-]{0,31}$`, without the slash.
+    pub name: String,
+    /// An example of a call, `/roll 2d6+1`: begins with a slash and the name.
+    pub usage: String,
+    /// One line: what it does.
+    pub summary: String,
+}
+
+/// Commands of one plugin.
+pub const COMMANDS_MAX: usize = 16;
 
 /// A capability that the manifest asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,6 +172,8 @@ struct Raw {
     #[serde(default)]
     capabilities: BTreeMap<String, toml::Value>,
     #[serde(default)]
+    commands: Vec<CommandEntry>,
+    #[serde(default)]
     settings: Vec<RawSetting>,
 }
 
@@ -222,6 +241,7 @@ impl Manifest {
         check_words(&raw, &mut problems);
         check_size(&raw.size, &mut problems);
         let capabilities = read_capabilities(&raw.capabilities, &mut problems);
+        check_commands(&raw.commands, &mut problems);
         let settings = read_settings(&raw.settings, &[Key("settings")], false, &mut problems);
         let (mut icon_text, mut css_text) = (raw.icon.clone(), raw.css.clone());
         if packed {
@@ -271,6 +291,7 @@ impl Manifest {
             size: raw.size,
             plate: raw.plate,
             capabilities,
+            commands: raw.commands,
             settings,
             text: text.to_owned(),
         })
@@ -395,6 +416,48 @@ fn check_size(size: &Size, problems: &mut Problems<'_>) {
     }
 }
 
+fn check_commands<'a>(commands: &'a [CommandEntry], problems: &mut Problems<'a>) {
+    if commands.len() > COMMANDS_MAX {
+        problems.at(
+            vec![Key("commands")],
+            format!("there are {} commands; {COMMANDS_MAX} are allowed", commands.len()),
+        );
+    }
+    for (i, command) in commands.iter().enumerate() {
+        let at = |key: &'static str| vec![Key("commands"), Index(i), Key(key)];
+        let name = &command.name;
+        let name_fine = (1..=32).contains(&name.len())
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !name_fine {
+            problems.at(
+                at("name"),
+                "`name` has 1 to 32 of a-z, 0-9 and -, and begins with a letter; the slash is not part of it",
+            );
+        } else if commands[..i].iter().any(|other| other.name == *name) {
+            problems.at(at("name"), format!("the command `{name}` is there twice"));
+        }
+        let usage = command
+            .usage
+            .strip_prefix('/')
+            .and_then(|usage| usage.strip_prefix(name.as_str()));
+        if !usage.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            || command.usage.chars().count() > 80
+            || command.usage.chars().any(char::is_control)
+        {
+            problems.at(
+                at("usage"),
+                format!("`usage` is an example of at most 80 characters that begins with /{name}"),
+            );
+        }
+        if !(1..=120).contains(&command.summary.chars().count()) || command.summary.chars().any(char::is_control) {
+            problems.at(at("summary"), "`summary` is one line of 1 to 120 characters");
+        }
+    }
+}
+
 fn read_capabilities<'a>(raw: &'a BTreeMap<String, toml::Value>, problems: &mut Problems<'a>) -> Vec<Declared> {
     let mut declared = Vec::new();
     for (name, value) in raw {
@@ -438,7 +501,7 @@ fn read_capabilities<'a>(raw: &'a BTreeMap<String, toml::Value>, problems: &mut 
     declared
 }
 
-const KINDS: &str = "text, long-text, number, toggle, choice, colour, date, member, list";
+const KINDS: &str = "text, long-text, lines, number, toggle, choice, colour, date, member, list";
 
 fn read_settings<'a>(
     raw: &'a [RawSetting],
@@ -551,6 +614,24 @@ fn read_kind<'a>(raw: &'a RawSetting, at: &[Step<'a>], in_list: bool, problems: 
                     None
                 }
             }
+        }
+        "lines" => {
+            only(&["max", "max_items"]);
+            let most = settings::TEXT_MAX;
+            let Some(max) = whole(raw.max, 100, most) else {
+                problems.at(
+                    step(at, "max"),
+                    format!("`max` of lines is 1 to {most} characters each"),
+                );
+                return None;
+            };
+            let max_items = raw.max_items.unwrap_or(100);
+            if !(1..=settings::LINES_MAX).contains(&max_items) {
+                let most = settings::LINES_MAX;
+                problems.at(step(at, "max_items"), format!("`max_items` of lines is 1 to {most}"));
+                return None;
+            }
+            Some(Kind::Lines { max_items, max })
         }
         "number" => {
             only(&["min", "max", "step"]);

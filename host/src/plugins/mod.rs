@@ -16,6 +16,7 @@ pub mod limits;
 pub mod manifest;
 pub mod pace;
 mod registry;
+pub mod rooms;
 pub mod settings;
 mod storage;
 mod store;
@@ -32,8 +33,10 @@ use compile::Component;
 pub use grants::Roles;
 pub use limits::Limits;
 use manifest::Manifest;
-use pace::{Breaker, Bucket, Log, Stats, Trouble};
+use pace::{Breakers, Bucket, Log, Stats, Trouble};
 pub use registry::{Change, Held, Plugins};
+
+use crate::config::OnFailure;
 
 /// A plugin that is loaded.
 pub struct Plugin {
@@ -52,8 +55,15 @@ pub struct Plugin {
     pub stats: Arc<Stats>,
     /// Its latest log lines.
     pub log: Arc<Mutex<Log>>,
-    breaker: Arc<Mutex<Breaker>>,
+    breakers: Arc<Breakers>,
+    /// Fuel for all calls but filters.
     bucket: Mutex<Bucket>,
+    /// Fuel for filters: no crowd elsewhere can take it from them.
+    filter_bucket: Mutex<Bucket>,
+    /// Of a plugin of rooms: the operator's settings, as a JSON object.
+    room_settings: Arc<str>,
+    /// Of a filter: what becomes of a message when it fails.
+    pub on_failure: OnFailure,
     component: Arc<Component>,
     /// Tells apart what was made by one loaded plugin from what the next one makes.
     generation: u64,
@@ -72,9 +82,20 @@ impl Plugin {
         hex(&self.sha256)
     }
 
-    /// Until when it rests after three faults in an hour, Unix milliseconds.
+    /// Until when it rests everywhere after three faults, Unix milliseconds.
     pub fn rests_until(&self, now_ms: i64) -> Option<i64> {
-        pace::lock(&self.breaker).rests_until(now_ms)
+        let Breakers {
+            walls,
+            commands,
+            filter,
+        } = &*self.breakers;
+        let rests = [walls, commands, filter].map(|breaker| pace::lock(breaker).rests_until(now_ms, None));
+        rests.into_iter().flatten().max()
+    }
+
+    /// The operator's settings of a plugin of rooms: a JSON object, complete.
+    pub fn room_settings(&self) -> &Arc<str> {
+        &self.room_settings
     }
 }
 
@@ -98,6 +119,32 @@ pub struct Installation {
     /// The owner's local time minus UTC.
     pub utc_offset_minutes: i16,
     pub locale: Arc<str>,
+}
+
+/// In place of a module's id: the call comes from a room, and `wall` is the room's name.
+const IN_ROOMS: i64 = 0;
+
+impl Installation {
+    /// What stands for an installation in a call from a room: the plugin works there once for the whole server.
+    pub(crate) fn in_room(plugin: &Plugin, room: Arc<str>, seed: u64) -> Self {
+        Installation {
+            id: IN_ROOMS,
+            plugin: plugin.id.clone(),
+            wall: room,
+            owner_id: 0,
+            settings: plugin.room_settings.clone(),
+            seed,
+            width: 0,
+            height: 0,
+            refused: grants::OF_MODULES,
+            utc_offset_minutes: 0,
+            locale: "".into(),
+        }
+    }
+
+    fn is_in_rooms(&self) -> bool {
+        self.id == IN_ROOMS
+    }
 }
 
 /// What stands in a module.

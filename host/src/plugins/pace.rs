@@ -7,10 +7,14 @@ use std::time::Instant;
 
 use neospace_runner::protocol::Usage;
 
-/// Faults within [`BREAKER_MS`] that make a plugin rest.
+/// Faults within the breaker's window that make a plugin rest.
 pub const BREAKER_FAULTS: usize = 3;
 /// An hour, in milliseconds.
 pub const BREAKER_MS: i64 = 3_600_000;
+/// A minute, in milliseconds.
+pub const FILTER_BREAKER_MS: i64 = 60_000;
+/// Faults that one breaker remembers.
+const BREAKER_KEPT: usize = 48;
 /// How many seconds' worth of fuel a bucket holds: what may be spent at once after a quiet time.
 const BURST_SECONDS: f64 = 10.0;
 /// Bytes of log lines a second.
@@ -73,24 +77,107 @@ impl Bucket {
     }
 }
 
-/// The times of the latest faults of one plugin's hash: three within an hour, and it rests until the hour is over.
-#[derive(Debug, Default)]
+/// Where a fault came from, if what somebody typed or pressed may have caused it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The installation; in rooms, the member once more.
+    pub place: i64,
+    /// The member; 0 for guests, who could all be one.
+    pub who: i64,
+}
+
+/// The latest faults of one plugin's hash. Three within the window, and it rests until the window is over. A fault with
+/// a source rests that place alone: whoever finds an input that breaks a plugin must not take it from everybody else. Only
+/// when it fails in three places, for three different people, is it the plugin as such.
+#[derive(Debug)]
 pub struct Breaker {
-    faults: VecDeque<i64>,
+    window_ms: i64,
+    faults: VecDeque<(i64, Option<Source>)>,
 }
 
 impl Breaker {
-    pub fn note(&mut self, at_ms: i64) {
-        self.faults.push_back(at_ms);
-        if self.faults.len() > BREAKER_FAULTS {
-            self.faults.pop_front();
+    pub fn new(window_ms: i64) -> Self {
+        Breaker {
+            window_ms,
+            faults: VecDeque::new(),
         }
     }
 
-    /// Until when it rests, Unix milliseconds; nothing when it works.
-    pub fn rests_until(&self, now_ms: i64) -> Option<i64> {
-        let first = *self.faults.front().filter(|_| self.faults.len() == BREAKER_FAULTS)?;
-        Some(first + BREAKER_MS).filter(|until| *until > now_ms)
+    /// A fault, and where it came from; nothing for one that nobody's input is to blame for.
+    pub fn note(&mut self, at_ms: i64, source: Option<Source>) {
+        let place = source.map(|source| source.place);
+        let alike = |fault: &(i64, Option<Source>)| fault.1.map(|source| source.place) == place;
+        // The latest three of each place are all that matters.
+        if self.faults.iter().filter(|fault| alike(fault)).count() == BREAKER_FAULTS
+            && let Some(oldest) = self.faults.iter().position(alike)
+        {
+            self.faults.remove(oldest);
+        }
+        if self.faults.len() == BREAKER_KEPT {
+            self.faults.pop_front();
+        }
+        self.faults.push_back((at_ms, source));
+    }
+
+    /// Until when it rests there, or, without a place, everywhere, Unix milliseconds; nothing when it works.
+    pub fn rests_until(&self, now_ms: i64, place: Option<i64>) -> Option<i64> {
+        if self.faults.len() < BREAKER_FAULTS {
+            return None;
+        }
+        let recent = |fault: &&(i64, Option<Source>)| fault.0 + self.window_ms > now_ms;
+        let own: Vec<i64> = self
+            .faults
+            .iter()
+            .filter(recent)
+            .filter(|(_, source)| place.is_some() && source.map(|source| source.place) == place)
+            .map(|(at, _)| *at)
+            .collect();
+        let here = (own.len() >= BREAKER_FAULTS).then(|| own[own.len() - BREAKER_FAULTS] + self.window_ms);
+        // As the faults fall out of the window one by one, the first moment at which too few are left.
+        let all: Vec<&(i64, Option<Source>)> = self.faults.iter().filter(recent).collect();
+        let last = (0..all.len()).rev().find(|from| is_general(&all[*from..]));
+        let everywhere = last.map(|from| all[from].0 + self.window_ms);
+        here.max(everywhere)
+    }
+}
+
+/// Whether these faults are the plugin's own.
+fn is_general(faults: &[&(i64, Option<Source>)]) -> bool {
+    let (mut places, mut people, mut blameless) = (Vec::new(), Vec::new(), 0);
+    for (_, source) in faults {
+        match source {
+            None => blameless += 1,
+            Some(Source { place, who }) => {
+                if !places.contains(place) {
+                    places.push(*place);
+                }
+                if !people.contains(who) {
+                    people.push(*who);
+                }
+            }
+        }
+    }
+    blameless + places.len().min(people.len()) >= BREAKER_FAULTS
+}
+
+/// The breakers of one plugin's hash, one for each kind of call: an `act` that traps doesn't silence its commands.
+#[derive(Debug)]
+pub struct Breakers {
+    /// `render`, `draw` and `act`.
+    pub walls: Mutex<Breaker>,
+    /// `on-command`.
+    pub commands: Mutex<Breaker>,
+    /// `filter-text`: talk can't wait for an hour, so that it is asked again after a minute.
+    pub filter: Mutex<Breaker>,
+}
+
+impl Default for Breakers {
+    fn default() -> Self {
+        Breakers {
+            walls: Mutex::new(Breaker::new(BREAKER_MS)),
+            commands: Mutex::new(Breaker::new(BREAKER_MS)),
+            filter: Mutex::new(Breaker::new(FILTER_BREAKER_MS)),
+        }
     }
 }
 
@@ -242,18 +329,69 @@ mod tests {
 
     #[test]
     fn three_faults_in_an_hour_and_it_rests_until_the_hour_is_over() {
-        let mut breaker = Breaker::default();
+        let mut breaker = Breaker::new(BREAKER_MS);
         for at in [0, 1_000] {
-            breaker.note(at);
-            assert_eq!(breaker.rests_until(at), None);
+            breaker.note(at, None);
+            assert_eq!(breaker.rests_until(at, Some(7)), None);
         }
-        breaker.note(2_000);
-        assert_eq!(breaker.rests_until(2_000), Some(BREAKER_MS));
-        assert_eq!(breaker.rests_until(BREAKER_MS - 1), Some(BREAKER_MS));
-        assert_eq!(breaker.rests_until(BREAKER_MS), None);
+        breaker.note(2_000, None);
+        assert_eq!(breaker.rests_until(2_000, Some(7)), Some(BREAKER_MS));
+        assert_eq!(breaker.rests_until(BREAKER_MS - 1, None), Some(BREAKER_MS));
+        assert_eq!(breaker.rests_until(BREAKER_MS, None), None);
         let later = BREAKER_MS + 1_000;
-        breaker.note(later);
-        assert_eq!(breaker.rests_until(later), None, "the second was an hour ago");
+        breaker.note(later, None);
+        assert_eq!(breaker.rests_until(later, None), None, "the second was an hour ago");
+    }
+
+    #[test]
+    fn one_who_breaks_it_breaks_it_for_themselves() {
+        let mut breaker = Breaker::new(BREAKER_MS);
+        let fault = |place, who| Some(Source { place, who });
+        for at in 0..10 {
+            breaker.note(at, fault(1, 5));
+        }
+        assert_eq!(
+            breaker.rests_until(10, Some(1)),
+            Some(BREAKER_MS + 7),
+            "three after the seventh"
+        );
+        assert_eq!(breaker.rests_until(10, Some(2)), None);
+        assert_eq!(breaker.rests_until(10, None), None);
+        // The same person on other walls.
+        breaker.note(11, fault(2, 5));
+        breaker.note(12, fault(3, 5));
+        breaker.note(13, fault(4, 5));
+        assert_eq!(breaker.rests_until(13, Some(9)), None);
+        // Many people on one wall.
+        let mut breaker = Breaker::new(BREAKER_MS);
+        for who in 0..10 {
+            breaker.note(who, fault(1, who));
+        }
+        assert!(breaker.rests_until(10, Some(1)).is_some());
+        assert_eq!(breaker.rests_until(10, Some(2)), None);
+    }
+
+    #[test]
+    fn what_fails_in_three_places_for_three_people_rests_everywhere() {
+        let mut breaker = Breaker::new(BREAKER_MS);
+        for (at, place) in [(0, 1), (10, 2), (20, 3)] {
+            assert_eq!(breaker.rests_until(at, None), None);
+            breaker.note(
+                at,
+                Some(Source {
+                    place,
+                    who: place + 100,
+                }),
+            );
+        }
+        assert_eq!(breaker.rests_until(20, Some(9)), Some(BREAKER_MS));
+        assert_eq!(breaker.rests_until(BREAKER_MS, Some(9)), None);
+        // Renders count whoever looks.
+        let mut breaker = Breaker::new(BREAKER_MS);
+        breaker.note(0, None);
+        breaker.note(1, None);
+        breaker.note(2, Some(Source { place: 1, who: 1 }));
+        assert_eq!(breaker.rests_until(2, None), Some(BREAKER_MS));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use hmac::{Hmac, KeyInit as _};
-use neospace_runner::protocol::{Ask, Context, Export, Grants, Outcome, Params, ViewerClass};
+use neospace_runner::protocol::{Ask, CallLimits, Context, Export, Grants, Outcome, Params, RoomContext, ViewerClass};
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, broadcast};
@@ -22,16 +22,17 @@ use tokio::sync::{Semaphore, broadcast};
 use super::calls::{ByLength, Made, Picture, Turn, ViewKey};
 use super::compile::{self, CompileOptions, Component};
 use super::grants::{self, Asked, Roles};
-use super::lanes::{Fault, LaneOptions, LaneStatistics, Lanes, OwnedAnswer};
+use super::lanes::{Fault, Finished, LaneOptions, LaneStatistics, Lanes, OwnedAnswer};
 use super::limits::Limits;
 use super::manifest::{self, Manifest};
-use super::pace::{BREAKER_FAULTS, BREAKER_MS, Breaker, Bucket, Log};
+use super::pace::{BREAKER_FAULTS, BREAKER_MS, Breakers, Bucket, Log, lock};
+use super::rooms::Filter;
 use super::tokens::{self, Signer};
 use super::view::{self, Press};
-use super::{Plugin, Standing, hex, storage, store};
+use super::{Plugin, Standing, hex, settings, storage, store};
 use crate::app::now_ms;
 use crate::cache::Topics;
-use crate::config::{self, Config};
+use crate::config::{self, Config, OnFailure};
 use crate::db::Db;
 use crate::error::Error;
 
@@ -92,6 +93,8 @@ struct Entry {
     held: Option<Held>,
     /// As it was when this was loaded; nothing once the configuration names it no more.
     stanza: Option<config::Plugin>,
+    /// The place of its stanza among the others.
+    place: usize,
 }
 
 /// An upgrade that waits for the operator: it asks for more than was granted, and the version before stays in force.
@@ -246,6 +249,7 @@ impl Plugins {
                     standing,
                     held: None,
                     stanza: None,
+                    place: entry.place,
                 };
             }
         }
@@ -319,9 +323,12 @@ impl Plugins {
                     standing: Standing::Broken { why },
                     held: None,
                     stanza: Some(stanza.clone()),
+                    place: 0,
                 }
             });
-            set.insert(name.clone(), entry);
+            let named = config.plugin_order.iter().position(|named| **named == **name);
+            let place = named.unwrap_or(config.plugin_order.len());
+            set.insert(name.clone(), Entry { place, ..entry });
         }
         for (name, entry) in old.iter().filter(|(name, _)| !config.plugin.contains_key(&***name)) {
             // Kept for its name, so that a tombstone can say what stood there.
@@ -332,10 +339,51 @@ impl Plugins {
                     standing: Standing::Missing(plugin),
                     held: None,
                     stanza: None,
+                    place: 0,
                 },
             );
         }
+        for (name, why) in doubled_commands(&set) {
+            let before = old.get(&name).map(|entry| &entry.standing);
+            if !matches!(before, Some(Standing::Broken { why: before }) if *before == why) {
+                problems.push(format!("plugin {name}: {why}"));
+            }
+            if let Some(entry) = set.get_mut(&name) {
+                entry.standing = Standing::Broken { why };
+            }
+        }
         Ok((set, problems))
+    }
+
+    /// The filters in the order of the configuration file: those that work, and those that can't be loaded although
+    /// nothing may be said without them.
+    pub(super) fn filters(&self) -> Vec<Filter> {
+        let set = self.set();
+        let mut filters: Vec<(usize, Filter)> = set
+            .iter()
+            .filter_map(|(name, entry)| {
+                let filter = match &entry.standing {
+                    Standing::Ready(plugin) if plugin.roles.filter => Filter {
+                        plugin: Some(plugin.clone()),
+                        name: plugin.manifest.name.clone(),
+                        on_failure: plugin.on_failure,
+                    },
+                    Standing::Broken { .. } => Filter {
+                        plugin: None,
+                        name: name.to_string(),
+                        on_failure: entry
+                            .stanza
+                            .as_ref()?
+                            .on_failure
+                            .filter(|on| *on == OnFailure::Closed)?,
+                    },
+                    _ => return None,
+                };
+                Some((entry.place, filter))
+            })
+            .collect();
+        filters.sort_by_key(|(place, _)| *place);
+        filters.into_iter().map(|(_, filter)| filter).collect()
     }
 
     async fn load_one(&self, wanted: &Wanted<'_>) -> Result<Entry, String> {
@@ -351,6 +399,7 @@ impl Plugins {
             standing,
             held: None,
             stanza: Some(stanza.clone()),
+            place: 0,
         };
         let pin = stanza.sha256.as_ref().map(|pin| pin.to_lowercase());
         if let Some(pin) = &pin
@@ -407,9 +456,12 @@ impl Plugins {
         };
         match grants::granted(prepared.asked, operator) {
             Ok(granted) => {
-                let plugin = self.assemble(name, prepared, granted, stanza, before);
+                let settings = room_settings(&prepared, name, stanza, config)?;
+                // Other settings are another trial: they are all that a filter goes by.
+                let same = running.is_some_and(|running| running.room_settings == settings);
+                let plugin = self.assemble(name, prepared, granted, stanza, before, settings);
                 let proven = wanted.at_start && wanted.known.contains(&(name.to_string(), sha256));
-                if running.is_none() && !proven {
+                if !same && !(running.is_none() && proven) {
                     self.try_out(&plugin).await?;
                 }
                 Ok(entry(Standing::Ready(Arc::new(plugin))))
@@ -469,7 +521,10 @@ impl Plugins {
             return None;
         }
         let granted = grants::granted(prepared.asked, operator).ok()?;
-        Some(Arc::new(self.assemble(name, prepared, granted, stanza, running)))
+        let settings = room_settings(&prepared, name, stanza, config).ok()?;
+        Some(Arc::new(
+            self.assemble(name, prepared, granted, stanza, running, settings),
+        ))
     }
 
     /// Reads the manifest, compiles, and holds the two against each other.
@@ -500,6 +555,7 @@ impl Plugins {
             let component = compile::component(&data.join("compiled"), &secret, &bytes, &options)
                 .map_err(|fault| format!("it can't be compiled: {fault}"))?;
             let roles = grants::roles(&component.inspection)?;
+            grants::fits(roles, &component.inspection, &manifest)?;
             let asked = grants::asked(&component.inspection, &manifest)?;
             if keep {
                 store::keep(&data, &name, &hex(&component.hash), &bytes)
@@ -523,6 +579,7 @@ impl Plugins {
         granted: Grants,
         stanza: &config::Plugin,
         before: Option<&Arc<Plugin>>,
+        room_settings: Arc<str>,
     ) -> Plugin {
         let Prepared {
             manifest,
@@ -553,86 +610,142 @@ impl Plugins {
             limits,
             stats: same.map_or_else(Arc::default, |before| before.stats.clone()),
             log: before.map_or_else(|| Arc::new(Mutex::new(Log::default())), |before| before.log.clone()),
-            breaker: same.map_or_else(
-                || Arc::new(Mutex::new(self.breaker(&sha256))),
-                |before| before.breaker.clone(),
-            ),
+            breakers: same.map_or_else(|| Arc::new(self.breakers(&sha256)), |before| before.breakers.clone()),
             bucket: Mutex::new(Bucket::of_fuel(limits.fuel_per_second)),
+            filter_bucket: Mutex::new(Bucket::of_fuel(limits.fuel_per_second)),
+            room_settings,
+            on_failure: stanza.on_failure.unwrap_or_default(),
             component,
             generation: self.inner.generations.fetch_add(1, Relaxed),
             manifest,
         }
     }
 
-    /// The breaker of a file, with what it did before a restart.
-    fn breaker(&self, sha256: &[u8; 32]) -> Breaker {
-        let mut breaker = Breaker::default();
+    /// The breakers of a file, with what it did by itself before a restart; what somebody's input did is forgiven.
+    fn breakers(&self, sha256: &[u8; 32]) -> Breakers {
+        let breakers = Breakers::default();
         let since = now_ms() - BREAKER_MS;
         let faults = self.inner.db.read(|db| {
             db.all(
-                "select at from plugin_faults where sha256 = ?1 and at > ?2 order by id desc limit ?3",
+                "select at from plugin_faults
+                  where sha256 = ?1 and at > ?2 and export in ('render', 'draw') order by id desc limit ?3",
                 rusqlite::params![sha256, since, BREAKER_FAULTS as i64],
                 |row| row.get::<_, i64>(0),
             )
         });
         for at in faults.unwrap_or_default().into_iter().rev() {
-            breaker.note(at);
+            lock(&breakers.walls).note(at, None);
         }
-        breaker
+        breakers
     }
 
-    /// One render with default settings on nobody's wall: what fails here would fail everywhere.
+    /// A call of each kind for nobody, of which nothing is kept: what fails here would fail everywhere.
     async fn try_out(&self, plugin: &Plugin) -> Result<(), String> {
-        let settings = plugin.manifest.default_settings();
-        let (limits, deadline) = plugin.limits.render();
-        for turn in 1.. {
-            let export = if plugin.roles.sticker {
-                Export::Draw(Params {
-                    seed: 1,
-                    wall: "nobody",
-                    settings: &settings,
-                })
-            } else {
-                Export::Render(Context {
-                    now: now_ms().max(0) as u64,
-                    seed: 1,
-                    utc_offset_minutes: 0,
-                    locale: "en",
-                    wall: "nobody",
-                    viewer: ViewerClass::Guest,
-                    width: plugin.manifest.size.width,
-                    height: plugin.manifest.size.height,
-                    settings: &settings,
-                })
+        let defaults = plugin.manifest.default_settings();
+        let room = RoomContext {
+            now: now_ms().max(0) as u64,
+            seed: 1,
+            room: "nowhere",
+            settings: &plugin.room_settings,
+        };
+        if plugin.roles.sticker {
+            let params = Params {
+                seed: 1,
+                wall: "nobody",
+                settings: &defaults,
             };
-            let called = self
-                .inner
-                .lanes
-                .call(&plugin.component, plugin.granted, limits, deadline, export, &mut empty)
+            let drawn = self
+                .try_call(plugin, plugin.limits.render(), || Export::Draw(params.clone()))
                 .await;
-            let finished = match called {
-                Ok(finished) => finished,
-                // The machine was busy, or slow: that says nothing about the plugin yet.
-                Err(Fault::Busy | Fault::LaneDied | Fault::Stalled | Fault::Deadline) if turn < TRIALS => continue,
-                Err(fault) => return Err(format!("its first render with default settings failed: {fault}")),
+            self.check_view(plugin, drawn)?;
+        } else if plugin.roles.widget {
+            let context = Context {
+                now: room.now,
+                seed: 1,
+                utc_offset_minutes: 0,
+                locale: "en",
+                wall: "nobody",
+                viewer: ViewerClass::Guest,
+                width: plugin.manifest.size.width,
+                height: plugin.manifest.size.height,
+                settings: &defaults,
             };
-            let mut out = String::new();
-            let written = match &finished.done().result {
-                Outcome::View(view) => {
-                    let press = if plugin.roles.actions {
-                        Press::Inert
-                    } else {
-                        Press::None
-                    };
-                    view::write_html(view, press, None, &mut out)
-                }
-                Outcome::Drawing(Ok(drawing)) => view::write_svg(drawing, plugin.manifest.css.as_deref(), &mut out),
-                // A sticker may ask for settings first.
-                _ => Ok(()),
+            let shown = self
+                .try_call(plugin, plugin.limits.render(), || Export::Render(context.clone()))
+                .await;
+            self.check_view(plugin, shown)?;
+        }
+        if plugin.roles.filter {
+            let export = || Export::Filter {
+                context: room.clone(),
+                text: "Good evening.",
             };
-            return written.map_err(|error| format!("its first view with default settings breaks a rule: {error}"));
+            self.try_call(plugin, plugin.limits.filter(), export)
+                .await
+                .map_err(|fault| format!("the first text that it was to filter, with these settings: {fault}"))?;
+        }
+        for command in plugin.manifest.commands.iter().filter(|_| plugin.roles.commands) {
+            let export = || Export::Command {
+                context: room.clone(),
+                name: &command.name,
+                arguments: "",
+            };
+            // It may well ask for arguments.
+            self.try_call(plugin, plugin.limits.act(), export)
+                .await
+                .map_err(|fault| {
+                    format!(
+                        "its first call of /{}, without arguments, failed: {fault}",
+                        command.name
+                    )
+                })?;
         }
         Ok(())
+    }
+
+    /// One call, and others while it fails for the machine's sake.
+    async fn try_call<'e>(
+        &self,
+        plugin: &Plugin,
+        (limits, deadline): (CallLimits, Duration),
+        export: impl Fn() -> Export<'e>,
+    ) -> Result<Finished, Fault> {
+        let grants = match export() {
+            Export::Command { .. } | Export::Filter { .. } => plugin.granted.without(grants::OF_MODULES),
+            _ => plugin.granted,
+        };
+        let mut turn = 1;
+        loop {
+            let lanes = &self.inner.lanes;
+            match lanes
+                .call(&plugin.component, grants, limits, deadline, export(), &mut empty)
+                .await
+            {
+                // The machine was busy, or slow: that says nothing about the plugin yet.
+                Err(Fault::Busy | Fault::LaneDied | Fault::Stalled | Fault::Deadline) if turn < TRIALS => turn += 1,
+                called => return called,
+            }
+        }
+    }
+
+    /// Whether a trial's view can be shown.
+    fn check_view(&self, plugin: &Plugin, called: Result<Finished, Fault>) -> Result<(), String> {
+        let finished = called.map_err(|fault| format!("its first render with default settings failed: {fault}"))?;
+        let mut out = String::new();
+        let written = match &finished.done().result {
+            Outcome::View(view) => {
+                let press = if plugin.roles.actions {
+                    Press::Inert
+                } else {
+                    Press::None
+                };
+                view::write_html(view, press, None, &mut out)
+            }
+            Outcome::Drawing(Ok(drawing)) => view::write_svg(drawing, plugin.manifest.css.as_deref(), &mut out),
+            // A sticker may ask for settings first.
+            _ => Ok(()),
+        };
+        written.map_err(|error| format!("its first view with default settings breaks a rule: {error}"))
     }
 
     /// Each plugin and hash that was ever in force here.
@@ -691,6 +804,78 @@ impl Prepared {
             asked: plugin.asked,
         }
     }
+}
+
+/// The operator's settings for a plugin of rooms, complete; or what is wrong with them and where it stands.
+fn room_settings(
+    prepared: &Prepared,
+    name: &str,
+    stanza: &config::Plugin,
+    config: &Config,
+) -> Result<Arc<str>, String> {
+    let place = |key: &[&str]| {
+        let at: Vec<&str> = ["plugin", name].into_iter().chain(key.iter().copied()).collect();
+        match config.place(&at) {
+            place if place.is_empty() => key.join("."),
+            place => format!("{place}: {}", key.join(".")),
+        }
+    };
+    let roles = prepared.roles;
+    if stanza.on_failure.is_some() && !roles.filter {
+        let place = place(&["on_failure"]);
+        return Err(format!(
+            "{place}: it filters nothing, so that there is nothing to decide"
+        ));
+    }
+    if !roles.in_rooms() {
+        if stanza.settings.is_empty() {
+            return Ok("{}".into());
+        }
+        let place = place(&["settings"]);
+        return Err(format!(
+            "{place}: its settings are those of each wall; members set them there"
+        ));
+    }
+    settings::from_config(&prepared.manifest.settings, &stanza.settings)
+        .map(|settings| settings.to_string().into())
+        .map_err(|problems| {
+            let line = |(key, problem): (Vec<String>, String)| {
+                let key: Vec<&str> = ["settings"].into_iter().chain(key.iter().map(String::as_str)).collect();
+                format!("{}: {problem}", place(&key))
+            };
+            problems.into_iter().map(line).collect::<Vec<_>>().join("; ")
+        })
+}
+
+/// The plugins that answer a command which one before them answers already, and what is to be said of it.
+fn doubled_commands(set: &Set) -> Vec<(Arc<str>, String)> {
+    let mut ready: Vec<(usize, &Arc<Plugin>)> = set
+        .values()
+        .filter_map(|entry| Some((entry.place, entry.standing.ready()?)))
+        .collect();
+    ready.sort_by_key(|(place, _)| *place);
+    let mut owners: HashMap<&str, &Arc<str>> = HashMap::new();
+    let mut doubled = Vec::new();
+    for (_, plugin) in ready {
+        let taken = plugin.manifest.commands.iter().find_map(|command| {
+            let owner = owners.get(command.name.as_str())?;
+            Some((&command.name, *owner))
+        });
+        match taken {
+            Some((command, owner)) => doubled.push((
+                plugin.id.clone(),
+                format!("the command /{command} is {owner}'s already; one of the two has to go, or `enabled = false`"),
+            )),
+            None => owners.extend(
+                plugin
+                    .manifest
+                    .commands
+                    .iter()
+                    .map(|command| (command.name.as_str(), &plugin.id)),
+            ),
+        }
+    }
+    doubled
 }
 
 /// What a plugin finds on its trial: nothing is kept, nobody looks.

@@ -19,6 +19,8 @@ pub const LIST_ITEMS_MAX: usize = 50;
 pub const TEXT_MAX: usize = 1_000;
 /// Characters that a `long-text` may allow.
 pub const LONG_TEXT_MAX: usize = 8_000;
+/// Entries that `lines` may allow.
+pub const LINES_MAX: usize = 2_000;
 /// Bytes of all settings together, as JSON.
 pub const JSON_MAX: usize = 64 * 1024;
 
@@ -43,6 +45,8 @@ pub enum Kind {
     Text { max: usize },
     /// Several lines: a string of at most `max` characters, line ends as `\n`.
     LongText { max: usize },
+    /// One short text a line: an array of at most `max_items` strings, none of them blank, of at most `max` characters.
+    Lines { max_items: usize, max: usize },
     /// A number; an integer in JSON when it is whole.
     Number { min: f64, max: f64, step: Option<f64> },
     /// `true` or `false`.
@@ -65,6 +69,7 @@ impl Kind {
         match self {
             Kind::Text { .. } => "text",
             Kind::LongText { .. } => "long-text",
+            Kind::Lines { .. } => "lines",
             Kind::Number { .. } => "number",
             Kind::Toggle => "toggle",
             Kind::Choice { .. } => "choice",
@@ -83,7 +88,7 @@ impl Kind {
             Kind::Toggle => Value::from(false),
             Kind::Choice { choices } => Value::from(choices.first().map_or("", |(value, _)| value)),
             Kind::Colour => Value::from("#000000"),
-            Kind::List { .. } => Value::Array(Vec::new()),
+            Kind::List { .. } | Kind::Lines { .. } => Value::Array(Vec::new()),
         }
     }
 }
@@ -175,6 +180,10 @@ pub fn fit(setting: &Setting, value: &Value) -> Option<Value> {
             let items = items.map(|item| Some(Value::Object(complete_object(fields, item.as_object()?))));
             items.collect::<Option<Vec<_>>>().map(Value::Array)
         }
+        Kind::Lines { .. } => {
+            let lines: Option<Vec<&str>> = value.as_array()?.iter().map(Value::as_str).collect();
+            read(setting, &lines?.join("\n")).ok()
+        }
         Kind::Toggle => value.as_bool().map(Value::from),
         Kind::Number { .. } => read(setting, &value.as_f64()?.to_string()).ok(),
         _ => {
@@ -216,6 +225,23 @@ fn read(setting: &Setting, text: &str) -> Result<Value, String> {
                 ));
             }
             Ok(Value::from(text))
+        }
+        Kind::Lines { max_items, max } => {
+            let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            if lines.len() > *max_items {
+                return Err(format!("{label} has {} lines; {max_items} are allowed.", lines.len()));
+            }
+            if let Some(line) = lines.iter().find(|line| line.chars().nth(*max).is_some()) {
+                let start: String = line.chars().take(20).collect();
+                return Err(format!(
+                    "{label}: the line “{start}…” has {} characters; {max} are allowed.",
+                    line.chars().count()
+                ));
+            }
+            if let Some(line) = lines.iter().position(|line| line.chars().any(char::is_control)) {
+                return Err(format!("{label}: line {} has control characters in it.", line + 1));
+            }
+            Ok(Value::from(lines))
         }
         Kind::Number { min, max, step } => {
             let range = format!("{label} is a number from {} to {}", plain(*min), plain(*max));
@@ -289,6 +315,107 @@ fn plain(value: f64) -> String {
     number(value).to_string()
 }
 
+/// What stands in the configuration file, as the object to store; or everything that is wrong with it, each with the keys
+/// that lead to it.
+///
+/// # Errors
+/// Keys that the schema doesn't have, values that don't fit.
+pub fn from_config(schema: &[Setting], table: &toml::Table) -> Result<Value, Vec<(Vec<String>, String)>> {
+    let mut problems = Vec::new();
+    let object = record_from_config(schema, table, &[], &mut problems);
+    let value = Value::Object(object);
+    if problems.is_empty() && value.to_string().len() > JSON_MAX {
+        problems.push((
+            Vec::new(),
+            format!("all settings together may have {} KiB", JSON_MAX / 1024),
+        ));
+    }
+    if problems.is_empty() { Ok(value) } else { Err(problems) }
+}
+
+fn record_from_config(
+    schema: &[Setting],
+    table: &toml::Table,
+    at: &[String],
+    problems: &mut Vec<(Vec<String>, String)>,
+) -> Map<String, Value> {
+    let path = |key: &str| at.iter().cloned().chain([key.to_owned()]).collect::<Vec<_>>();
+    for key in table
+        .keys()
+        .filter(|key| schema.iter().all(|setting| setting.key != **key))
+    {
+        let keys: Vec<&str> = schema.iter().map(|setting| setting.key.as_str()).collect();
+        let there = match keys.is_empty() {
+            true => "this plugin has no settings".to_owned(),
+            false => format!("there are: {}", keys.join(", ")),
+        };
+        problems.push((path(key), format!("there is no setting `{key}`; {there}")));
+    }
+    let mut object = Map::new();
+    for setting in schema {
+        let at = path(&setting.key);
+        let value = match (table.get(&setting.key), &setting.kind) {
+            (None, _) => setting.default.clone(),
+            (Some(toml::Value::Array(items)), Kind::List { max_items, fields }) => {
+                if items.len() > *max_items {
+                    let message = format!("{} has {} items; {max_items} are allowed", setting.label, items.len());
+                    problems.push((at.clone(), message));
+                }
+                let mut records = Vec::new();
+                for (index, item) in items.iter().enumerate() {
+                    let at: Vec<String> = at.iter().cloned().chain([index.to_string()]).collect();
+                    match item.as_table() {
+                        Some(item) => records.push(Value::Object(record_from_config(fields, item, &at, problems))),
+                        None => problems.push((at, format!("{} is a list of tables", setting.label))),
+                    }
+                }
+                Value::Array(records)
+            }
+            (Some(given), kind) => {
+                let text = match (given, kind) {
+                    (toml::Value::Array(lines), Kind::Lines { .. }) => {
+                        let lines: Option<Vec<&str>> = lines.iter().map(toml::Value::as_str).collect();
+                        lines
+                            .filter(|lines| !lines.iter().any(|line| line.contains('\n')))
+                            .map(|lines| lines.join("\n"))
+                    }
+                    (toml::Value::Boolean(on), Kind::Toggle) => Some(if *on { "on" } else { "" }.to_owned()),
+                    (toml::Value::Integer(number), Kind::Number { .. }) => Some(number.to_string()),
+                    (toml::Value::Float(number), Kind::Number { .. }) => Some(number.to_string()),
+                    (toml::Value::Datetime(date), Kind::Date) => Some(date.to_string()),
+                    (_, Kind::Lines { .. } | Kind::Toggle | Kind::Number { .. } | Kind::List { .. }) => None,
+                    (toml::Value::String(text), _) => Some(text.clone()),
+                    _ => None,
+                };
+                match text.as_deref().map(|text| read(setting, text)) {
+                    Some(Ok(value)) if setting.required && value == setting.kind.blank() => {
+                        problems.push((at, format!("{} can't be empty", setting.label)));
+                        continue;
+                    }
+                    Some(Ok(value)) => value,
+                    Some(Err(why)) => {
+                        problems.push((at, why.trim_end_matches('.').to_owned()));
+                        continue;
+                    }
+                    None => {
+                        let wanted = match kind {
+                            Kind::Lines { .. } => "a list of texts, such as [\"one\", \"another\"]",
+                            Kind::Toggle => "true or false",
+                            Kind::Number { .. } => "a number",
+                            Kind::List { .. } => "a list of tables",
+                            _ => "a text in quotation marks",
+                        };
+                        problems.push((at, format!("{} is {wanted}", setting.label)));
+                        continue;
+                    }
+                }
+            }
+        };
+        object.insert(setting.key.clone(), value);
+    }
+    object
+}
+
 /// What was posted, as the object to store; or everything that's wrong with it.
 pub fn from_form(schema: &[Setting], form: &[(String, String)]) -> Result<Value, Vec<FieldError>> {
     let mut errors = Vec::new();
@@ -356,7 +483,7 @@ fn read_record(
                         }
                         setting.default.clone()
                     }
-                    Ok(value) if setting.required && value == "" => {
+                    Ok(value) if setting.required && (value == "" || value.as_array().is_some_and(Vec::is_empty)) => {
                         errors.push(FieldError {
                             name,
                             message: format!("{} can't be empty.", setting.label),
@@ -451,6 +578,7 @@ fn record_model(schema: &[Setting], values: &Map<String, Value>, prefix: &str) -
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
+            Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
             _ => String::new(),
         };
         empty_field(setting, name, text, value == &Value::from(true), items)
@@ -535,6 +663,7 @@ fn empty_field(setting: &Setting, name: String, text: String, checked: bool, ite
             };
             choices = all.iter().map(choice).collect();
         }
+        Kind::Lines { max_items, max } => max_length = Some(max_items * (max + 1)),
         Kind::List { max_items: most, .. } => max_items = Some(*most),
         Kind::Toggle | Kind::Colour | Kind::Date | Kind::Member => {}
     }
@@ -543,7 +672,11 @@ fn empty_field(setting: &Setting, name: String, text: String, checked: bool, ite
         key: setting.key.clone(),
         label: setting.label.clone(),
         help: setting.help.clone(),
-        kind: setting.kind.name(),
+        // Lines are typed as one text.
+        kind: match &setting.kind {
+            Kind::Lines { .. } => "long-text",
+            kind => kind.name(),
+        },
         required: setting.required,
         value: if setting.kind == Kind::Toggle {
             String::new()

@@ -146,7 +146,8 @@ fn picks(app: &App, q: &str) -> Vec<Pick> {
         let text = format!("{} {}", pick.name, pick.summary).to_lowercase();
         words.iter().all(|word| text.contains(word))
     };
-    app.plugins.list().into_iter().map(pick).filter(fits).collect()
+    let of_walls = app.plugins.list().into_iter().filter(|plugin| plugin.roles.on_walls());
+    of_walls.map(pick).filter(fits).collect()
 }
 
 async fn set(

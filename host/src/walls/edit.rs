@@ -52,12 +52,18 @@ pub async fn add(
     owns(&member, &wall)?;
     let id = form.text("plugin");
     let standing = app.plugins.standing(id);
-    let plugin = standing.ready().ok_or_else(|| {
-        Error::field(
-            "plugin",
-            "There is no such plugin here. The gallery lists those that there are.",
-        )
-    })?;
+    let plugin = standing
+        .ready()
+        .filter(|plugin| plugin.roles.on_walls())
+        .ok_or_else(|| {
+            Error::field(
+                "plugin",
+                match standing.ready() {
+                    Some(_) => "This plugin works in rooms; there is nothing of it to put on a wall.",
+                    None => "There is no such plugin here. The gallery lists those that there are.",
+                },
+            )
+        })?;
     let size = &plugin.manifest.size;
     let new = NewModule {
         plugin: plugin.manifest.id.as_str().into(),

@@ -46,3 +46,39 @@ pub mod sticker {
         default_bindings_module: "neospace_plugin::bindings::sticker",
     });
 }
+
+/// The export of `commands`.
+pub mod commands {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package neospace:sdk;
+            world commands-part {
+                export neospace:plugin/commands@0.1.0;
+            }
+        ",
+        world: "neospace:sdk/commands-part",
+        with: { "neospace:plugin/types@0.1.0": crate::bindings::widget::neospace::plugin::types },
+        pub_export_macro: true,
+        export_macro_name: "export_commands",
+        default_bindings_module: "neospace_plugin::bindings::commands",
+    });
+}
+
+/// The export of `filter`.
+pub mod filter {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package neospace:sdk;
+            world filter-part {
+                export neospace:plugin/filter@0.1.0;
+            }
+        ",
+        world: "neospace:sdk/filter-part",
+        with: { "neospace:plugin/types@0.1.0": crate::bindings::widget::neospace::plugin::types },
+        pub_export_macro: true,
+        export_macro_name: "export_filter",
+        default_bindings_module: "neospace_plugin::bindings::filter",
+    });
+}

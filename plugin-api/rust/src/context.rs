@@ -106,6 +106,37 @@ impl<S: DeserializeOwned> Params<S> {
     }
 }
 
+/// What a call of [`Commands`](crate::Commands) or [`Filter`](crate::Filter) is about. Who speaks is asked for with
+/// [`viewer`](crate::viewer).
+pub struct RoomContext<S> {
+    /// The time, Unix milliseconds, UTC. It stands still during a call.
+    pub now: u64,
+    /// 64 random bits, drawn by the host for this one call.
+    pub seed: u64,
+    /// The room's name.
+    pub room: String,
+    /// The operator's settings.
+    pub settings: S,
+}
+
+impl<S> RoomContext<S> {
+    /// Random numbers that follow from the seed: whoever has the seed can draw them again.
+    pub fn random(&self) -> Random {
+        Random::new(self.seed)
+    }
+}
+
+impl<S: DeserializeOwned> RoomContext<S> {
+    pub(crate) fn read(ctx: types::RoomContext) -> Result<Self, String> {
+        Ok(Self {
+            now: ctx.now,
+            seed: ctx.seed,
+            room: ctx.room,
+            settings: read_settings(&ctx.settings)?,
+        })
+    }
+}
+
 /// For a plugin without settings: `type Settings = NoSettings;`.
 #[derive(Default)]
 pub struct NoSettings;
@@ -118,5 +149,5 @@ impl<'de> serde::Deserialize<'de> for NoSettings {
 
 /// Settings that don't fit are a disagreement of struct and manifest: their author should read why, where it shows.
 fn read_settings<S: DeserializeOwned>(json: &str) -> Result<S, String> {
-    serde_json::from_str(json).map_err(|why| format!("This module's settings don't fit what it expects: {why}."))
+    serde_json::from_str(json).map_err(|why| format!("The settings don't fit what the plugin expects: {why}."))
 }

@@ -1,7 +1,7 @@
 //! Write NeoSpace plugins in Rust.
 //!
-//! A plugin is a type that implements [`Widget`], with [`Actions`] when visitors can use it, or [`Sticker`]; one line
-//! of [`register!`] makes it a component. This is a whole one:
+//! A plugin is a type that implements [`Widget`], with [`Actions`] when visitors can use it, or [`Sticker`]; or, for rooms,
+//! [`Commands`] or [`Filter`]. One line of [`register!`] makes it a component. This is a whole one:
 //!
 //! ```
 //! use neospace_plugin::{Context, View, Widget, html::p, register};
@@ -37,6 +37,7 @@ pub mod log;
 pub mod notify_owner;
 mod random;
 mod register;
+mod reply;
 pub mod storage;
 mod submission;
 pub mod svg;
@@ -44,9 +45,13 @@ pub mod time;
 mod tree;
 pub mod viewer;
 
-pub use bindings::widget::neospace::plugin::types::{Outcome, Refusal, Submission, ViewerClass};
-pub use context::{Context, NoSettings, Params};
+pub use bindings::{
+    commands::exports::neospace::plugin::commands::Reply,
+    filter::exports::neospace::plugin::filter::Verdict,
+    widget::neospace::plugin::types::{Outcome, Refusal, Submission, ViewerClass},
+};
+pub use context::{Context, NoSettings, Params, RoomContext};
 pub use random::{Random, hash};
-pub use register::{Actions, Sticker, Widget};
+pub use register::{Actions, Commands, Filter, Sticker, Widget};
 pub use storage::shared as shared_storage;
 pub use tree::{Child, Element, IntoText, View, element};

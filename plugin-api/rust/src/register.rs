@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Context, Element, Outcome, Params, Refusal, Submission, View,
-    bindings::{actions, sticker, widget, widget::neospace::plugin::types},
+    Context, Element, Outcome, Params, Refusal, Reply, RoomContext, Submission, Verdict, View,
+    bindings::{actions, commands, filter, sticker, widget, widget::neospace::plugin::types},
     html::p,
 };
 
@@ -35,8 +35,31 @@ pub trait Sticker {
     fn draw(params: &Params<Self::Settings>) -> Result<Element, String>;
 }
 
+/// What people call in rooms, such as `/roll 2d6`; the manifest names each under `[[commands]]`.
+pub trait Commands {
+    /// The operator's settings: a struct with a field for each `[[settings]]` of the manifest, or
+    /// [`NoSettings`](crate::NoSettings). The host fills in the manifest's defaults.
+    type Settings: DeserializeOwned;
+
+    /// Answers one command: its `name` without the slash, and what was typed behind it. An error is a sentence for the
+    /// caller alone that says what is allowed. What it writes to [`shared_storage`](crate::shared_storage) becomes real,
+    /// all at once, when it returns `Ok`, and not at all otherwise.
+    fn on_command(ctx: &RoomContext<Self::Settings>, name: &str, arguments: &str) -> Result<Reply, String>;
+}
+
+/// Who reads what is said in rooms before it is posted.
+pub trait Filter {
+    /// The operator's settings, as in [`Commands::Settings`].
+    type Settings: DeserializeOwned;
+
+    /// Judges one text. When it panics or takes too long, the text is posted as it was, unless the operator said
+    /// otherwise.
+    fn filter_text(ctx: &RoomContext<Self::Settings>, text: &str) -> Verdict;
+}
+
 /// Makes a component of a type: `register!(widget Clock)`, `register!(interactive Guestbook)` for a [`Widget`] with
-/// [`Actions`], or `register!(sticker Flower)`. Once in a crate.
+/// [`Actions`], `register!(sticker Flower)`, `register!(commands Dice)` or `register!(filter WordFilter)`. Once in a crate;
+/// one that has something for walls and for rooms names both: `register!(widget Rota, commands Rota)`.
 ///
 /// With `, log_panics` after the name, the message of a panic is written to the log, which needs that capability:
 /// `register!(interactive Guestbook, log_panics)`.
@@ -51,6 +74,16 @@ macro_rules! register {
     };
     (sticker $plugin:ident) => {
         $crate::register!(@export $plugin: $crate::Sticker, sticker::export_sticker);
+    };
+    (commands $plugin:ident) => {
+        $crate::register!(@export $plugin: $crate::Commands, commands::export_commands);
+    };
+    (filter $plugin:ident) => {
+        $crate::register!(@export $plugin: $crate::Filter, filter::export_filter);
+    };
+    ($role:ident $plugin:ident, $($more:ident $with:ident),+) => {
+        $crate::register!($role $plugin);
+        $($crate::register!($more $with);)+
     };
     ($role:ident $plugin:ident, log_panics) => {
         $crate::register!($role $plugin);
@@ -93,5 +126,21 @@ impl<T: Actions> actions::exports::neospace::plugin::actions::Guest for T {
 impl<T: Sticker> sticker::exports::neospace::plugin::sticker::Guest for T {
     fn draw(params: sticker::exports::neospace::plugin::sticker::Params) -> Result<types::Drawing, String> {
         Ok(View::from(T::draw(&Params::read(params)?)?).flatten_drawing())
+    }
+}
+
+impl<T: Commands> commands::exports::neospace::plugin::commands::Guest for T {
+    fn on_command(ctx: types::RoomContext, name: String, arguments: String) -> Result<Reply, String> {
+        T::on_command(&RoomContext::read(ctx)?, &name, &arguments)
+    }
+}
+
+impl<T: Filter> filter::exports::neospace::plugin::filter::Guest for T {
+    fn filter_text(ctx: types::RoomContext, text: String) -> Verdict {
+        match RoomContext::read(ctx) {
+            Ok(ctx) => T::filter_text(&ctx, &text),
+            // A fault, so that the operator's word on failures holds.
+            Err(why) => panic!("{why}"),
+        }
     }
 }
