@@ -327,6 +327,27 @@ fn one_address_cannot_take_all_connections() {
 }
 
 #[test]
+fn one_who_never_takes_the_answer_is_shown_out() {
+    let server = Server::builder()
+        .config("[limits]\nconnections_per_address = 1\nanswer_seconds = 1")
+        .start();
+    let mut deaf = TcpStream::connect(server.address()).expect("it listens");
+    let page = "GET /login HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200);
+    deaf.set_write_timeout(Some(Duration::from_millis(100)))
+        .expect("a second is a time");
+    // Asks for more than the system holds for it, until nothing more is read from it.
+    while deaf.write_all(page.as_bytes()).is_ok() {}
+    neospace_tests::eventually("the one place to be free again", || {
+        let mut stream = TcpStream::connect(server.address()).ok()?;
+        stream
+            .write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .ok()?;
+        (status(&read_to_end(stream)) == "200").then_some(())
+    });
+    drop(deaf);
+}
+
+#[test]
 fn open_sockets_take_a_place_among_their_addresss_connections() {
     let server = Server::builder()
         .config("[limits]\nconnections_per_address = 4")

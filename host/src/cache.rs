@@ -16,6 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use foldhash::fast::RandomState as QuickState;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use quick_cache::{Weighter, sync::Cache};
 
@@ -35,7 +36,7 @@ const COMPRESS_FROM: usize = 512;
 
 /// The version of each topic: `wall:ana`, `module:12`, `plugin:poll`, … Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Topics(Arc<RwLock<HashMap<Arc<str>, Arc<AtomicU64>>>>);
+pub struct Topics(Arc<RwLock<HashMap<Arc<str>, Arc<AtomicU64>, QuickState>>>);
 
 /// The versions of some topics at one moment. Take it *before* reading what the thing is made from.
 #[derive(Clone, Default)]
@@ -44,24 +45,33 @@ pub struct Stamp(Vec<(Arc<AtomicU64>, u64)>);
 impl Topics {
     /// The present versions of these topics.
     pub fn stamp<T: AsRef<str>>(&self, topics: impl IntoIterator<Item = T>) -> Stamp {
-        let mut stamp = Stamp::default();
+        let topics = topics.into_iter();
+        let mut stamp = Stamp(Vec::with_capacity(topics.size_hint().0));
+        let mut known = self.0.read().unwrap_or_else(|e| e.into_inner());
         for topic in topics {
-            stamp.0.push(self.version(topic.as_ref()));
+            let topic = topic.as_ref();
+            let counter = match known.get(topic) {
+                Some(counter) => counter.clone(),
+                None => {
+                    drop(known);
+                    let counter = self.begin(topic);
+                    known = self.0.read().unwrap_or_else(|e| e.into_inner());
+                    counter
+                }
+            };
+            let version = counter.load(Acquire);
+            stamp.0.push((counter, version));
         }
         stamp
     }
 
-    fn version(&self, topic: &str) -> (Arc<AtomicU64>, u64) {
-        let known = self.0.read().unwrap_or_else(|e| e.into_inner()).get(topic).cloned();
-        let counter = known.unwrap_or_else(|| {
-            let mut map = self.0.write().unwrap_or_else(|e| e.into_inner());
-            if map.len() >= TOPICS_BEFORE_SWEEP {
-                map.retain(|_, counter| Arc::strong_count(counter) > 1);
-            }
-            map.entry(topic.into()).or_default().clone()
-        });
-        let version = counter.load(Acquire);
-        (counter, version)
+    /// Counts a topic from now on.
+    fn begin(&self, topic: &str) -> Arc<AtomicU64> {
+        let mut map = self.0.write().unwrap_or_else(|e| e.into_inner());
+        if map.len() >= TOPICS_BEFORE_SWEEP {
+            map.retain(|_, counter| Arc::strong_count(counter) > 1);
+        }
+        map.entry(topic.into()).or_default().clone()
     }
 
     /// Makes everything stale that was made from these topics.

@@ -98,6 +98,8 @@ pub struct Limits {
     pub header_seconds: u32,
     /// Seconds for a request's body to arrive.
     pub body_seconds: u32,
+    /// Seconds for which a client may take nothing of what it is sent.
+    pub answer_seconds: u32,
     /// Memory for finished pages, in MiB; 0: every page is made anew.
     pub page_cache_mib: u32,
 }
@@ -250,6 +252,7 @@ impl Default for Limits {
             actions: 40,
             header_seconds: 10,
             body_seconds: 30,
+            answer_seconds: 30,
             page_cache_mib: 64,
         }
     }
@@ -413,6 +416,7 @@ impl Config {
             ("limits", "actions", self.limits.actions, 1, 1 << 30),
             ("limits", "header_seconds", self.limits.header_seconds, 1, 300),
             ("limits", "body_seconds", self.limits.body_seconds, 1, 600),
+            ("limits", "answer_seconds", self.limits.answer_seconds, 1, 600),
             ("limits", "page_cache_mib", self.limits.page_cache_mib, 0, 1 << 20),
             ("plugins", "lanes", self.plugins.lanes, 0, 64),
         ];

@@ -1,7 +1,11 @@
 //! Rendered pieces of pages, kept as long as what they were made from is the very same. A page built anew splices them.
 
-use std::sync::Arc;
+use std::{
+    hash::{BuildHasher, Hash},
+    sync::{Arc, LazyLock},
+};
 
+use foldhash::fast::RandomState;
 use quick_cache::{Weighter, sync::Cache};
 
 use crate::{cache::Audience, error::Error};
@@ -34,6 +38,12 @@ struct Kept {
 
 #[derive(Clone)]
 struct ByWeight;
+
+/// A hash of the small things that a fragment is made from.
+pub fn hash(made_from: impl Hash) -> u64 {
+    static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+    STATE.hash_one(made_from)
+}
 
 impl Weighter<Key, Kept> for ByWeight {
     fn weight(&self, _: &Key, kept: &Kept) -> u64 {

@@ -28,6 +28,7 @@ use tokio::{
     sync::watch,
     time::timeout,
 };
+use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt;
 
 use crate::{app::App, error, error::Error, throttle};
@@ -111,6 +112,7 @@ pub async fn serve(app: App, router: Router, listener: TcpListener, mut shutdown
             tracing::debug!(%address, "too many connections: one was closed");
             continue;
         };
+        let patience = Duration::from_secs(config.limits.answer_seconds.into());
         // A small answer must not wait for the next one.
         let _ = stream.set_nodelay(true);
         let (builder, app, router, shutdown, open) = (
@@ -121,7 +123,7 @@ pub async fn serve(app: App, router: Router, listener: TcpListener, mut shutdown
             open.clone(),
         );
         tokio::spawn(async move {
-            connection(&builder, app, router, stream, (address, place), shutdown).await;
+            connection(&builder, app, router, stream, patience, (address, place), shutdown).await;
             drop(open);
         });
     }
@@ -134,6 +136,7 @@ async fn connection(
     app: App,
     router: Router,
     stream: TcpStream,
+    patience: Duration,
     (address, place): (IpAddr, Place),
     mut shutdown: watch::Receiver<bool>,
 ) {
@@ -144,7 +147,11 @@ async fn connection(
         request.extensions_mut().insert(place.clone());
         async move { Ok::<_, Infallible>(answer(app, router, request, address).await) }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(patience));
+    let connection = builder
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         // Errors here are the client's: a timeout, a reset, a head that isn't HTTP. hyper has answered what can be.

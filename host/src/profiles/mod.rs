@@ -22,7 +22,7 @@ const STATUS_MOST: usize = 80;
 const MOOD_MOST: usize = 60;
 
 /// A member, as their wall shows them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Profile {
     pub user_id: i64,
     pub name: Arc<str>,

@@ -14,7 +14,7 @@ use crate::{
     app::App,
     cache::Audience,
     error::Error,
-    fragments::Key,
+    fragments::{self, Key},
     plugins::{
         self, Plugin, Shown, ShownState, Standing,
         pace::{Figures, Trouble},
@@ -96,21 +96,19 @@ pub fn render(app: &App, parts: &Parts, viewer: &Viewer) -> Result<Arc<str>, Err
         Some(id) if shown.personal => Audience::Member(id),
         _ => viewer.audience(Some(parts.owner.user_id)),
     };
-    let mut made_from = DefaultHasher::new();
-    (
+    let made_from = fragments::hash((
         parts.module,
         &parts.owner.name,
         plugin.sha256,
         Arc::as_ptr(plugin) as usize,
-    )
-        .hash(&mut made_from);
+    ));
     let key = Key {
         kind: "card",
         id: parts.module.id,
         audience,
     };
     app.fragments
-        .get_or_render(key, made_from.finish(), Some(&shown.html), fresh)
+        .get_or_render(key, made_from, Some(&shown.html), fresh)
 }
 
 fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
@@ -160,6 +158,7 @@ fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
 
 /// The address of a sticker's picture: another one when the settings or the plugin change.
 fn drawing_address(owner: &Profile, module: &Module, plugin: &Plugin) -> String {
+    // The same after a restart, so that browsers keep what they have.
     let mut hasher = DefaultHasher::new();
     (&module.settings, &plugin.sha256).hash(&mut hasher);
     format!(

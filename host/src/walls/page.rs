@@ -1,14 +1,14 @@
 //! Showing a wall: the page, one module as a fragment, a sticker's picture.
 
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Instant,
 };
 
 use axum::{extract::State, response::Response};
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use memchr::memmem::Finder;
 use minijinja::{Value, context};
 use neospace_runner::protocol::ViewerClass;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,9 @@ use super::{
 use crate::{
     app::{App, now_ms},
     cache::{Audience, Page, Rendered, Stamp},
+    crypto,
     error::Error,
-    fragments::Key,
+    fragments::{self, Key},
     http::{Path, Query, see_other},
     plugins::Shown,
     profiles::{self, Profile, pictures},
@@ -150,35 +151,84 @@ pub async fn render(
     let started = Instant::now();
     let stamp = app.topics.stamp([format!("wall:{name}")]);
     let wall = app.db.read(|db| queries::wall(db, name))?;
-    let class = viewer.class(wall.owner.user_id);
     let modules = modules(app, viewer, &wall, scene).await?;
-    let drawer = match &scene.edit {
-        Some((asked, refused)) => Some(drawer::context(app, viewer, &wall, asked, refused.as_ref()).await?),
-        None => None,
-    };
-    let removed = scene.edit.as_ref().and_then(|(asked, _)| asked.removed);
-    let context = context! {
-        who => Who::of(app, &wall.owner)?,
-        modules => Value::from_safe_string(modules.html),
-        own => class == ViewerClass::Owner,
-        edit => drawer.is_some(),
-        safe => scene.safe,
-        as_guest => scene.as_guest,
-        said => if removed.is_some() { "Taken off. It is kept for 30 days." } else { "" },
-        removed,
-        drawer,
-        signed_in,
-        here => if class == ViewerClass::Owner { "me" } else { "" },
-        made => made(wall.modules.len(), scene, started),
-    };
+    let frame = frame(app, viewer, &wall, scene, signed_in).await?;
     Ok(Rendered {
-        html: app.html.render("walls/wall.html", context)?,
+        html: splice(&frame, &modules.html, &made(wall.modules.len(), scene, started)),
         stamp: stamp.and(&modules.stamp),
         max_age: modules
             .until
             .map(|until| std::time::Duration::from_millis((until - now_ms()).max(0) as u64)),
         personal: modules.personal,
     })
+}
+
+/// The page without its modules and without how it was made. It changes as rarely as its owner changes something, so
+/// it is kept, unless somebody edits.
+async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signed_in: bool) -> Result<Arc<str>, Error> {
+    let own = viewer.class(wall.owner.user_id) == ViewerClass::Owner;
+    let drawer = match &scene.edit {
+        Some((asked, refused)) => Some(drawer::context(app, viewer, wall, asked, refused.as_ref()).await?),
+        None => None,
+    };
+    let editing = drawer.is_some();
+    let removed = scene.edit.as_ref().and_then(|(asked, _)| asked.removed);
+    let gap = |gap: &Finder| Value::from_safe_string(String::from_utf8_lossy(gap.needle()).into_owned());
+    let render = || {
+        let context = context! {
+            who => Who::of(app, &wall.owner)?,
+            modules => if wall.modules.is_empty() { Value::from("") } else { gap(&MODULES) },
+            own,
+            edit => editing,
+            safe => scene.safe,
+            as_guest => scene.as_guest,
+            said => if removed.is_some() { "Taken off. It is kept for 30 days." } else { "" },
+            removed,
+            drawer,
+            signed_in,
+            here => if own { "me" } else { "" },
+            made => gap(&MADE),
+        };
+        app.html.render("walls/wall.html", context)
+    };
+    if editing || scene.as_guest {
+        return Ok(render()?.into());
+    }
+    let key = Key {
+        kind: if scene.safe { "safe frame" } else { "frame" },
+        id: wall.owner.user_id,
+        audience: viewer.audience(Some(wall.owner.user_id)),
+    };
+    let made_from = fragments::hash((&wall.owner, wall.modules.is_empty()));
+    app.fragments.get_or_render(key, made_from, None, render)
+}
+
+/// Stand in a frame for what is spliced in. Random, so that no text of anybody's is taken for one.
+static MODULES: LazyLock<Finder> = LazyLock::new(new_gap);
+static MADE: LazyLock<Finder> = LazyLock::new(new_gap);
+
+fn new_gap() -> Finder<'static> {
+    Finder::new(&crypto::Bytes(crypto::random::<16>()).to_string()).into_owned()
+}
+
+/// A whole page of a frame, its modules, and how it was made.
+fn splice(frame: &str, modules: &[Arc<str>], made: &str) -> String {
+    let size = frame.len() + made.len() + modules.iter().map(|module| module.len()).sum::<usize>();
+    let mut page = String::with_capacity(size);
+    let mut rest = frame;
+    // A wall without modules has no gap for them.
+    if let Some(at) = MODULES.find(rest.as_bytes()) {
+        page.push_str(&rest[..at]);
+        modules.iter().for_each(|module| page.push_str(module));
+        rest = &rest[at + MODULES.needle().len()..];
+    }
+    if let Some(at) = MADE.find(rest.as_bytes()) {
+        page.push_str(&rest[..at]);
+        page.push_str(made);
+        rest = &rest[at + MADE.needle().len()..];
+    }
+    page.push_str(rest);
+    page
 }
 
 fn made(modules: usize, scene: &Scene, started: Instant) -> String {
@@ -214,7 +264,8 @@ pub async fn edit_page(
 
 /// The modules of a wall, rendered, and what they were made from.
 pub struct Modules {
-    pub html: String,
+    /// One after the other.
+    pub html: Vec<Arc<str>>,
     pub stamp: Stamp,
     /// The earliest moment at which one of them should be asked again, Unix milliseconds.
     pub until: Option<i64>,
@@ -230,7 +281,7 @@ pub async fn modules(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>)
     let class = viewer.class(wall.owner.user_id);
     let topics = wall.modules.iter().flat_map(|module| topics(module.id, &module.plugin));
     let mut out = Modules {
-        html: String::new(),
+        html: Vec::with_capacity(wall.modules.len()),
         stamp: app.topics.stamp(topics),
         until: None,
         personal: false,
@@ -249,7 +300,7 @@ pub async fn modules(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>)
             out.personal |= shown.personal;
             out.until = [out.until, shown.expires].into_iter().flatten().min();
         }
-        out.html.push_str(&card::render(
+        out.html.push(card::render(
             app,
             &Parts {
                 owner: &wall.owner,
@@ -307,7 +358,7 @@ pub async fn grid(app: &App, viewer: &Viewer, wall: &Wall) -> Result<(String, bo
     let modules = modules(app, viewer, wall, &Scene::default()).await?;
     let context = context! {
         who => Who::of(app, &wall.owner)?,
-        modules => Value::from_safe_string(modules.html),
+        modules => Value::from_safe_string(modules.html.concat()),
         own => viewer.class(wall.owner.user_id) == ViewerClass::Owner,
     };
     Ok((app.html.render("walls/grid.html", context)?, modules.personal))
@@ -429,8 +480,7 @@ impl<'a> Who<'a> {
     /// # Errors
     /// None; pictures always come out.
     pub fn of(app: &App, owner: &'a Profile) -> Result<Self, Error> {
-        let mut made_from = DefaultHasher::new();
-        (&owner.name, &owner.colour).hash(&mut made_from);
+        let made_from = fragments::hash((&owner.name, &owner.colour));
         let picture = |kind, draw: &dyn Fn() -> String| {
             let key = Key {
                 kind,
@@ -438,7 +488,7 @@ impl<'a> Who<'a> {
                 audience: Audience::Guests,
             };
             app.fragments
-                .get_or_render(key, made_from.finish(), None, || Ok(draw()))
+                .get_or_render(key, made_from, None, || Ok(draw()))
         };
         Ok(Self {
             name: &owner.name,

@@ -1,4 +1,4 @@
-//! What a wall is read from: one query for its owner, one for its modules.
+//! What a wall is read from: one query, so that owner and modules are of the same moment.
 
 use std::sync::Arc;
 
@@ -31,16 +31,17 @@ pub struct Module {
 }
 
 impl Module {
-    fn of(row: &Row) -> rusqlite::Result<Self> {
+    /// The columns id, plugin, width, height, settings, refused, seed from `first` on.
+    fn of(row: &Row, first: usize) -> rusqlite::Result<Self> {
         Ok(Self {
-            id: row.get(0)?,
-            plugin: row.get(1)?,
-            width: row.get(2)?,
-            height: row.get(3)?,
-            settings: row.get(4)?,
-            refused: Grants(row.get(5)?),
+            id: row.get(first)?,
+            plugin: row.get(first + 1)?,
+            width: row.get(first + 2)?,
+            height: row.get(first + 3)?,
+            settings: row.get(first + 4)?,
+            refused: Grants(row.get(first + 5)?),
             // Kept as SQLite's signed integer, bit for bit.
-            seed: row.get::<_, i64>(6)? as u64,
+            seed: row.get::<_, i64>(first + 6)? as u64,
         })
     }
 
@@ -67,16 +68,28 @@ impl Module {
 /// # Errors
 /// [`Error::NotFound`].
 pub fn wall(db: &Reader, name: &str) -> Result<Wall, Error> {
-    let owner = profiles::find(db, name)?;
+    let mut owner = None;
     let modules = db.all(
-        "select id, plugin, width, height, settings, refused, seed
-           from modules
-          where user_id = ?1 and removed_at is null
-          order by position, id",
-        [owner.user_id],
-        Module::of,
+        "select u.id, u.name, u.created_at, p.bio, p.status, p.mood, p.colour, p.time_zone, p.locale,
+                m.id, m.plugin, m.width, m.height, m.settings, m.refused, m.seed
+           from users u
+           join profiles p on p.user_id = u.id
+           left join modules m on m.user_id = u.id and m.removed_at is null
+          where u.name = ?1
+          order by m.position, m.id",
+        [name],
+        |row| {
+            if owner.is_none() {
+                owner = Some(Profile::of(row)?);
+            }
+            let stands_there = row.get::<_, Option<i64>>(9)?.is_some();
+            stands_there.then(|| Module::of(row, 9)).transpose()
+        },
     )?;
-    Ok(Wall { owner, modules })
+    Ok(Wall {
+        owner: owner.ok_or(Error::NotFound)?,
+        modules: modules.into_iter().flatten().collect(),
+    })
 }
 
 /// One module of a wall.
@@ -90,7 +103,7 @@ pub fn module(db: &Reader, wall: &str, id: i64) -> Result<(Profile, Module), Err
            from modules
           where id = ?1 and user_id = ?2 and removed_at is null",
         [id, owner.user_id],
-        Module::of,
+        |row| Module::of(row, 0),
     )?;
     Ok((owner, module))
 }
