@@ -247,7 +247,7 @@ impl Site {
             machine::copy(&self.folder().join(part), &folder.path().join(part))?;
         }
         let file = folder.path().join("neospace.toml");
-        let config = format!("{}\n[limits]\n{limits}\n", fs::read_to_string(&file)?);
+        let config = fs::read_to_string(&file)?.replace("[limits]\n", &format!("[limits]\n{limits}\n"));
         fs::write(&file, config)?;
         Ok(Self {
             folder,

@@ -107,8 +107,7 @@ pub fn render(app: &App, parts: &Parts, viewer: &Viewer) -> Result<Arc<str>, Err
         id: parts.module.id,
         audience,
     };
-    app.fragments
-        .get_or_render(key, made_from, Some(&shown.html), fresh)
+    app.fragments.get_or_render(key, made_from, Some(&shown.html), fresh)
 }
 
 fn card<'a>(parts: &Parts<'a>) -> Card<'a> {

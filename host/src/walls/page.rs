@@ -487,8 +487,7 @@ impl<'a> Who<'a> {
                 id: owner.user_id,
                 audience: Audience::Guests,
             };
-            app.fragments
-                .get_or_render(key, made_from, None, || Ok(draw()))
+            app.fragments.get_or_render(key, made_from, None, || Ok(draw()))
         };
         Ok(Self {
             name: &owner.name,
