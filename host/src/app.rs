@@ -23,7 +23,7 @@ use crate::{
     live::Hub,
     plugins::Plugins,
     session::Sessions,
-    throttle::Throttle,
+    throttle::{Buckets, Throttle},
 };
 
 /// The application; cheap to clone.
@@ -64,6 +64,8 @@ pub struct Inner {
     pub hasher: Hasher,
     /// Who tries too often.
     pub throttle: Throttle,
+    /// Who does often what may be done often.
+    pub buckets: Buckets,
     /// 256 bits that are this instance's own, for message authentication codes.
     pub secret: [u8; 32],
     pub started: Instant,
@@ -115,6 +117,7 @@ impl App {
             sessions: Sessions::default(),
             hasher: Hasher::start()?,
             throttle: Throttle::default(),
+            buckets: Buckets::default(),
             secret,
             started: Instant::now(),
             _lock: lock,

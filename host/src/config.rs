@@ -94,6 +94,12 @@ pub struct Limits {
     pub body_kib: u32,
     /// What one visitor may press and send in one module without a wait; beyond it the waits grow.
     pub actions: u32,
+    /// Messages that one member may send in a minute, on average; a third of it at once.
+    pub posts_per_minute: u32,
+    /// The same for everybody in one room together.
+    pub room_posts_per_minute: u32,
+    /// The same for everybody at one address together.
+    pub address_posts_per_minute: u32,
     /// Seconds for a request's headers to arrive.
     pub header_seconds: u32,
     /// Seconds for a request's body to arrive.
@@ -250,6 +256,9 @@ impl Default for Limits {
             connections_per_address: 256,
             body_kib: 256,
             actions: 40,
+            posts_per_minute: 60,
+            room_posts_per_minute: 1_200,
+            address_posts_per_minute: 300,
             header_seconds: 10,
             body_seconds: 30,
             answer_seconds: 30,
@@ -414,6 +423,21 @@ impl Config {
             ),
             ("limits", "body_kib", self.limits.body_kib, 16, 64 << 10),
             ("limits", "actions", self.limits.actions, 1, 1 << 30),
+            ("limits", "posts_per_minute", self.limits.posts_per_minute, 3, 1 << 30),
+            (
+                "limits",
+                "room_posts_per_minute",
+                self.limits.room_posts_per_minute,
+                3,
+                1 << 30,
+            ),
+            (
+                "limits",
+                "address_posts_per_minute",
+                self.limits.address_posts_per_minute,
+                3,
+                1 << 30,
+            ),
             ("limits", "header_seconds", self.limits.header_seconds, 1, 300),
             ("limits", "body_seconds", self.limits.body_seconds, 1, 600),
             ("limits", "answer_seconds", self.limits.answer_seconds, 1, 600),

@@ -21,6 +21,7 @@ pub mod live;
 pub mod markdown;
 pub mod plugins;
 pub mod profiles;
+pub mod rooms;
 pub mod routes;
 pub mod session;
 pub mod throttle;

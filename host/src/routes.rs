@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     gallery, home,
     http::{Path, Seat},
-    live,
+    live, rooms,
     session::Viewer,
     walls,
 };
@@ -42,6 +42,23 @@ pub fn router(app: App) -> Router {
         .route("/plugins", get(gallery::list))
         .route("/plugins/{id}", get(gallery::show))
         .route("/plugins/{id}/{file}", get(gallery::file))
+        .route("/rooms", get(rooms::list).post(rooms::create))
+        .route("/rooms/{room}", get(rooms::show))
+        .route("/rooms/{room}/join", post(rooms::join))
+        .route("/rooms/{room}/leave", post(rooms::leave))
+        .route("/rooms/{room}/read", post(rooms::read))
+        .route("/rooms/{room}/messages", post(rooms::send))
+        .route("/rooms/{room}/messages/{id}", get(rooms::permalink).post(rooms::edit))
+        .route("/rooms/{room}/messages/{id}/delete", post(rooms::delete))
+        .route("/rooms/{room}/people", get(rooms::people))
+        .route("/rooms/{room}/log", get(rooms::log))
+        .route("/rooms/{room}/topic", post(rooms::set_topic))
+        .route("/rooms/{room}/invite", post(rooms::invite))
+        .route("/rooms/{room}/mute", post(rooms::mute))
+        .route("/rooms/{room}/unmute", post(rooms::unmute))
+        .route("/rooms/{room}/kick", post(rooms::kick))
+        .route("/rooms/{room}/ban", post(rooms::ban))
+        .route("/rooms/{room}/unban", post(rooms::unban))
         .route("/live", get(live))
         .route("/health", get(health))
         .route(

@@ -105,6 +105,48 @@ impl Throttle {
     }
 }
 
+/// Buckets of tokens, for what is done often: each fills with so many tokens a minute, holds a third of that, and each
+/// doing takes one.
+pub struct Buckets(Mutex<Cache<String, Instant>>);
+
+impl Default for Buckets {
+    fn default() -> Buckets {
+        Buckets(Mutex::new(Cache::new(REMEMBERED)))
+    }
+}
+
+impl Buckets {
+    /// Takes a token out of each bucket, named by what is done, tokens a minute, and for whom it is counted. If one is empty, takes
+    /// none, and answers the whole seconds until it isn't, at least 1, and what it is named by.
+    ///
+    /// # Errors
+    /// Those seconds.
+    pub fn take(&self, now: Instant, of: &[((&'static str, u32), &str)]) -> Result<(), (u64, &'static str)> {
+        let mut all = self.0.lock().expect("no holder of this lock can panic");
+        let mut taken = Vec::with_capacity(of.len());
+        let mut longest = (Duration::ZERO, "");
+        for ((what, per_minute), who) in of {
+            let token = Duration::from_secs(60) / (*per_minute).max(1);
+            let holds = token * (per_minute / 3).max(1);
+            let key = format!("{what} {who}");
+            // When the bucket is full again, if nobody takes any more.
+            let full = all.get(&key).map_or(now, |full| (*full).max(now)) + token;
+            let wait = full.saturating_duration_since(now + holds);
+            if wait > longest.0 {
+                longest = (wait, what);
+            }
+            taken.push((key, full));
+        }
+        if !longest.0.is_zero() {
+            return Err((longest.0.as_millis().div_ceil(1_000) as u64, longest.1));
+        }
+        for (key, full) in taken {
+            all.insert(key, full);
+        }
+        Ok(())
+    }
+}
+
 impl Pace {
     fn wait_after(&self, count: u32) -> Duration {
         match count.checked_sub(self.free + 1) {
@@ -204,6 +246,26 @@ mod tests {
         assert_eq!(throttle.attempt(now, &[(&PACE, "ana")]), Ok(()));
         throttle.forget(&PACE, "ana");
         assert_eq!(throttle.tries(now, &PACE, "ana"), 0);
+    }
+
+    #[test]
+    fn a_bucket_gives_a_third_of_a_minute_at_once_and_then_as_it_fills() {
+        let buckets = Buckets::default();
+        let mut now = Instant::now();
+        let of = [(("posts", 60), "ana"), (("room", 600), "lobby")];
+        for _ in 0..20 {
+            buckets.take(now, &of).unwrap();
+        }
+        assert_eq!(buckets.take(now, &of), Err((1, "posts")));
+        assert_eq!(
+            buckets.take(now, &[of[1]]),
+            Ok(()),
+            "the refused one took from the other bucket"
+        );
+        now += Duration::from_secs(1);
+        assert_eq!(buckets.take(now, &of), Ok(()));
+        assert_eq!(buckets.take(now, &of), Err((1, "posts")));
+        assert_eq!(buckets.take(now + Duration::from_secs(3600), &of), Ok(()));
     }
 
     #[test]

@@ -61,7 +61,8 @@ impl Server {
         let folder = TempDir::with_prefix("neospace-test-").expect("a temporary folder can be made");
         fs::create_dir(folder.path().join("plugins")).expect("a new folder is empty");
         // Tests press faster than people do; what holds those back has a test of its own.
-        let config = "registration = \"open\"\n[limits]\nactions = 100000\n"
+        let config = "registration = \"open\"\n[limits]\nactions = 100000\nposts_per_minute = 1000000\n\
+            room_posts_per_minute = 1000000\naddress_posts_per_minute = 1000000\n"
             .parse()
             .expect("this is TOML");
         Builder {

@@ -82,6 +82,18 @@ impl Hub {
             .collect()
     }
 
+    /// The names of those who watch a topic, at most so many.
+    pub fn present(&self, topic: &str, most: usize) -> Vec<String> {
+        let topics = self.lock();
+        let mut names: Vec<String> = topics.get(topic).into_iter().flatten().map(present_as).collect();
+        drop(topics);
+        names.sort();
+        names.dedup();
+        names.retain(|name| !name.is_empty());
+        names.truncate(most);
+        names
+    }
+
     /// Sends each watcher of a topic the frame that `choose` picks for it. Frames are made before: nothing is rendered
     /// in here.
     pub fn publish(&self, topic: &str, choose: impl Fn(&Watcher) -> Option<Utf8Bytes>) {

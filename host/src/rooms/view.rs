@@ -1,0 +1,136 @@
+//! How messages look: the partial that pages, frames and refreshes share, and the same as data.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use minijinja::{Value, context};
+use serde_json::json;
+
+use super::queries::{Listed, Message, Room};
+use crate::{app::App, cache::Audience, error::Error, fragments::Key, words};
+
+/// A message as `templates/rooms/message.html` shows it: the same for everybody in the room.
+///
+/// # Errors
+/// The template's.
+pub fn message(app: &App, room: &str, message: &Message) -> Result<Arc<str>, Error> {
+    let mut made_from = DefaultHasher::new();
+    (room, message).hash(&mut made_from);
+    let key = Key {
+        kind: "message",
+        id: message.id,
+        audience: Audience::Members,
+    };
+    app.fragments.get_or_render(key, made_from.finish(), None, || {
+        app.html
+            .render("rooms/message.html", context! { m => shown(room, message) })
+    })
+}
+
+/// Some messages, one after the other.
+///
+/// # Errors
+/// The template's.
+pub fn messages(app: &App, room: &str, messages: &[Message]) -> Result<String, Error> {
+    let mut html = String::with_capacity(messages.len() * 600);
+    for one in messages {
+        html.push_str(&message(app, room, one)?);
+    }
+    Ok(html)
+}
+
+/// What the templates read as `m`.
+pub fn shown(room: &str, m: &Message) -> Value {
+    context! {
+        id => m.id,
+        seq => m.seq,
+        room,
+        user => m.author,
+        colour => m.colour,
+        plugin => m.plugin,
+        by => m.by,
+        command => m.command,
+        at => moment(m.created_at),
+        html => Value::from_safe_string(m.html.clone()),
+        content => m.content,
+        mentions => m.mentions,
+        edited => m.edited_at.is_some(),
+        deleted => m.deleted,
+        reply => m.reply,
+        thread_id => m.thread_id,
+    }
+}
+
+/// A moment for machines and for people.
+pub fn moment(ms: i64) -> Value {
+    context! { iso => iso(ms), text => words::time(ms) }
+}
+
+fn iso(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| at.to_string())
+}
+
+/// A message as data, for programs.
+pub fn data(room: &str, m: &Message) -> serde_json::Value {
+    json!({
+        "id": m.id,
+        "seq": m.seq,
+        "room": room,
+        "user": m.author,
+        "plugin": m.plugin,
+        "by": m.by,
+        "command": m.command,
+        "content": m.content,
+        "html": m.html,
+        "mentions": m.mentions.split_whitespace().collect::<Vec<_>>(),
+        "reply_to": m.reply,
+        "thread_id": m.thread_id,
+        "created_at": m.created_at,
+        "edited_at": m.edited_at,
+        "deleted": m.deleted,
+        "change": m.change,
+    })
+}
+
+/// What the templates read as `room`.
+pub fn room(room: &Room) -> Value {
+    context! {
+        name => room.name,
+        topic => room.topic,
+        open => room.open,
+        owner => room.owner,
+        last_seq => room.last_seq,
+        last_change => room.last_change,
+        last_id => room.last_id,
+    }
+}
+
+/// A room as data.
+pub fn room_data(room: &Room) -> serde_json::Value {
+    json!({
+        "id": room.id,
+        "name": room.name,
+        "topic": room.topic,
+        "open": room.open,
+        "owner": room.owner,
+        "last_seq": room.last_seq,
+        "last_change": room.last_change,
+        "last_id": room.last_id,
+        "you": room.you,
+    })
+}
+
+/// A room in the list at the side.
+pub fn listed(room: &Listed, current: &str) -> Value {
+    context! {
+        name => room.name,
+        topic => room.topic,
+        open => room.open,
+        unread => room.unread,
+        mentions => room.mentions,
+        current => *room.name == *current,
+    }
+}
