@@ -24,6 +24,7 @@ use crate::{
     plugins::Plugins,
     session::Sessions,
     throttle::{Buckets, Throttle},
+    tokens::Tokens,
 };
 
 /// The application; cheap to clone.
@@ -60,6 +61,7 @@ pub struct Inner {
     /// Templates and assets.
     pub html: Html,
     pub sessions: Sessions,
+    pub tokens: Tokens,
     /// argon2id, on threads of its own.
     pub hasher: Hasher,
     /// Who tries too often.
@@ -115,6 +117,7 @@ impl App {
             hub: Hub::default(),
             plugins,
             sessions: Sessions::default(),
+            tokens: Tokens::default(),
             hasher: Hasher::start()?,
             throttle: Throttle::default(),
             buckets: Buckets::default(),

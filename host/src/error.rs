@@ -16,6 +16,8 @@ pub enum Error {
     BadRequest(String),
     /// 401: log in first.
     Unauthorized,
+    /// 401: a token that opens nothing.
+    InvalidToken,
     /// 403: the sentence says why not.
     Forbidden(String),
     /// 404: not there, or not for this viewer.
@@ -120,7 +122,7 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -140,6 +142,7 @@ impl Error {
         match self {
             Self::BadRequest(_) => "That request makes no sense here",
             Self::Unauthorized => "Log in first",
+            Self::InvalidToken => "That token opens nothing",
             Self::Forbidden(_) => "Not allowed",
             Self::NotFound => "Nothing here",
             Self::MethodNotAllowed => "Not this way",
@@ -159,6 +162,9 @@ impl Error {
         match self {
             Self::BadRequest(m) | Self::Forbidden(m) | Self::Conflict(m) | Self::Unavailable(m) => m.clone(),
             Self::Unauthorized => "This is for members. Log in, and you come back to it.".into(),
+            Self::InvalidToken => {
+                "This token is not one of this place, or it has expired or was revoked. Members make new ones in their settings.".into()
+            }
             Self::NotFound => "There is nothing at this address, or it isn't for you to see.".into(),
             Self::MethodNotAllowed => "This address is there, but it can't be used like that.".into(),
             Self::TooLarge { most } => format!("At most {} KiB are accepted here.", most / 1024),
@@ -203,6 +209,12 @@ impl IntoResponse for Error {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
+        }
+        if matches!(self, Self::InvalidToken) {
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer error=\"invalid_token\""),
+            );
         }
         if let Self::Internal(error) = &self {
             tracing::error!(error = %format!("{error:#}").escape_debug(), "a request failed");

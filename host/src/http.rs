@@ -31,7 +31,7 @@ use tokio::{
 use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt;
 
-use crate::{app::App, error, error::Error, throttle};
+use crate::{app::App, error, error::Error, throttle, tokens};
 
 /// Headers that one request may have.
 const HEADERS_MOST: usize = 64;
@@ -162,7 +162,7 @@ async fn connection(
     let _ = connection.await;
 }
 
-/// What holds for every request: a state change comes from our own pages, the body arrives whole and in time, a panic
+/// What holds for every request: a token reaches what it may, a state change comes from our own pages, the body arrives whole and in time, a panic
 /// is one request's, errors are written in the form asked for, and the headers are there.
 pub async fn answer(app: App, router: Router, mut request: Request, address: IpAddr) -> Response {
     let for_people = error::wants_page(request.headers());
@@ -170,7 +170,10 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
     request.extensions_mut().insert(Peer(peer));
     let method = request.method().clone();
     let outcome = async {
-        check_origin(&app, &request)?;
+        // Browsers send no token unasked, so there is no page that could misuse it.
+        if !tokens::admit(&app, &mut request)? {
+            check_origin(&app, &request)?;
+        }
         let request = receive(&app, request).await?;
         match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
             Ok(Ok(response)) => Ok(response),

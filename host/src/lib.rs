@@ -25,6 +25,7 @@ pub mod rooms;
 pub mod routes;
 pub mod session;
 pub mod throttle;
+pub mod tokens;
 pub mod walls;
 pub mod words;
 

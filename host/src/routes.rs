@@ -17,6 +17,7 @@ use crate::{
     http::{Path, Seat},
     live, rooms,
     session::Viewer,
+    tokens::Scope,
     walls,
 };
 
@@ -72,6 +73,8 @@ pub fn router(app: App) -> Router {
         .route("/settings/password", post(accounts::change_password))
         .route("/settings/sessions/revoke", post(accounts::revoke_other_sessions))
         .route("/settings/sessions/{id}/revoke", post(accounts::revoke_session))
+        .route("/settings/tokens", post(accounts::make_token))
+        .route("/settings/tokens/{id}/revoke", post(accounts::revoke_token))
         .route("/settings/notices", post(accounts::notices))
         .route("/settings/notices/{id}", post(accounts::notice))
         .route("/ui/{hash}/{*path}", get(ui))
@@ -82,9 +85,12 @@ pub fn router(app: App) -> Router {
 }
 
 /// Which topics there are, and for whom.
-fn may_watch(app: &App, _viewer: &Viewer, topic: &str) -> Result<(), Error> {
+fn may_watch(app: &App, viewer: &Viewer, topic: &str) -> Result<(), Error> {
     match topic.split_once(':') {
-        Some(("wall", name)) => walls::may_watch(app, name),
+        Some(("wall", name)) => {
+            viewer.check(Scope::WallsRead)?;
+            walls::may_watch(app, name)
+        }
         _ => Err(Error::NotFound),
     }
 }

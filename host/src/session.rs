@@ -21,6 +21,7 @@ use crate::{
     crypto,
     db::Tx,
     error::Error,
+    tokens::{self, Scope, Scopes},
 };
 
 /// A session ends after so long without a request, in milliseconds: 14 days.
@@ -47,6 +48,15 @@ pub struct Viewer {
     pub member: Option<Member>,
     /// The session's id.
     pub session: Option<i64>,
+    /// What a program's token may; nothing for somebody with a browser, who may whatever the member may.
+    pub scopes: Option<Scopes>,
+}
+
+/// What a request proves with who asks, as a hash.
+#[derive(Clone, Copy)]
+pub enum Credential {
+    Cookie([u8; 32]),
+    Token([u8; 32]),
 }
 
 /// A session, as kept in memory.
@@ -72,13 +82,28 @@ impl Viewer {
     pub fn of(member: Member) -> Self {
         Self {
             member: Some(member),
-            session: None,
+            ..Self::default()
         }
     }
 
     /// The member's id.
     pub fn id(&self) -> Option<i64> {
         self.member.as_ref().map(|member| member.id)
+    }
+
+    /// Whether the viewer's token, if that is how they come, has this scope.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], naming what is missing.
+    pub fn check(&self, scope: Scope) -> Result<(), Error> {
+        match self.scopes {
+            Some(scopes) if !scopes.has(scope) => Err(Error::Forbidden(format!(
+                "This token may not do that: it needs the scope {}, and has {}.",
+                scope.name(),
+                scopes.names().join(", ")
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// How plugins see this viewer on a wall of `owner`.
@@ -96,6 +121,27 @@ impl Viewer {
             None => Audience::Guests,
             Some(id) if Some(id) == owner => Audience::Member(id),
             Some(_) => Audience::Members,
+        }
+    }
+}
+
+impl Credential {
+    /// A request's: its token before its cookie.
+    pub fn of(app: &App, headers: &HeaderMap) -> Option<Self> {
+        match tokens::presented(headers) {
+            Some(hash) => hash.ok().map(Self::Token),
+            None => token_hash(app, headers).map(Self::Cookie),
+        }
+    }
+
+    /// Whether it still opens anything.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn lives(&self, app: &App) -> Result<bool, Error> {
+        match self {
+            Self::Cookie(hash) => Ok(app.sessions.find_by_hash(app, hash)?.is_some()),
+            Self::Token(hash) => Ok(tokens::find(app, hash)?.is_some()),
         }
     }
 }
@@ -256,11 +302,16 @@ where
 {
     type Rejection = Error;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        // A token was looked at before anything else.
+        if let Some(viewer) = parts.extensions.get::<Viewer>() {
+            return Ok(viewer.clone());
+        }
         let app = App::from_ref(state);
         let session = app.sessions.find(&app, &parts.headers)?;
         Ok(session.map_or_else(Viewer::default, |s| Viewer {
             member: Some(s.member.clone()),
             session: Some(s.id),
+            scopes: None,
         }))
     }
 }

@@ -43,7 +43,10 @@ impl Live {
             .expect("an address and a path make a URL");
         let headers = request.headers_mut();
         let value = |text: String| HeaderValue::from_str(&text).expect("ASCII");
-        headers.insert("origin", value(person.origin()));
+        match &person.token {
+            Some(token) => headers.insert("authorization", value(format!("Bearer {token}"))),
+            None => headers.insert("origin", value(person.origin())),
+        };
         headers.insert("sec-websocket-protocol", value(dialect.into()));
         if let Some(cookies) = person.cookie_header() {
             headers.insert("cookie", value(cookies));

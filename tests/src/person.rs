@@ -27,6 +27,8 @@ pub struct Person {
     pub name: String,
     /// The server's address.
     pub address: SocketAddr,
+    /// For a program: what it comes in with instead of cookies.
+    pub token: Option<String>,
     agent: Agent,
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
 }
@@ -44,6 +46,7 @@ impl Person {
         Person {
             name: name.into(),
             address,
+            token: None,
             agent: config.new_agent(),
             cookies: Arc::default(),
         }
@@ -105,6 +108,24 @@ impl Person {
         Person::new(&self.name, self.address)
     }
 
+    /// A program of this person's, with a token for these scopes.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn program(&self, scopes: &[&str]) -> Person {
+        let mut fields = vec![("name", "a program"), ("days", "90")];
+        fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
+        let made = self.post_json("/settings/tokens", &fields).expect(201).json();
+        self.with_token(made["token"].as_str().expect("the token is text"))
+    }
+
+    /// A program that comes in with this token, whoever's it is.
+    pub fn with_token(&self, token: &str) -> Person {
+        let mut program = self.elsewhere();
+        program.token = Some(token.into());
+        program
+    }
+
     /// Gets a page; redirects are answers like others.
     pub fn get(&self, path: &str) -> Answer {
         self.request("GET", path).send()
@@ -132,10 +153,15 @@ impl Person {
     }
 
     /// A request to be made differently than a browser would. What changes state says `Sec-Fetch-Site: same-origin`, unless that is
-    /// overwritten.
+    /// overwritten; a program sends its token instead, and no origin.
     pub fn request(&self, method: &str, path: &str) -> Ask<'_> {
         let mut headers = vec![("accept".into(), "text/html,application/xhtml+xml,*/*;q=0.8".into())];
-        if method != "GET" && method != "HEAD" {
+        if let Some(token) = &self.token {
+            headers = vec![
+                ("accept".into(), "application/json".into()),
+                ("authorization".into(), format!("Bearer {token}")),
+            ];
+        } else if method != "GET" && method != "HEAD" {
             headers.push(("sec-fetch-site".into(), "same-origin".into()));
             headers.push(("origin".into(), self.origin()));
         }

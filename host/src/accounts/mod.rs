@@ -4,16 +4,18 @@
 //! argon2id of that key. It does not tell who exists, never locks anybody out, and has no way to reset a password.
 //!
 //! `door.rs` answers `/register`, `/login`, `/login/parameters` and `/logout`; `settings.rs` answers `/settings` and
-//! what hangs below it; `pace.rs` says how often one may try.
+//! what hangs below it, `tokens.rs` the part of it about tokens; `pace.rs` says how often one may try.
 
 mod door;
 mod mutations;
 mod pace;
 mod queries;
 mod settings;
+mod tokens;
 
 pub use door::{log_in, log_in_page, log_out, log_out_page, parameters, register_member, register_page};
 pub use settings::{change_password, notice, notices, revoke_other_sessions, revoke_session, settings_page};
+pub use tokens::{make_token, revoke_token};
 
 use crate::app::App;
 use crate::crypto::{self, AuthKey, Parameters};

@@ -7,6 +7,7 @@ use crate::db::Tx;
 use crate::error::Error;
 use crate::profiles::is_name;
 use crate::session;
+use crate::tokens;
 use rusqlite::params;
 
 /// Sessions that one member may have; those seen longest ago end first.
@@ -130,7 +131,7 @@ pub struct Change {
     pub device: String,
 }
 
-/// Changes the password, ends every session and starts a new one; answers its token.
+/// Changes the password, ends every session and every token, and starts a new session; answers its token.
 pub fn change_password(tx: &Tx, change: &Change) -> Result<[u8; 32], Error> {
     let changed = tx.run(
         "update users set auth_salt = ?3, auth_rounds = ?4, auth_hash = ?5 where id = ?1 and auth_hash = ?2",
@@ -148,6 +149,7 @@ pub fn change_password(tx: &Tx, change: &Change) -> Result<[u8; 32], Error> {
         ));
     }
     tx.run("delete from sessions where user_id = ?1", [change.user_id])?;
+    tokens::revoke_all(tx, change.user_id)?;
     begin_session(tx, change.user_id, &change.device, None)
 }
 

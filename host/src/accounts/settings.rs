@@ -1,7 +1,7 @@
 //! `/settings`: a member's own page.
 
 use super::door::{auth_key, chosen_parameters, device, go, leave, shell, unstored};
-use super::{hash, mutations, pace, queries};
+use super::{hash, mutations, pace, queries, tokens};
 use crate::app::{App, now_ms};
 use crate::error::{self, Error, Invalid};
 use crate::http::{FRAGMENT, Form, Path, Peer, Query, Wants, see_other};
@@ -22,7 +22,7 @@ use serde_json::json;
 const NOTICES: usize = 20;
 
 /// What `/settings` is asked with.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct Asked {
     /// Notices older than this one.
     before: Option<i64>,
@@ -45,21 +45,33 @@ pub async fn settings_page(
             Err(Error::Unauthorized)
         };
     };
+    let page = page(&app, member, &viewer, &asked, tokens::Shown::default())?;
+    Ok(unstored(Html(page).into_response()))
+}
+
+/// The whole page, with what was just done about tokens.
+pub(super) fn page(
+    app: &App,
+    member: &Member,
+    viewer: &Viewer,
+    asked: &Asked,
+    shown: tokens::Shown,
+) -> Result<String, Error> {
     let owner = app.db.read(|db| queries::owner(db, member.id))?;
     let clock = Clock::of(&owner.time_zone);
-    let page = app.html.render(
+    app.html.render(
         "settings/settings.html",
         context! {
             me => context! { name => member.name, ink => member.colour, since => clock.day(owner.created_at) },
             done => asked.done,
             ..merge_maps([
-                sessions(&app, member, &viewer, &clock)?,
-                notices_page(&app, member, asked.before, &clock)?,
+                sessions(app, member, viewer, &clock)?,
+                tokens::part(app, member, &clock, shown)?,
+                notices_page(app, member, asked.before, &clock)?,
                 shell(true),
             ])
         },
-    )?;
-    Ok(unstored(Html(page).into_response()))
+    )
 }
 
 fn sessions(app: &App, member: &Member, viewer: &Viewer, clock: &Clock) -> Result<Value, Error> {
@@ -258,7 +270,11 @@ fn notices_changed(app: &App, member: &Member, wants: Wants, form: &Form) -> Res
 }
 
 /// A part of the page has changed: the page for people, that part for our script, where to look for programs.
-fn changed(wants: Wants, page: &str, part: impl FnOnce() -> Result<String, Error>) -> Result<Response, Error> {
+pub(super) fn changed(
+    wants: Wants,
+    page: &str,
+    part: impl FnOnce() -> Result<String, Error>,
+) -> Result<Response, Error> {
     Ok(unstored(match wants {
         Wants::Page => see_other(page),
         Wants::Fragment => ([(header::CONTENT_TYPE, format!("{FRAGMENT}; charset=utf-8"))], part()?).into_response(),
@@ -267,13 +283,13 @@ fn changed(wants: Wants, page: &str, part: impl FnOnce() -> Result<String, Error
 }
 
 /// Says times as a member's clock shows them.
-struct Clock {
+pub(super) struct Clock {
     zone: TimeZone,
     now: Timestamp,
 }
 
 impl Clock {
-    fn of(zone: &str) -> Clock {
+    pub(super) fn of(zone: &str) -> Clock {
         Clock {
             zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC),
             now: Timestamp::now(),
@@ -281,7 +297,7 @@ impl Clock {
     }
 
     /// "today 14:02", "yesterday 23:50", "3 Nov 09:15", "3 Nov 2025".
-    fn moment(&self, unix_ms: i64) -> String {
+    pub(super) fn moment(&self, unix_ms: i64) -> String {
         let Ok(then) = Timestamp::from_millisecond(unix_ms) else {
             return "some day".into();
         };
@@ -301,7 +317,7 @@ impl Clock {
     }
 
     /// "3 November 2026".
-    fn day(&self, unix_ms: i64) -> String {
+    pub(super) fn day(&self, unix_ms: i64) -> String {
         match Timestamp::from_millisecond(unix_ms) {
             Ok(then) => then.to_zoned(self.zone.clone()).strftime("%-d %B %Y").to_string(),
             Err(_) => "some day".into(),

@@ -8,6 +8,8 @@ use crate::error::Error;
 pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_the_platform_runs.sql"),
     include_str!("../../migrations/0002_rooms.sql"),
+    include_str!("../../migrations/0003_search.sql"),
+    include_str!("../../migrations/0004_tokens.sql"),
 ];
 
 /// Runs what has not run yet.

@@ -14,7 +14,12 @@ use super::{
     frame::{Dialect, Envelope, Event, HTML_DIALECT, JSON_DIALECT, Request},
     hub::Watcher,
 };
-use crate::{app::App, error::Error, http::Seat, session, session::Viewer};
+use crate::{
+    app::App,
+    error::Error,
+    http::Seat,
+    session::{Credential, Viewer},
+};
 
 /// The largest frame that a client may send, in bytes.
 const FRAME_MOST: usize = 64 * 1024;
@@ -72,9 +77,9 @@ pub fn serve(
             )));
         }
     };
-    let token = session::token_hash(&app, headers).filter(|_| viewer.member.is_some());
+    let credential = Credential::of(&app, headers).filter(|_| viewer.member.is_some());
     Ok(upgrade.on_upgrade(async move |socket| {
-        Socket::new(app, viewer, dialect, token, authorise)
+        Socket::new(app, viewer, dialect, credential, authorise)
             .run(socket, unread)
             .await;
         drop(seat);
@@ -85,8 +90,8 @@ struct Socket {
     app: App,
     watcher: Watcher,
     watching: Vec<Arc<str>>,
-    /// The session's token hash; guests have none.
-    token: Option<[u8; 32]>,
+    /// The session or the token; guests have none.
+    credential: Option<Credential>,
     authorise: Authorise,
     window: (Instant, u32),
 }
@@ -95,13 +100,13 @@ struct Socket {
 type End = Option<(u16, &'static str)>;
 
 impl Socket {
-    fn new(app: App, viewer: Viewer, dialect: Dialect, token: Option<[u8; 32]>, authorise: Authorise) -> Self {
+    fn new(app: App, viewer: Viewer, dialect: Dialect, credential: Option<Credential>, authorise: Authorise) -> Self {
         let watcher = app.hub.connect(viewer, dialect);
         Self {
             app,
             watcher,
             watching: Vec::new(),
-            token,
+            credential,
             authorise,
             window: (Instant::now(), 0),
         }
@@ -258,12 +263,11 @@ impl Socket {
     }
 
     fn session_lives(&self) -> bool {
-        let Some(token) = &self.token else { return true };
+        let Some(credential) = &self.credential else {
+            return true;
+        };
         // A database that can't be read just now is no reason to throw people out.
-        self.app
-            .sessions
-            .find_by_hash(&self.app, token)
-            .map_or(true, |session| session.is_some())
+        credential.lives(&self.app).unwrap_or(true)
     }
 }
 

@@ -17,9 +17,9 @@ class NeoPart extends HTMLElement {
     if (!new URL(form.action).pathname.startsWith("/settings/")) return
     event.preventDefault()
     const fields = fieldsOf(form, event.submitter)
-    const { ok, html } = await send(form.action, fields)
-    // What went wrong is said on the page that the form leads to without this script.
-    if (!ok || !html) return form.submit()
+    const { html } = await send(form.action, fields)
+    // What went wrong is said in the part, or else on the page that the form leads to without this script.
+    if (!html) return form.submit()
     morph(this.firstElementChild, parse(html).body.firstElementChild)
     if (!this.contains(document.activeElement)) this.querySelector("h2").focus()
     const unread = document.querySelector("#notices .title .dot") !== null
