@@ -28,6 +28,8 @@ pub enum Baseline {
     Fresh { folder: PathBuf },
     /// Bare axum whose `/live` answers every frame with a small one.
     Socket,
+    /// Bare axum whose `/live` hands on what one socket says to all.
+    Broadcast,
 }
 
 /// Runs one until it is killed.
@@ -36,6 +38,7 @@ pub fn run(baseline: &Baseline, listen: SocketAddr) -> Result<()> {
         Baseline::Pages { folder } => pages(folder)?,
         Baseline::Fresh { folder } => crate::fresh::baseline(folder)?,
         Baseline::Socket => Router::new().route("/live", any(echo)),
+        Baseline::Broadcast => crate::rooms::broadcast(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

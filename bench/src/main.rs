@@ -13,9 +13,11 @@ mod pace;
 mod plugin;
 mod quiet;
 mod report;
+mod rooms;
 mod site;
 mod socket;
 mod start;
+mod swarm;
 mod walls;
 mod writes;
 
@@ -66,7 +68,7 @@ enum Measure {
 }
 
 /// Every metric.
-const METRICS: [(&str, Measure); 10] = [
+const METRICS: [(&str, Measure); 16] = [
     ("wall_cached", Measure::On(walls::wall_cached)),
     ("wall_private", Measure::On(walls::wall_private)),
     ("wall_fresh", Measure::On(fresh::wall_fresh)),
@@ -77,6 +79,12 @@ const METRICS: [(&str, Measure); 10] = [
     ("hostile_p99", Measure::On(quiet::hostile_p99)),
     ("login_flood", Measure::On(quiet::login_flood)),
     ("no_nagle", Measure::On(socket::no_nagle)),
+    ("fanout", Measure::On(rooms::fanout)),
+    ("post_latency", Measure::On(rooms::post_latency)),
+    ("durable_posts", Measure::On(rooms::durable_posts)),
+    ("idle_sockets", Measure::On(rooms::idle_sockets)),
+    ("history_growth", Measure::On(rooms::history_growth)),
+    ("deaf_sockets", Measure::On(rooms::deaf_sockets)),
 ];
 
 fn main() -> ExitCode {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use neospace::{
     cache::Topics,
     db::{Db, Sizes},
@@ -147,4 +147,79 @@ impl Bare {
         }
         Ok(rows as f64 / start.elapsed().as_secs_f64())
     }
+}
+
+/// What a message costs the database and nothing else: the product's rows in raw rusqlite, in a copy of its file.
+pub struct Posts(Connection);
+
+impl Posts {
+    pub fn open(database: &Path, folder: &Path) -> Result<Self> {
+        let file = folder.join("posts.db");
+        let source = Connection::open(database)?;
+        source.execute("vacuum into ?1", [file.to_str().context("a path in UTF-8")?])?;
+        let conn = Connection::open(file)?;
+        tune(&conn)?;
+        Ok(Self(conn))
+    }
+
+    /// Messages a second, `batch` of them a commit.
+    pub fn run(&self, batch: usize, round: Duration) -> Result<f64> {
+        let (start, mut rows) = (Instant::now(), 0u64);
+        while start.elapsed() < round {
+            self.0.execute_batch("begin immediate")?;
+            for _ in 0..batch {
+                post(&self.0, &format!("bare-{}-{rows}", start.elapsed().as_nanos()))?;
+                rows += 1;
+            }
+            self.0.execute_batch("commit")?;
+        }
+        Ok(rows as f64 / start.elapsed().as_secs_f64())
+    }
+}
+
+const SAID: &str = "and the ferry to Gozo leaves at **eight**, if it leaves at all. Bring the timetable, please.";
+const SHOWN: &str =
+    "<p>and the ferry to Gozo leaves at <strong>eight</strong>, if it leaves at all. Bring the timetable, please.</p>";
+
+/// Writes a message of the first member's into the first room; its id.
+fn post(conn: &Connection, nonce: &str) -> Result<i64> {
+    let seq: i64 = conn
+        .prepare_cached("update rooms set last_seq = last_seq + 1 where id = 1 returning last_seq")?
+        .query_row([], |row| row.get(0))?;
+    conn.prepare_cached(
+        "insert into messages (room_id, seq, user_id, author, content, html, nonce, created_at)
+         values (1, ?1, 1, 'member-000', ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![seq, SAID, SHOWN, nonce, 1_700_000_000_000 + seq])?;
+    let id = conn.last_insert_rowid();
+    conn.prepare_cached("update room_members set read_seq = ?1 where room_id = 1 and user_id = 1 and read_seq < ?1")?
+        .execute([seq])?;
+    conn.prepare_cached("insert into search_queue (message_id) values (?1)")?
+        .execute([id])?;
+    Ok(id)
+}
+
+/// Gives the first room so many messages; their ids.
+pub fn fill(database: &Path, messages: i64) -> Result<std::ops::Range<i64>> {
+    let conn = Connection::open(database)?;
+    tune(&conn)?;
+    conn.execute_batch("begin immediate")?;
+    let mut ids = i64::MAX..0;
+    for n in 0..messages {
+        let id = post(&conn, &format!("fill-{n}"))?;
+        ids = ids.start.min(id)..id + 1;
+    }
+    conn.execute_batch("commit; pragma wal_checkpoint(truncate)")?;
+    Ok(ids)
+}
+
+/// As the product tunes its own.
+fn tune(conn: &Connection) -> Result<()> {
+    conn.pragma_update(None, "journal_mode", "wal")?;
+    conn.pragma_update(None, "synchronous", "full")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "cache_size", -64 * 1024)?;
+    conn.pragma_update(None, "mmap_size", 256 << 20)?;
+    conn.pragma_update(None, "temp_store", "memory")?;
+    Ok(())
 }
