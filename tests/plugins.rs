@@ -593,6 +593,90 @@ fn the_command_line_installs_upgrades_holds_and_rolls_back() {
 }
 
 #[test]
+fn the_command_line_lists_explains_and_purges_nothing_that_is_on() {
+    let server = Server::builder().plugin("poll").plugin("mood").start();
+    let run = |arguments: &[&str]| {
+        let output = server.operator(arguments);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), said)
+    };
+    let done = |arguments: &[&str]| {
+        let (success, said) = run(arguments);
+        assert!(success, "{arguments:?}: {said}");
+        said
+    };
+    let ana = server.person("ana");
+    let poll = put_up(&ana, "poll");
+    ana.post(
+        &format!("{poll}/settings"),
+        &[
+            ("s-question", "Tea?"),
+            ("s-answers-0-answer", "Yes"),
+            ("s-answers-1-answer", "No"),
+            ("grant", "storage"),
+            ("grant", "live"),
+        ],
+    )
+    .expect(303);
+    let vote = buttons(&ana.get(&poll).text()).swap_remove(0);
+    ana.post(&format!("{poll}/act"), &[("token", &vote)]).expect(303);
+
+    let listed = done(&["plugin", "list"]);
+    assert!(listed.contains("poll") && listed.contains("mood"), "{listed}");
+    assert!(listed.contains("grants: ") && listed.contains("storage"), "{listed}");
+    server.edit_config(|config| {
+        config["plugin"]["poll"]["limits"]["storage_kib"] = value(64);
+        config["plugin"]["mood"]["grants"]
+            .as_array_mut()
+            .expect("grants are a list")
+            .push("rumours");
+    });
+    let (success, said) = run(&["plugin", "explain", "poll"]);
+    assert!(
+        !success && said.contains("rumours"),
+        "a grant that there is not: {said}"
+    );
+    server.edit_config(|config| {
+        let grants = config["plugin"]["mood"]["grants"].as_array_mut().expect("a list");
+        grants.remove(grants.len() - 1);
+    });
+    let explained = done(&["plugin", "explain", "poll"]);
+    for part in [
+        "granted, by plugin.poll.grants",
+        "64, by plugin.poll.limits",
+        "(default 1024)",
+        ", the default",
+        "says plugin.toml",
+    ] {
+        assert!(explained.contains(part), "{part}: {explained}");
+    }
+    let (success, said) = run(&["plugin", "explain", "pol"]);
+    assert!(
+        !success && said.contains("poll"),
+        "it names those that there are: {said}"
+    );
+
+    let kept = || {
+        let count = "select count(*) from plugin_storage";
+        let count = server.database().query_row(count, [], |row| row.get::<_, i64>(0));
+        count.expect("the table is there")
+    };
+    assert!(kept() > 0, "the vote is stored");
+    let (success, said) = run(&["plugin", "purge", "poll"]);
+    assert!(!success && said.contains("plugin disable poll"), "{said}");
+    assert!(kept() > 0);
+    done(&["plugin", "disable", "poll"]);
+    let said = done(&["plugin", "purge", "poll"]);
+    assert!(said.contains("Purged poll: "), "{said}");
+    assert_eq!(kept(), 0);
+    done(&["plugin", "enable", "poll"]);
+    eventually("a poll without votes", || {
+        let page = ana.get(&poll).text();
+        (page.contains("Tea?") && !page.contains("(yours)")).then_some(())
+    });
+}
+
+#[test]
 fn what_was_typed_is_still_there_after_a_refusal() {
     let server = Server::builder().plugin("guestbook").start();
     let (ana, bob) = (server.person("ana"), server.person("bob"));

@@ -93,7 +93,10 @@ const UNDER_WAY: usize = 8;
 pub fn fanout(site: &Site) -> Result<Vec<Row>> {
     let site = site.copy(NO_LIMITS)?;
     machine::pin(machine::cores().1)?;
-    [200, 1_000].into_iter().map(|sockets| fanout_to(&site, sockets)).collect()
+    [200, 1_000]
+        .into_iter()
+        .map(|sockets| fanout_to(&site, sockets))
+        .collect()
 }
 
 fn fanout_to(site: &Site, sockets: usize) -> Result<Row> {
@@ -290,7 +293,11 @@ fn steadily(swarm: &mut Swarm, listeners: usize, per_second: u32, lasting: Durat
             said.push(start + every * n as u32);
         }
         let due = every * said.len() as u32;
-        let wait = if said.len() < total { due.saturating_sub(start.elapsed()) } else { PATIENCE };
+        let wait = if said.len() < total {
+            due.saturating_sub(start.elapsed())
+        } else {
+            PATIENCE
+        };
         swarm.listen(wait.min(Duration::from_millis(500)), |_, frame| {
             if let Some(sent) = marked(frame).and_then(|mark| said.get(mark as usize)) {
                 times.push(sent.elapsed());
@@ -321,7 +328,10 @@ pub fn durable_posts(site: &Site) -> Result<Vec<Row>> {
         let mut client = Client::connect(program.address)?;
         client.cookie = Some(member.cookie.clone());
         client
-            .post("/rooms", &[("name", &format!("room-{n}")), ("topic", ""), ("open", "1")])?
+            .post(
+                "/rooms",
+                &[("name", &format!("room-{n}")), ("topic", ""), ("open", "1")],
+            )?
             .expect(303)?;
         swarm.open(program.address, Some(member), JSON, false)?;
     }
@@ -333,7 +343,9 @@ pub fn durable_posts(site: &Site) -> Result<Vec<Row>> {
         machine::pin(machine::cores().1)?;
     }
     program.stop()?;
-    let note = format!("{SENDERS} senders, one message of each under way; the baseline writes the same rows, {SENDERS} a commit");
+    let note = format!(
+        "{SENDERS} senders, one message of each under way; the baseline writes the same rows, {SENDERS} a commit"
+    );
     Ok(vec![Row::new(
         "durable_posts",
         median(rates),
@@ -405,7 +417,10 @@ pub fn idle_sockets(site: &Site) -> Result<Vec<Row>> {
     let answered = start.elapsed();
     ensure!(pongs == MANY, "{pongs} of {MANY} sockets answered");
     program.stop()?;
-    let note = format!("{MANY} signed-in sockets in one room; all answered within {:.2} s", answered.as_secs_f64());
+    let note = format!(
+        "{MANY} signed-in sockets in one room; all answered within {:.2} s",
+        answered.as_secs_f64()
+    );
     Ok(vec![
         Row::new("idle_sockets", each, f64::NAN, "KiB", Bar::AtMost(10.0), note),
         Row::new(
@@ -448,7 +463,13 @@ pub fn deaf_sockets(site: &Site) -> Result<Vec<Row>> {
         hush(&mut swarm)?;
         let before = settled(&program)?;
         for n in 0..deaf {
-            enter(&mut swarm, program.address, &site.members[n % site.members.len()], HTML, true)?;
+            enter(
+                &mut swarm,
+                program.address,
+                &site.members[n % site.members.len()],
+                HTML,
+                true,
+            )?;
         }
         hush(&mut swarm)?;
         let mut times = Times::default();

@@ -76,7 +76,9 @@ impl Swarm {
         if deaf {
             sockopt::set_socket_recv_buffer_size(&stream, DEAF_BUFFER)?;
         }
-        let cookie = member.map(|member| format!("cookie: {}\r\n", member.cookie)).unwrap_or_default();
+        let cookie = member
+            .map(|member| format!("cookie: {}\r\n", member.cookie))
+            .unwrap_or_default();
         let request = format!(
             "GET /live HTTP/1.1\r\nhost: {server}\r\norigin: http://{server}\r\nconnection: upgrade\r\n\
              upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -129,7 +131,11 @@ impl Swarm {
             tv_sec: patience.as_secs() as i64,
             tv_nsec: patience.subsec_nanos().into(),
         };
-        epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&patience))?;
+        epoll::wait(
+            &self.epoll,
+            rustix::buffer::spare_capacity(&mut events),
+            Some(&patience),
+        )?;
         for event in &events {
             let n = event.data.u64() as usize;
             let flags = event.flags;

@@ -23,6 +23,7 @@ use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::de::DeserializeOwned;
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -43,6 +44,8 @@ const FIELDS_MOST: usize = 1_000;
 const DISCARD_MOST: usize = 4 * 1024 * 1024;
 /// How long open requests may take once the server shuts down.
 const SHUTDOWN_LONGEST: Duration = Duration::from_secs(5);
+/// Bytes of an answer that the system holds for a client beyond what is on its way.
+const UNSENT_MOST: u32 = 128 * 1024;
 /// How long the loop waits when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -115,6 +118,8 @@ pub async fn serve(app: App, router: Router, listener: TcpListener, mut shutdown
         let patience = Duration::from_secs(config.limits.answer_seconds.into());
         // A small answer must not wait for the next one.
         let _ = stream.set_nodelay(true);
+        // Or the system would take megabytes for each client that doesn't read.
+        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MOST);
         let (builder, app, router, shutdown, open) = (
             builder.clone(),
             app.clone(),
