@@ -84,10 +84,14 @@ pub(crate) struct RoomContext<'a> {
 }
 
 #[derive(ComponentType, Lift)]
-#[component(record)]
-pub(crate) struct Reply {
-    pub say: Option<String>,
-    pub whisper: Option<String>,
+#[component(variant)]
+pub(crate) enum Reply {
+    #[component(name = "say")]
+    Say(String),
+    #[component(name = "whisper")]
+    Whisper(String),
+    #[component(name = "nothing")]
+    Nothing,
 }
 
 #[derive(ComponentType, Lift)]

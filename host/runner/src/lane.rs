@@ -189,10 +189,9 @@ fn run(engine: &Engine, plugin: Option<&Plugin>, call: &Call<'_>, socket: Socket
         }
         Ok(Returned::Commanded(answer)) => {
             let result = Outcome::Commanded(match &answer {
-                Ok(reply) => Ok(protocol::Reply {
-                    say: reply.say.as_deref(),
-                    whisper: reply.whisper.as_deref(),
-                }),
+                Ok(Reply::Say(text)) => Ok(protocol::Reply::Say(text)),
+                Ok(Reply::Whisper(text)) => Ok(protocol::Reply::Whisper(text)),
+                Ok(Reply::Nothing) => Ok(protocol::Reply::Nothing),
                 Err(refusal) => Err(refusal),
             });
             store.data_mut().socket.send(&ToHost::Done(Done { result, usage }));

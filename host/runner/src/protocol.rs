@@ -328,9 +328,10 @@ pub enum Outcome<'a> {
 
 /// The WIT's `commands.reply`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply<'a> {
-    pub say: Option<&'a str>,
-    pub whisper: Option<&'a str>,
+pub enum Reply<'a> {
+    Say(&'a str),
+    Whisper(&'a str),
+    Nothing,
 }
 
 /// The WIT's `filter.verdict`.

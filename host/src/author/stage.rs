@@ -687,16 +687,10 @@ fn outcome(outcome: &Outcome<'_>, plugin: &Plugin, press: Press<'_>, returned: O
             message: (*message).to_owned(),
             field: field.map(str::to_owned),
         },
-        Outcome::Commanded(Ok(reply)) => {
-            let said = [("say", reply.say), ("whisper", reply.whisper)].map(|(what, text)| {
-                let text = text.map(rooms::tidy).filter(|text| !text.is_empty());
-                text.map(|text| rooms::bounded(what, text)).transpose()
-            });
-            match said {
-                [Ok(say), Ok(whisper)] => Outcomes::Reply { say, whisper },
-                [Err(detail), _] | [_, Err(detail)] => broken_rule(detail),
-            }
-        }
+        Outcome::Commanded(Ok(reply)) => match rooms::said(*reply) {
+            Ok((say, whisper)) => Outcomes::Reply { say, whisper },
+            Err(detail) => broken_rule(detail),
+        },
         Outcome::Commanded(Err(message)) | Outcome::Filtered(Verdict::Refuse(message)) => Outcomes::Refused {
             message: rooms::tidy(message),
             field: None,

@@ -59,7 +59,8 @@ pub struct CommandOutcome {
     pub plugin_name: String,
     /// Markdown, said in the room in the plugin's name: 1 to [`SAID_MAX`] characters, filtered already.
     pub say: Option<String>,
-    /// Text for the caller alone: 1 to [`SAID_MAX`] characters.
+    /// In place of that, Markdown for the caller alone: 1 to [`SAID_MAX`] characters. Without either it has nothing to
+    /// say.
     pub whisper: Option<String>,
 }
 
@@ -165,20 +166,16 @@ impl Plugins {
         let Outcome::Commanded(answer) = &finished.done().result else {
             return Err(Error::internal("a lane answered a command with something else"));
         };
-        let Reply { say, whisper } = match answer {
+        let reply = match answer {
             Ok(reply) => *reply,
             Err(refusal) => {
                 let otherwise = "The command was refused, and did not say why.";
                 return Err(Error::field("content", clip(&tidy(refusal), WHY_MAX, otherwise)));
             }
         };
-        let said = [("say", say), ("whisper", whisper)].map(|(what, text)| {
-            let text = text.map(tidy).filter(|text| !text.is_empty());
-            text.map(|text| bounded(what, text)).transpose()
-        });
-        let (mut say, whisper) = match said {
-            [Ok(say), Ok(whisper)] => (say, whisper),
-            [Err(rule), _] | [_, Err(rule)] => {
+        let (mut say, whisper) = match said(reply) {
+            Ok(said) => said,
+            Err(rule) => {
                 let failed = Failed::Answer(rule);
                 return Err(self.command_failed(&plugin, &installation, viewer, &kind, &failed, now_ms));
             }
@@ -353,16 +350,25 @@ fn judged(plugin: &Plugin, verdict: Verdict<'_>, text: &str) -> Result<Filtered,
     }
 }
 
-/// What a filter made of a text, as it is posted; or the rule that it breaks.
-pub(crate) fn rewritten(text: &str) -> Result<String, String> {
-    match tidy(text) {
-        text if text.is_empty() => Err("the rewritten text is blank".to_owned()),
-        text => bounded("the rewritten text", text),
-    }
+/// What a command says and whispers; or the rule that it breaks.
+pub(crate) fn said(reply: Reply<'_>) -> Result<(Option<String>, Option<String>), String> {
+    Ok(match reply {
+        Reply::Say(text) => (Some(bounded("what it says", tidy(text))?), None),
+        Reply::Whisper(text) => (None, Some(bounded("what it whispers", tidy(text))?)),
+        Reply::Nothing => (None, None),
+    })
 }
 
-/// A text that isn't too long; or the rule that it breaks.
-pub(crate) fn bounded(what: &str, text: String) -> Result<String, String> {
+/// What a filter made of a text, as it is posted; or the rule that it breaks.
+pub(crate) fn rewritten(text: &str) -> Result<String, String> {
+    bounded("the rewritten text", tidy(text))
+}
+
+/// A text that is neither blank nor too long; or the rule that it breaks.
+fn bounded(what: &str, text: String) -> Result<String, String> {
+    if text.is_empty() {
+        return Err(format!("{what} is blank"));
+    }
     if text.chars().nth(SAID_MAX).is_some() {
         let characters = text.chars().count();
         return Err(format!("{what} has {characters} characters; {SAID_MAX} are allowed"));

@@ -2,10 +2,13 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use serde::Serialize;
-
 use super::queries::Room;
-use crate::{app::App, error::Error, session::Viewer};
+use crate::{
+    app::{App, now_ms},
+    error::Error,
+    plugins::rooms::{CommandInfo, CommandOutcome, Filtered, RoomFacts},
+    session::Viewer,
+};
 
 /// What a text is.
 pub enum Spoken<'t> {
@@ -19,15 +22,6 @@ pub struct Asked {
     pub plugin: Arc<str>,
     /// As it was typed: `/roll 2d6`.
     pub command: String,
-}
-
-/// What a command leads to.
-pub struct Outcome {
-    pub plugin: Arc<str>,
-    /// Markdown, said in the room in the plugin's name.
-    pub say: Option<String>,
-    /// Markdown, shown to who asked and nobody else.
-    pub whisper: Option<String>,
 }
 
 /// Whether a text is said or asks for something. A slash that no name follows is a slash.
@@ -48,36 +42,43 @@ pub fn spoken(content: &str) -> Spoken<'_> {
     }
 }
 
-/// A command that somebody can type.
-#[derive(Clone, Debug, Serialize)]
-pub struct Known {
-    pub name: String,
-    pub usage: String,
-    pub summary: String,
-}
-
 /// The commands of this server, by name.
-pub fn known(_app: &App) -> Vec<Known> {
-    Vec::new()
+pub fn known(app: &App) -> Vec<CommandInfo> {
+    app.plugins.commands()
 }
 
 /// Runs a command.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a command that isn't there, with those that are; whatever the plugin answers.
-pub async fn run(app: &App, _room: &Room, _viewer: &Viewer, name: &str, _arguments: &str) -> Result<Outcome, Error> {
-    let known: Vec<_> = known(app)
-        .into_iter()
-        .map(|command| format!("/{}", command.name))
-        .collect();
-    let there = if known.is_empty() {
-        "No plugin here brings any.".into()
-    } else {
-        format!("There are {}.", known.join(", "))
-    };
-    let name: String = name.chars().take(32).collect();
-    Err(Error::field(
-        "content",
-        format!("There is no command /{name} here. {there} To begin a message with a slash, type two."),
-    ))
+pub async fn run(
+    app: &App,
+    room: &Room,
+    viewer: &Viewer,
+    name: &str,
+    arguments: &str,
+) -> Result<CommandOutcome, Error> {
+    let name = name.to_ascii_lowercase();
+    app.plugins
+        .command(&facts(room), viewer, &name, arguments, now_ms())
+        .await
+}
+
+/// What the filters let through of a text: the text, or what they made of it.
+///
+/// # Errors
+/// [`Error::Invalid`] with the reason of the filter that refuses it.
+pub async fn filtered(app: &App, room: &Room, viewer: &Viewer, text: String) -> Result<String, Error> {
+    match app.plugins.filter(&facts(room), viewer, &text).await {
+        Filtered::Pass => Ok(text),
+        Filtered::Rewritten(text) => Ok(text),
+        Filtered::Refused { why, .. } => Err(Error::field("content", why)),
+    }
+}
+
+fn facts(room: &Room) -> RoomFacts {
+    RoomFacts {
+        id: room.id,
+        name: room.name.clone(),
+    }
 }

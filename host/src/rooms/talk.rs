@@ -86,6 +86,8 @@ pub async fn post(app: &App, speaker: Speaker<'_>, post: Post) -> Result<Said, E
         }));
     }
     pace(app, &room, member.id, speaker.network)?;
+    // Commands too: everyone reads what was asked.
+    let content = commands::filtered(app, &room, speaker.viewer, content).await?;
     let (content, asked) = match commands::spoken(&content) {
         Spoken::Text(text) => (text.into_owned(), None),
         Spoken::Command { name, arguments } => {
@@ -128,6 +130,7 @@ pub async fn edit(app: &App, speaker: Speaker<'_>, id: i64, content: String) -> 
     let name = app.db.read(|db| queries::room_of(db, id))?;
     let room = room(app, speaker.viewer, &name)?.speakable()?;
     pace(app, &room, member.id, speaker.network)?;
+    let content = commands::filtered(app, &room, speaker.viewer, content).await?;
     let rendered = markdown::render(&content);
     let edit = Edit {
         id,

@@ -5,25 +5,11 @@ use crate::Reply;
 impl Reply {
     /// Said in the room in the plugin's name, in the room's small Markdown.
     pub fn says(text: impl Into<String>) -> Self {
-        Self {
-            say: Some(text.into()),
-            whisper: None,
-        }
+        Self::Say(text.into())
     }
 
-    /// Shown to the caller alone.
+    /// Shown to the caller alone, in the room's small Markdown.
     pub fn whispers(text: impl Into<String>) -> Self {
-        Self {
-            say: None,
-            whisper: Some(text.into()),
-        }
-    }
-
-    /// Done, and nothing to say.
-    pub fn quiet() -> Self {
-        Self {
-            say: None,
-            whisper: None,
-        }
+        Self::Whisper(text.into())
     }
 }
