@@ -33,7 +33,7 @@ fn put_up(person: &Person, name: &str, plugin: &str) -> String {
 fn a_newcomer_lands_on_a_wall_that_has_modules_and_can_be_edited() {
     let server = server();
     let ana = server.person("ana");
-    assert_eq!(ana.get("/").see_other(), "/wall/ana");
+    assert_eq!(ana.get("/").see_other(), "/desk");
     assert_eq!(ana.get("/me").see_other(), "/wall/ana");
     assert_eq!(modules(&ana, "ana").len(), 2, "mood and clock are installed here");
     assert!(ana.get("/wall/ana").text().contains("/wall/ana?edit=1"));

@@ -1,4 +1,4 @@
-//! The front door: what this is, three walls drawn from a hat, the way in. Members are sent to their wall.
+//! The front door: what this is, three walls drawn from a hat, the way in. Members are sent to their desk.
 
 use axum::{
     extract::State,
@@ -37,8 +37,8 @@ struct Thumb {
 /// # Errors
 /// The database's.
 pub async fn show(State(app): State<App>, viewer: Viewer, headers: HeaderMap) -> Result<Response, Error> {
-    if let Some(member) = viewer.member {
-        return Ok(see_other(&format!("/wall/{}", member.name)));
+    if viewer.member.is_some() {
+        return Ok(see_other("/desk"));
     }
     let started = std::time::Instant::now();
     let thumbs = app.db.read(|db| drawn(db, random(), DRAWN))?;

@@ -49,10 +49,30 @@ const UNSENT_MOST: u32 = 128 * 1024;
 /// How long the loop waits when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+macro_rules! content_security_policy {
+    ($ancestors:literal) => {
+        concat!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+             connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors ",
+            $ancestors,
+            "; manifest-src 'self'; require-trusted-types-for 'script'; trusted-types neospace"
+        )
+    };
+}
+
 /// What pages may load and do. Pages that need other sources set the header themselves.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
-    frame-ancestors 'none'; manifest-src 'self'; require-trusted-types-for 'script'; trusted-types neospace";
+pub const CONTENT_SECURITY_POLICY: &str = content_security_policy!("'none'");
+
+/// Where the pages are that the desk shows in its tool pane: our own pages may frame them, and nobody else's. All others are
+/// framed by nobody.
+const FRAMED: [&str; 6] = ["/wall/", "/directory", "/plugins", "/random", "/system", "/rooms"];
+const FRAMED_HEADERS: [(HeaderName, HeaderValue); 2] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(content_security_policy!("'self'")),
+    ),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
+];
 
 const HEADERS: [(HeaderName, HeaderValue); 7] = [
     (
@@ -174,6 +194,7 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
     let peer = peer(&app, request.headers(), address);
     request.extensions_mut().insert(Peer(peer));
     let method = request.method().clone();
+    let framed = FRAMED.iter().any(|place| request.uri().path().starts_with(place));
     let outcome = async {
         // Browsers send no token unasked, so there is no page that could misuse it.
         if !tokens::admit(&app, &mut request)? {
@@ -195,7 +216,8 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
     }
     let headers = response.headers_mut();
     headers.reserve(HEADERS.len());
-    for (name, value) in &HEADERS {
+    let of_frames = if framed { &FRAMED_HEADERS[..] } else { &[] };
+    for (name, value) in of_frames.iter().chain(&HEADERS) {
         headers.entry(name).or_insert_with(|| value.clone());
     }
     response

@@ -9,6 +9,7 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod demo;
+pub mod desk;
 pub mod directory;
 pub mod error;
 pub mod fragments;

@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use crate::{
     accounts,
     app::App,
-    db, directory,
+    db, desk, directory,
     error::Error,
     gallery, home,
     http::{Path, Seat},
@@ -26,6 +26,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/", get(home::show))
         .route("/me", get(home::me))
+        .route("/desk", get(desk::show))
         .route("/random", get(home::random_wall))
         .route("/directory", get(directory::show))
         .route("/wall/{user}", get(walls::show))

@@ -144,7 +144,7 @@ pub fn conversation(app: &App, viewer: &Viewer, name: &str, asked: Asked) -> Res
         shown_last_id => part.messages.last().map_or(0, |last| last.id),
         shown_last_seq => part.messages.last().map_or(0, |last| last.seq),
         around => asked.around,
-        here => app.hub.present(&topic(&room.name), HERE),
+        present => app.hub.present(&topic(&room.name), HERE),
         commands => commands::known(app),
         draft => "",
         error => "",
@@ -247,7 +247,7 @@ pub async fn show(
 /// A room as a page; `more` holds a message that was refused.
 pub(super) fn room_page(app: &App, viewer: &Viewer, name: &str, asked: Asked, more: Value) -> Result<String, Error> {
     let context = merge_maps([
-        context! { rooms => sidebar(app, viewer, name)?, signed_in => true },
+        context! { rooms => sidebar(app, viewer, name)?, signed_in => true, here => "rooms" },
         conversation(app, viewer, name, asked)?,
         more,
     ]);
