@@ -218,6 +218,8 @@ class NeoRoom extends HTMLElement {
     if (fresh.outerHTML === old.outerHTML) return
     morph(old, fresh)
     const now = this.#find(fragment.dataset.id)
+    const next = this.#next(now)
+    if (next) this.#dress(next, now)
     if (focused && !now.contains(document.activeElement)) now.focus({ preventScroll: true })
   }
 
@@ -267,7 +269,7 @@ class NeoRoom extends HTMLElement {
     message.classList.toggle("mine", message.dataset.user === me && !message.classList.contains("machine"))
     message.classList.toggle("calls", message.dataset.mentions.split(" ").includes(me))
     for (const mention of message.querySelectorAll("a.mention")) mention.classList.toggle("me", mention.dataset.name === me)
-    const goesOn = before && before.dataset.user === message.dataset.user && !message.querySelector(".reply") && at(message) - at(before) < GOES_ON_MS && dayOf(at(message)) === dayOf(at(before))
+    const goesOn = before && !before.classList.contains("gone") && before.dataset.user === message.dataset.user && !message.querySelector(".reply") && at(message) - at(before) < GOES_ON_MS && dayOf(at(message)) === dayOf(at(before))
     message.classList.toggle("goes-on", Boolean(goesOn))
   }
 
