@@ -116,6 +116,9 @@ fn a_guestbook_is_signed_with_javascript_off() {
     page.javascript(false).goto(&server.url("/wall/ana"));
     sign(&page, "No script was needed.");
     page.wait_for_path("/wall/ana").wait_for("li \"No script was needed.\"");
+    page.wait_for(".said \"Signed. Mind the step.\"");
+    page.reload();
+    assert!(!page.has(".said"), "what was said once is said twice");
     assert!(ana.get("/wall/ana").text().contains("No script was needed."));
 }
 

@@ -281,9 +281,8 @@ fn cookie_name(app: &App) -> &'static str {
     if app.is_https() { "__Host-neospace" } else { "neospace" }
 }
 
-/// The hash of the token in a request's cookie.
-pub fn token_hash(app: &App, headers: &HeaderMap) -> Option<[u8; 32]> {
-    let name = cookie_name(app);
+/// The value of a request's cookie of this name.
+pub fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -291,7 +290,13 @@ pub fn token_hash(app: &App, headers: &HeaderMap) -> Option<[u8; 32]> {
         .flat_map(|cookies| cookies.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='))
         .find(|(key, _)| *key == name)
-        .and_then(|(_, value)| crypto::Bytes::<32>::parse(value))
+        .map(|(_, value)| value)
+}
+
+/// The hash of the token in a request's cookie.
+pub fn token_hash(app: &App, headers: &HeaderMap) -> Option<[u8; 32]> {
+    cookie_of(headers, cookie_name(app))
+        .and_then(crypto::Bytes::<32>::parse)
         .map(|token| crypto::sha256(&token.0))
 }
 

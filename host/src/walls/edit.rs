@@ -442,7 +442,13 @@ pub async fn act(
     }
     let message = acted.message.as_deref().unwrap_or("");
     match wants {
-        Wants::Page => Ok(see_other(&format!("/wall/{wall}#module-{id}"))),
+        Wants::Page => {
+            let mut response = see_other(&format!("/wall/{wall}#module-{id}"));
+            if !message.is_empty() {
+                page::say_once(response.headers_mut(), &wall, id, message);
+            }
+            Ok(response)
+        }
         Wants::Fragment => {
             let word = Word {
                 module: id,

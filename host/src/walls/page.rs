@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::{extract::State, response::Response};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use memchr::memmem::Finder;
@@ -27,7 +28,7 @@ use crate::{
     http::{Path, Query, see_other},
     plugins::Shown,
     profiles::{self, Profile, pictures},
-    session::Viewer,
+    session::{self, Viewer},
     words,
 };
 
@@ -102,6 +103,22 @@ pub async fn show(
         let rendered = render(&app, &Viewer::default(), &name, &scene, true).await?;
         return Ok(plain(rendered.html, StatusCode::OK));
     }
+    if let Some((module, text)) = said_once(&headers) {
+        let scene = Scene {
+            safe,
+            word: Some(Word {
+                module,
+                text: &text,
+                refused: false,
+                shown: None,
+            }),
+            ..Scene::default()
+        };
+        let rendered = render(&app, &viewer, &name, &scene, viewer.member.is_some()).await?;
+        let mut response = plain(rendered.html, StatusCode::OK);
+        say_once(response.headers_mut(), &name, 0, "");
+        return Ok(response);
+    }
     // Names are unique and a wall is named like its owner, so no query is needed to know whose it is.
     let audience = match &viewer.member {
         None => Audience::Guests,
@@ -125,6 +142,27 @@ pub async fn show(
         })
         .await?;
     Ok(page.respond(&headers))
+}
+
+/// Holds what a plugin answered until the page that a browser without our script is sent to.
+const SAID: &str = "neospace-said";
+
+/// Has the next page of this wall show a sentence on one of its modules; without a sentence, takes that back.
+pub fn say_once(headers: &mut HeaderMap, wall: &str, module: i64, text: &str) {
+    let (value, seconds) = match text {
+        "" => (String::new(), 0),
+        text => (format!("{module}.{}", URL_SAFE_NO_PAD.encode(text)), 60),
+    };
+    let cookie = format!("{SAID}={value}; Path=/wall/{wall}; Max-Age={seconds}; HttpOnly; SameSite=Lax");
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+}
+
+fn said_once(headers: &HeaderMap) -> Option<(i64, String)> {
+    let (module, text) = session::cookie_of(headers, SAID)?.split_once('.')?;
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    Some((module.parse().ok()?, text))
 }
 
 /// What is different about one rendering of a wall.
