@@ -9,6 +9,10 @@ create virtual table message_words using fts5 (
   tokenize = 'ascii'                     -- the words come folded, with spaces between
 );
 
+-- Segments are joined by whoever writes them, a few pages at a time, and not whenever FTS5 finds it is time to.
+insert into message_words (message_words, rank) values ('automerge', 0);
+insert into message_words (message_words, rank) values ('crisismerge', 256);
+
 -- Messages that the index doesn't know yet, or knows as they were.
 create table search_queue (
   message_id integer primary key

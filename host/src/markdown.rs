@@ -447,7 +447,8 @@ fn mention_length(text: &str) -> Option<usize> {
     ((3..=24).contains(&length) && !text[1 + length..].starts_with(goes_on)).then_some(1 + length)
 }
 
-fn escaped(text: &str) -> String {
+/// Text, safe to stand in a page and in an attribute in double quotes.
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     escape_into(&mut out, text);
     out

@@ -45,6 +45,7 @@ pub fn router(app: App) -> Router {
         .route("/plugins/{id}", get(gallery::show))
         .route("/plugins/{id}/{file}", get(gallery::file))
         .route("/rooms", get(rooms::list).post(rooms::create))
+        .route("/rooms/search", get(rooms::search))
         .route("/rooms/{room}", get(rooms::show))
         .route("/rooms/{room}/join", post(rooms::join))
         .route("/rooms/{room}/leave", post(rooms::leave))

@@ -11,6 +11,7 @@ mod mutations;
 mod owner;
 mod page;
 mod queries;
+mod search;
 mod talk;
 mod view;
 
@@ -18,6 +19,7 @@ pub use forms::{create, delete, edit, join, leave, read, send};
 pub use owner::{ban, invite, kick, log, mute, people, set_topic, unban, unmute};
 pub use page::{Asked, conversation, list, permalink, show, sidebar};
 pub use queries::readable_rooms;
+pub use search::{follow as follow_search, search};
 
 /// What a member may read up to in `content`, in Unicode scalar values.
 pub const CONTENT_MOST: usize = 4_000;

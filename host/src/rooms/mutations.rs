@@ -8,6 +8,7 @@ use rusqlite::params;
 use super::{
     commands::Asked,
     queries::{self, Message, Reply, Room},
+    search,
 };
 use crate::{app::now_ms, db::Tx, error::Error, session::Member};
 
@@ -306,6 +307,7 @@ pub fn post(tx: &Tx, member: &Member, new: NewMessage) -> Result<Posted, Error> 
     )?;
     let id = tx.last_id();
     mention(tx, room.id, seq, id, member.id, &new.mentions)?;
+    search::note(tx, id)?;
     // Who talks has read what stands above.
     tx.run(
         "update room_members set read_seq = ?3 where room_id = ?1 and user_id = ?2 and read_seq < ?3",
@@ -400,6 +402,7 @@ pub fn edit(tx: &Tx, member: &Member, room: &str, edit: Edit) -> Result<Message,
         "update messages set content = ?2, html = ?3, mentions = ?4, edited_at = ?5, change = ?6 where id = ?1",
         params![old.id, edit.content, edit.html, mentions, now, change],
     )?;
+    search::note(tx, old.id)?;
     tx.run("delete from mentions where message_id = ?1", [old.id])?;
     mention(tx, room.id, old.seq, old.id, member.id, &edit.mentions)?;
     Ok(Message {
@@ -439,6 +442,7 @@ pub fn remove(tx: &Tx, member: &Member, room: &str, id: i64) -> Result<Message, 
           where id = ?1",
         params![old.id, now_ms(), by, change],
     )?;
+    search::note(tx, old.id)?;
     tx.run("delete from message_edits where message_id = ?1", [old.id])?;
     tx.run("delete from mentions where message_id = ?1", [old.id])?;
     if by == "owner" {
