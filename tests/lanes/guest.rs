@@ -104,6 +104,50 @@ pub fn interactive(wit: &str, core: &str, body: &str) -> Vec<u8> {
     )
 }
 
+/// The type of `commands.on-command`.
+const COMMAND: &str = r#"(func (export "neospace:plugin/commands@0.1.0#on-command")
+    (param $now i64) (param $seed i64) (param $room i32) (param $room_len i32) (param $settings i32) (param $settings_len i32)
+    (param $name i32) (param $name_len i32) (param $arguments i32) (param $arguments_len i32) (result i32)"#;
+
+/// The type of `filter.filter-text`.
+const FILTER: &str = r#"(func (export "neospace:plugin/filter@0.1.0#filter-text")
+    (param $now i64) (param $seed i64) (param $room i32) (param $room_len i32) (param $settings i32) (param $settings_len i32)
+    (param $text i32) (param $text_len i32) (result i32)"#;
+
+/// What plugins of rooms answer: a place where the answer is laid out, in a page of its own.
+const ANSWERS: &str = r#"
+    ;; on-command: 0 says, 1 whispers, 2 nothing
+    (func $reply (param $how i32) (param $at i32) (param $length i32) (result i32)
+        (i32.store (i32.const 32768) (i32.const 0)) (i32.store (i32.const 32772) (local.get $how))
+        (i32.store (i32.const 32776) (local.get $at)) (i32.store (i32.const 32780) (local.get $length))
+        (i32.const 32768))
+    (func $refusal (param $at i32) (param $length i32) (result i32)
+        (i32.store (i32.const 32768) (i32.const 1))
+        (i32.store (i32.const 32772) (local.get $at)) (i32.store (i32.const 32776) (local.get $length))
+        (i32.const 32768))
+    ;; filter-text: 0 passes, 1 rewrites, 2 refuses
+    (func $verdict (param $how i32) (param $at i32) (param $length i32) (result i32)
+        (i32.store (i32.const 32768) (local.get $how))
+        (i32.store (i32.const 32772) (local.get $at)) (i32.store (i32.const 32776) (local.get $length))
+        (i32.const 32768))
+"#;
+
+/// A plugin that answers commands: with imports (as WIT, and as the core module declares them) and `more` in the module.
+pub fn commands(wit: &str, core: &str, body: &str, more: &str) -> Vec<u8> {
+    component(
+        &format!("{wit}\nexport neospace:plugin/commands@0.1.0;"),
+        &format!("(module {core} {MEMORY} {ANSWERS} {COMMAND} {body}) {more})"),
+    )
+}
+
+/// A filter, with `more` beside it in the module.
+pub fn filter(body: &str, more: &str) -> Vec<u8> {
+    component(
+        "export neospace:plugin/filter@0.1.0;",
+        &format!("(module {MEMORY} {ANSWERS} {FILTER} {body}) {more})"),
+    )
+}
+
 /// A widget that shows "hello", as a component and as the text of its core module.
 pub fn hello() -> Vec<u8> {
     component("export neospace:plugin/widget@0.1.0;", &hello_module())

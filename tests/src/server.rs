@@ -301,6 +301,7 @@ impl Builder {
         let mut builder = self.component(name, &wasm, grants);
         builder.config["plugin"][name]["limits"]["render_ms"] = value(5_000);
         builder.config["plugin"][name]["limits"]["act_ms"] = value(5_000);
+        builder.config["plugin"][name]["limits"]["filter_ms"] = value(5_000);
         builder
     }
 
