@@ -31,6 +31,10 @@ const RENDERS_PER_REQUEST: usize = 3;
 /// What tells two pages apart until the program ends: keyed, so that nobody can write two alike, and an order of
 /// magnitude faster than a digest where the processor has no instructions for one.
 static ETAGS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+/// Counts the topics that began, so that no version comes twice.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+/// Tells this start's versions from those of others.
+static START: LazyLock<u32> = LazyLock::new(|| u32::from_le_bytes(crate::crypto::random()));
 /// Bodies below this many bytes are not worth compressing.
 const COMPRESS_FROM: usize = 512;
 
@@ -71,7 +75,14 @@ impl Topics {
         if map.len() >= TOPICS_BEFORE_SWEEP {
             map.retain(|_, counter| Arc::strong_count(counter) > 1);
         }
-        map.entry(topic.into()).or_default().clone()
+        // A topic that was forgotten begins where it never was.
+        let begin = || Arc::new(AtomicU64::new(GENERATION.fetch_add(1, Relaxed) << 32));
+        map.entry(topic.into()).or_insert_with(begin).clone()
+    }
+
+    /// A topic's present version, for those who hold something that was made from it. Differs between starts.
+    pub fn version_of(&self, topic: &str) -> String {
+        self.stamp([topic]).version()
     }
 
     /// Makes everything stale that was made from these topics.
@@ -89,6 +100,13 @@ impl Topics {
 }
 
 impl Stamp {
+    /// The version of the first of its topics, as [`Topics::version_of`] says it.
+    pub fn version(&self) -> String {
+        self.0
+            .first()
+            .map_or_else(String::new, |(_, version)| version_text(*version))
+    }
+
     /// Whether none of the topics has changed since.
     pub fn is_current(&self) -> bool {
         self.0
@@ -363,6 +381,10 @@ pub fn compress_gzip(body: &[u8]) -> Bytes {
 /// zstd at level 9; falls back to nothing only if memory runs out.
 pub fn compress_zstd(body: &[u8]) -> Bytes {
     zstd::bulk::compress(body, 9).unwrap_or_default().into()
+}
+
+fn version_text(version: u64) -> String {
+    format!("{:x}-{version:x}", *START)
 }
 
 fn quoted(etag: &str, suffix: &str) -> HeaderValue {

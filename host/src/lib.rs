@@ -108,7 +108,9 @@ async fn run(options: Options, config: Config, mut seen: Seen, demo: bool) -> an
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let app = App::open(options, config).await?;
     tokio::spawn(walls::follow(app.clone()));
+    tokio::spawn(rooms::follow(app.clone()));
     tokio::spawn(rooms::follow_search(app.clone()));
+    tokio::spawn(live::beat(app.clone()));
     if demo && demo::fill(&app).await? {
         println!(
             "Demo members have moved in: log in as {} with the password \"{}\".",

@@ -2,7 +2,7 @@
 
 use axum::{
     Json, Router,
-    extract::{State, ws::WebSocketUpgrade},
+    extract::State,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -14,9 +14,10 @@ use crate::{
     db, desk, directory,
     error::Error,
     gallery, home,
-    http::{Path, Seat},
+    http::{Path, Peer, Seat},
     live, rooms,
-    session::Viewer,
+    session::{Credential, Viewer},
+    throttle,
     tokens::Scope,
     walls,
 };
@@ -72,6 +73,7 @@ pub fn router(app: App) -> Router {
         .route("/login/parameters", get(accounts::parameters))
         .route("/logout", get(accounts::log_out_page).post(accounts::log_out))
         .route("/settings", get(accounts::settings_page))
+        .route("/settings/presence", post(accounts::set_presence))
         .route("/settings/password", post(accounts::change_password))
         .route("/settings/sessions/revoke", post(accounts::revoke_other_sessions))
         .route("/settings/sessions/{id}/revoke", post(accounts::revoke_session))
@@ -93,20 +95,59 @@ fn may_watch(app: &App, viewer: &Viewer, topic: &str) -> Result<(), Error> {
             viewer.check(Scope::WallsRead)?;
             walls::may_watch(app, name)
         }
+        Some(("room", name)) => {
+            viewer.check(Scope::RoomsRead)?;
+            rooms::may_watch(app, viewer, name)
+        }
         _ => Err(Error::NotFound),
     }
+}
+
+/// What a socket may do.
+const LIVE: live::Table = live::Table {
+    authorise: may_watch,
+    handle: on_event,
+};
+
+/// Which event leads to which handler. (`watch`, `unwatch` and `ping` are the socket's own.)
+fn on_event(call: live::Call) -> Result<live::Handling, String> {
+    Ok(match &*call.event {
+        "join_room" => call.run(Scope::RoomsRead, rooms::on_join),
+        "leave_room" => call.run(Scope::RoomsRead, rooms::on_leave),
+        "send_message" => call.run(Scope::RoomsWrite, rooms::on_send),
+        "edit_message" => call.run(Scope::RoomsWrite, rooms::on_edit),
+        "delete_message" => call.run(Scope::RoomsWrite, rooms::on_delete),
+        "request_backfill" => call.run(Scope::RoomsRead, rooms::on_backfill),
+        "typing" => call.run(Scope::RoomsWrite, rooms::on_typing),
+        "stop_typing" => call.run(Scope::RoomsWrite, rooms::on_stop_typing),
+        "read_up_to" => call.run(Scope::RoomsWrite, rooms::on_read),
+        _ => {
+            return Err(
+                "There is no such event. There are watch, unwatch, ping, join_room, leave_room, send_message, \
+                 edit_message, delete_message, request_backfill, typing, stop_typing and read_up_to."
+                    .into(),
+            );
+        }
+    })
 }
 
 async fn live(
     State(app): State<App>,
     viewer: Viewer,
+    Peer(peer): Peer,
     headers: HeaderMap,
     seat: Seat,
-    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+    upgrade: live::Upgrade,
 ) -> Result<Response, Error> {
-    let upgrade = upgrade.map_err(|_| Error::BadRequest("This address speaks WebSocket only.".into()))?;
     let unread = accounts::has_unread(&app, &viewer)?;
-    live::serve(upgrade, app, viewer, &headers, seat, unread, may_watch)
+    let client = live::Client {
+        credential: Credential::of(&app, &headers).filter(|_| viewer.member.is_some()),
+        viewer,
+        network: throttle::network(peer).into(),
+        seat,
+        unread,
+    };
+    live::serve(upgrade, app, client, LIVE)
 }
 
 async fn ui(

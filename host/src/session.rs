@@ -50,6 +50,8 @@ pub struct Viewer {
     pub session: Option<i64>,
     /// What a program's token may; nothing for somebody with a browser, who may whatever the member may.
     pub scopes: Option<Scopes>,
+    /// The member doesn't want others to see that they are here.
+    pub hidden: bool,
 }
 
 /// What a request proves with who asks, as a hash.
@@ -63,6 +65,8 @@ pub enum Credential {
 pub struct Session {
     pub id: i64,
     pub member: Member,
+    /// The member doesn't want others to see that they are here.
+    pub hidden: bool,
     created_at: i64,
     last_seen_at: AtomicI64,
     stamp: Stamp,
@@ -205,7 +209,7 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Session>, Error> {
     let find = || {
         app.db.read(|db| {
             db.maybe(
-                "select s.id, s.created_at, s.last_seen_at, u.id, u.name, p.colour
+                "select s.id, s.created_at, s.last_seen_at, u.id, u.name, p.colour, p.present = 0
                    from sessions s
                    join users u on u.id = s.user_id
                    join profiles p on p.user_id = u.id
@@ -221,6 +225,7 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Session>, Error> {
                             name: row.get(4)?,
                             colour: row.get(5)?,
                         },
+                        hidden: row.get(6)?,
                         stamp: Stamp::default(),
                     })
                 },
@@ -317,6 +322,7 @@ where
             member: Some(s.member.clone()),
             session: Some(s.id),
             scopes: None,
+            hidden: s.hidden,
         }))
     }
 }

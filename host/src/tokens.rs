@@ -130,6 +130,8 @@ const REACH: &[(&str, &str, Option<Scope>)] = &[
 struct Token {
     id: i64,
     member: Member,
+    /// The member doesn't want others to see that they are here.
+    hidden: bool,
     scopes: Scopes,
     expires_at: Option<i64>,
     last_used_at: AtomicI64,
@@ -218,6 +220,7 @@ pub fn find(app: &App, hash: &[u8; 32]) -> Result<Option<Viewer>, Error> {
         member: Some(token.member.clone()),
         session: None,
         scopes: Some(token.scopes),
+        hidden: token.hidden,
     }))
 }
 
@@ -242,7 +245,7 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Token>, Error> {
     let find = || {
         app.db.read(|db| {
             db.maybe(
-                "select t.id, t.scopes, t.expires_at, t.last_used_at, u.id, u.name, p.colour
+                "select t.id, t.scopes, t.expires_at, t.last_used_at, u.id, u.name, p.colour, p.present = 0
                    from tokens t
                    join users u on u.id = t.user_id
                    join profiles p on p.user_id = u.id
@@ -259,6 +262,7 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Token>, Error> {
                             name: row.get(5)?,
                             colour: row.get(6)?,
                         },
+                        hidden: row.get(7)?,
                         stamp: Stamp::default(),
                     })
                 },

@@ -36,6 +36,49 @@ impl Live {
             .unwrap_or_else(|error| panic!("/live refused {}: {error}", person.name))
     }
 
+    /// Opens `person`'s socket in the programs' dialect.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn open_json(person: &Person) -> Live {
+        Self::try_open(Self::request(person, "neospace.json.v1"))
+            .unwrap_or_else(|error| panic!("/live refused {}: {error}", person.name))
+    }
+
+    /// Listens to a room, and belongs to it; answers `room_joined`.
+    pub fn join(&self, room: &str) -> Value {
+        self.send(json!({ "event": "join_room", "room": room }));
+        self.wait("room_joined", |frame| frame["room"] == room)
+    }
+
+    /// Sends an event with a `ref`, and waits for the next frame that answers it, whatever it is.
+    ///
+    /// # Panics
+    /// When none comes in time.
+    pub fn ask(&self, mut frame: Value) -> Value {
+        let reference = json!(self.frames().len() + 1_000_000);
+        frame["ref"] = reference.clone();
+        self.send(frame.clone());
+        let answered = |inbox: &Inbox| inbox.frames.iter().find(|answer| answer["ref"] == reference).cloned();
+        let start = Instant::now();
+        let mut inbox = self.inbox.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(answer) = answered(&inbox) {
+                return answer;
+            }
+            let left = PATIENCE.checked_sub(start.elapsed());
+            let Some(left) = left.filter(|_| inbox.closed.is_none()) else {
+                panic!("nothing answered {frame}; these came: {:#?}", inbox.frames);
+            };
+            inbox = self
+                .inbox
+                .1
+                .wait_timeout(inbox, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
     /// The request that opens `person`'s socket, for tests that change it.
     pub fn request(person: &Person, dialect: &str) -> Request {
         let mut request = format!("ws://{}/live", person.address)

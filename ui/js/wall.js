@@ -1,22 +1,32 @@
-import { unwatch, watch } from "./live.js"
+import { refresh, unwatch, watch } from "./live.js"
 
-// <neo-wall data-topic="wall:ana">: watches the wall's topic and says who is on it now.
+// <neo-wall data-topic="wall:ana" data-version="…">: watches the wall's topic and says who is on it now. What changed between the
+// making of the page and the first watching is fetched.
 class NeoWall extends HTMLElement {
   #here = new Set()
+  #compared = false
 
   connectedCallback() {
     document.addEventListener("live:connected", this.#forget)
     document.addEventListener("live:presence", this.#meet)
+    document.addEventListener("live:watching", this.#compare)
     watch(this.dataset.topic)
   }
 
   disconnectedCallback() {
     document.removeEventListener("live:connected", this.#forget)
     document.removeEventListener("live:presence", this.#meet)
+    document.removeEventListener("live:watching", this.#compare)
     unwatch(this.dataset.topic)
   }
 
   #forget = () => this.#here.clear()
+
+  #compare = ({ detail: { topic, version } }) => {
+    if (topic !== this.dataset.topic || this.#compared) return
+    this.#compared = true
+    if (version !== this.dataset.version) refresh()
+  }
 
   #meet = ({ detail: { topic, joined, left } }) => {
     if (topic !== this.dataset.topic) return

@@ -14,7 +14,9 @@ mod settings;
 mod tokens;
 
 pub use door::{log_in, log_in_page, log_out, log_out_page, parameters, register_member, register_page};
-pub use settings::{change_password, notice, notices, revoke_other_sessions, revoke_session, settings_page};
+pub use settings::{
+    change_password, notice, notices, revoke_other_sessions, revoke_session, set_presence, settings_page,
+};
 pub use tokens::{make_token, revoke_token};
 
 use crate::app::App;

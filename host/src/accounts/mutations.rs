@@ -104,6 +104,16 @@ pub fn end_session_of_token(tx: &Tx, hash: [u8; 32]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether others may see that a member is here.
+pub fn set_presence(tx: &Tx, user_id: i64, present: bool) -> Result<(), Error> {
+    tx.run(
+        "update profiles set present = ?2 where user_id = ?1",
+        params![user_id, present],
+    )?;
+    tx.touch(session::topic(user_id));
+    Ok(())
+}
+
 /// Ends one session of a member.
 pub fn end_session(tx: &Tx, user_id: i64, session_id: i64) -> Result<(), Error> {
     let ended = tx.run(

@@ -64,6 +64,7 @@ pub(super) fn page(
         context! {
             me => context! { name => member.name, ink => member.colour, since => clock.day(owner.created_at) },
             done => asked.done,
+            present => !viewer.hidden,
             ..merge_maps([
                 sessions(app, member, viewer, &clock)?,
                 tokens::part(app, member, &clock, shown)?,
@@ -164,6 +165,24 @@ pub async fn change_password(
         .headers_mut()
         .insert(header::SET_COOKIE, session::set_cookie(&app, &token));
     Ok(unstored(response))
+}
+
+/// `POST /settings/presence`: field `present` (`on`: others see that one is here; absent: they don't). Takes effect at once, in
+/// every window.
+pub async fn set_presence(State(app): State<App>, member: Member, wants: Wants, form: Form) -> Result<Response, Error> {
+    let present = matches!(form.text("present"), "on" | "1" | "true" | "yes");
+    let (member_id, teller) = (member.id, app.clone());
+    app.db
+        .write(move |tx| {
+            mutations::set_presence(tx, member_id, present)?;
+            tx.announce(move || teller.hub.set_hidden(member_id, !present));
+            Ok(())
+        })
+        .await?;
+    Ok(match wants {
+        Wants::Json => Json(json!({ "present": present })).into_response(),
+        Wants::Page | Wants::Fragment => see_other("/settings#presence"),
+    })
 }
 
 /// `POST /settings/sessions/{id}/revoke`. One's own is a log-out.

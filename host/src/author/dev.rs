@@ -140,6 +140,7 @@ async fn serve(options: Dev) -> Result<()> {
         .route("/dev/storage/clear", post(clear))
         .with_state(bench.clone())
         .merge(routes::router(app.clone()));
+    tokio::spawn(crate::live::beat(app.clone()));
     let (stop, stopping) = watch::channel(false);
     let server = tokio::spawn(crate::http::serve(app.clone(), router, listener, stopping));
     println!("The bench is at http://{address}/dev — save a file and it changes; Ctrl-C ends it.");

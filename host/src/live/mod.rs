@@ -1,12 +1,15 @@
-//! `/live`: the WebSocket that makes pages move. Knows no slice: what may be watched is decided by the function that
-//! `routes.rs` hands in, and what is published comes from the slices.
+//! `/live`: the WebSocket that makes pages move. Knows no slice: what may be watched and what handles an event stands in
+//! the table that `routes.rs` hands in, and what is published comes from the slices. `docs/live.md` is the protocol.
 //!
-//! The socket accelerates; HTTP stays the truth. A client that lags is told to `resync` and fetches by GET what it
-//! missed; one that does not drain at all is closed.
+//! The socket accelerates; HTTP stays the truth. A client that lags is told to `resync` and fetches what it missed; one
+//! that does not drain at all is closed.
 
+mod call;
 pub mod frame;
 mod hub;
 mod socket;
 
-pub use hub::{Hub, HubStats, Watcher};
-pub use socket::{Authorise, serve};
+pub use call::{Call, Caller, Handling, Table};
+pub use frame::{Dialect, Frame};
+pub use hub::{Hub, HubStats, Line, Sign, Watcher, beat};
+pub use socket::{Client, Upgrade, serve};

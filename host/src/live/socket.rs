@@ -1,18 +1,44 @@
 //! One task a socket, one `select!`.
+//!
+//! What is sent is framed already and shared, so it is written past the WebSocket library, as many frames at once as the
+//! system takes; what is read goes through the library. Both happen in this one task, one after the other.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
-    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade},
-    response::Response,
+    body::Body,
+    extract::FromRequestParts,
+    response::{IntoResponse, Response},
 };
-use futures_util::{SinkExt, StreamExt};
-use http::HeaderMap;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::AsyncWrite,
+    time::{Instant, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        self, Message,
+        handshake::derive_accept_key,
+        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
 
 use super::{
-    frame::{Dialect, Envelope, Event, HTML_DIALECT, JSON_DIALECT, Request},
-    hub::Watcher,
+    call::{Call, Caller, Handling, Table, code_of},
+    frame::{Dialect, Envelope, Event, Frame, HTML_DIALECT, JSON_DIALECT, Request},
+    hub::{Line, Waiting},
 };
 use crate::{
     app::App,
@@ -24,187 +50,222 @@ use crate::{
 /// The largest frame that a client may send, in bytes.
 const FRAME_MOST: usize = 64 * 1024;
 /// The socket's read buffer, in bytes: ten thousand sockets must fit.
-const READ_BUFFER: usize = 4 * 1024;
-/// Topics that one socket may watch.
-const TOPICS_MOST: usize = 32;
-/// Frames that one client may send in [`WINDOW`].
-const FRAMES_PER_WINDOW: u32 = 200;
+const READ_BUFFER: usize = 1024;
+/// The time in which one client may send so many frames as the configuration says.
 const WINDOW: Duration = Duration::from_secs(10);
-/// How often the session is looked at again: a revoked one's sockets close within 5 seconds.
-const LOOK_EVERY: Duration = Duration::from_secs(4);
-/// A ping goes out this often, and a client that is silent for two of them is gone.
-const HEARTBEAT: Duration = Duration::from_secs(30);
+/// Events of one socket that are handled at once; with more it is read no further.
+const IN_FLIGHT_MOST: usize = 32;
 /// A client that does not take what is sent for so long is deaf.
 const WRITE_LONGEST: Duration = Duration::from_secs(10);
-/// When clients should come back after a restart, in milliseconds.
-const COME_BACK_MS: u64 = 1_000;
+/// How long a client may take to answer a close.
+const CLOSE_LONGEST: Duration = Duration::from_secs(1);
+/// Frames that one system call takes.
+const FRAMES_PER_WRITE: usize = 128;
+/// Queues that were longer than this give their memory back.
+const QUEUE_KEPT: usize = 64;
 
-/// Close codes of RFC 6455 and of ours.
-const GOING_AWAY: u16 = 1001;
+/// Close codes of RFC 6455.
+const PROTOCOL: u16 = 1002;
 const BAD_DATA: u16 = 1007;
 const POLICY: u16 = 1008;
-const SESSION_ENDED: u16 = 4001;
+const TOO_BIG: u16 = 1009;
 
-/// Decides whether a viewer may watch a topic: `routes.rs` knows the slices.
-pub type Authorise = fn(&App, &Viewer, &str) -> Result<(), Error>;
+/// A request that wants to become a WebSocket.
+pub struct Upgrade {
+    accept: HeaderValue,
+    protocols: Vec<String>,
+    on_upgrade: OnUpgrade,
+}
 
-/// Answers `GET /live`. The outer layer has checked the `Origin` already. The socket counts as a
-/// connection, by its `seat`; `unread` is for [`Event::Connected`].
+impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let on_upgrade = parts.extensions.remove::<OnUpgrade>();
+        Self::of(&parts.headers, on_upgrade)
+            .ok_or_else(|| Error::BadRequest("This address speaks WebSocket only.".into()))
+    }
+}
+
+impl Upgrade {
+    fn of(headers: &HeaderMap, on_upgrade: Option<OnUpgrade>) -> Option<Self> {
+        let names = |name, word: &str| {
+            let values = headers.get_all(name).iter().filter_map(|v| v.to_str().ok());
+            values
+                .flat_map(|v| v.split(','))
+                .any(|part| part.trim().eq_ignore_ascii_case(word))
+        };
+        let key = headers.get(header::SEC_WEBSOCKET_KEY)?;
+        if !names(header::CONNECTION, "upgrade")
+            || !names(header::UPGRADE, "websocket")
+            || headers.get(header::SEC_WEBSOCKET_VERSION)? != "13"
+        {
+            return None;
+        }
+        let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+        let offered = offered.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
+        Some(Self {
+            accept: HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()?,
+            protocols: offered.map(|p| p.trim().to_owned()).collect(),
+            on_upgrade: on_upgrade?,
+        })
+    }
+
+    /// The dialect that the client offers; ours comes first.
+    fn dialect(&self) -> Option<(Dialect, &'static str)> {
+        [(Dialect::Html, HTML_DIALECT), (Dialect::Json, JSON_DIALECT)]
+            .into_iter()
+            .find(|(_, name)| self.protocols.iter().any(|offered| offered == name))
+    }
+}
+
+/// Who opens a socket, and how long they may keep it.
+pub struct Client {
+    pub viewer: Viewer,
+    /// [`crate::throttle::network`] of their address.
+    pub network: Box<str>,
+    /// Looked at again every few seconds; guests have none.
+    pub credential: Option<Credential>,
+    /// The socket counts as a connection.
+    pub seat: Seat,
+    /// For [`Event::Connected`].
+    pub unread: bool,
+}
+
+/// Answers `GET /live`. The outer layer has checked the `Origin` already.
 ///
 /// # Errors
 /// A client that offers none of our subprotocols.
-pub fn serve(
-    upgrade: WebSocketUpgrade,
-    app: App,
-    viewer: Viewer,
-    headers: &HeaderMap,
-    seat: Seat,
-    unread: bool,
-    authorise: Authorise,
-) -> Result<Response, Error> {
-    let upgrade = upgrade
-        .protocols([HTML_DIALECT, JSON_DIALECT])
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_frame_size(FRAME_MOST)
-        .max_message_size(FRAME_MOST);
-    let dialect = match upgrade.selected_protocol().and_then(|p| p.to_str().ok()) {
-        Some(HTML_DIALECT) => Dialect::Html,
-        Some(JSON_DIALECT) => Dialect::Json,
-        _ => {
-            return Err(Error::BadRequest(format!(
-                "Name a subprotocol: {HTML_DIALECT} for browsers or {JSON_DIALECT} for programs."
-            )));
-        }
+pub fn serve(upgrade: Upgrade, app: App, client: Client, table: Table) -> Result<Response, Error> {
+    let Some((dialect, protocol)) = upgrade.dialect() else {
+        return Err(Error::BadRequest(format!(
+            "Name a subprotocol: {HTML_DIALECT} for browsers or {JSON_DIALECT} for programs."
+        )));
     };
-    let credential = Credential::of(&app, headers).filter(|_| viewer.member.is_some());
-    Ok(upgrade.on_upgrade(async move |socket| {
-        Socket::new(app, viewer, dialect, credential, authorise)
-            .run(socket, unread)
-            .await;
-        drop(seat);
-    }))
+    let on_upgrade = upgrade.on_upgrade;
+    tokio::spawn(async move {
+        // A client that is gone before it is upgraded is nobody's fault.
+        if let Ok(upgraded) = on_upgrade.await {
+            Box::pin(Socket::run(app, client, dialect, table, upgraded)).await;
+        }
+    });
+    let headers = [
+        (header::CONNECTION, HeaderValue::from_static("upgrade")),
+        (header::UPGRADE, HeaderValue::from_static("websocket")),
+        (header::SEC_WEBSOCKET_ACCEPT, upgrade.accept),
+        (header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol)),
+    ];
+    Ok((StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response())
 }
+
+type Stream = WebSocketStream<TokioIo<Upgraded>>;
 
 struct Socket {
     app: App,
-    watcher: Watcher,
-    watching: Vec<Arc<str>>,
-    /// The session or the token; guests have none.
-    credential: Option<Credential>,
-    authorise: Authorise,
+    line: Arc<Line>,
+    table: Table,
+    /// Events that are being handled.
+    in_flight: FuturesUnordered<Handling>,
     window: (Instant, u32),
 }
 
-/// Why a socket ends.
+/// Why a socket ends, when there is somebody to tell.
 type End = Option<(u16, &'static str)>;
 
 impl Socket {
-    fn new(app: App, viewer: Viewer, dialect: Dialect, credential: Option<Credential>, authorise: Authorise) -> Self {
-        let watcher = app.hub.connect(viewer, dialect);
-        Self {
+    async fn run(app: App, client: Client, dialect: Dialect, table: Table, upgraded: Upgraded) {
+        let mut config = WebSocketConfig::default();
+        config.read_buffer_size = READ_BUFFER;
+        config.max_frame_size = Some(FRAME_MOST);
+        config.max_message_size = Some(FRAME_MOST);
+        let mut stream = Stream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+        let line = app
+            .hub
+            .connect(client.viewer, dialect, client.network, client.credential);
+        let mut socket = Self {
             app,
-            watcher,
-            watching: Vec::new(),
-            credential,
-            authorise,
+            line,
+            table,
+            in_flight: FuturesUnordered::new(),
             window: (Instant::now(), 0),
+        };
+        socket.greet(client.unread);
+        let end = socket.converse(&mut stream).await;
+        // Gone for the others from here on, however long the goodbye takes.
+        drop(socket);
+        let _ = timeout(CLOSE_LONGEST, say_goodbye(&mut stream, end)).await;
+        drop(client.seat);
+    }
+
+    /// Reads, writes and handles until one side has enough.
+    async fn converse(&mut self, stream: &mut Stream) -> End {
+        let mut frames = VecDeque::new();
+        loop {
+            tokio::select! {
+                () = self.line.filled.notified() => {
+                    let waiting = self.line.take(&mut frames);
+                    self.resync(&waiting);
+                    let written = timeout(WRITE_LONGEST, write(stream, &mut frames)).await;
+                    self.line.sent();
+                    if !matches!(written, Ok(Ok(()))) {
+                        return None;
+                    }
+                    if frames.capacity() > QUEUE_KEPT {
+                        frames = VecDeque::new();
+                    }
+                    if waiting.end.is_some() {
+                        return waiting.end;
+                    }
+                }
+                message = stream.next(), if self.in_flight.len() < IN_FLIGHT_MOST => {
+                    self.app.hub.heard(&self.line);
+                    match message {
+                        Some(Ok(Message::Text(text))) => {
+                            if let Err(end) = self.hear(text.into()) {
+                                return Some(end);
+                            }
+                        }
+                        Some(Ok(Message::Binary(_))) => self.refuse(None, "not_text", "Frames are JSON text."),
+                        Some(Ok(Message::Close(_))) | None => return None,
+                        Some(Ok(_)) => {}
+                        Some(Err(error)) => return end_of(&error),
+                    }
+                }
+                Some(()) = self.in_flight.next() => {}
+            }
         }
     }
 
-    async fn run(mut self, socket: WebSocket, unread: bool) {
-        let (mut sink, mut stream) = socket.split();
-        let mut closing = self.app.hub.closing();
-        let mut look = interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut heard, mut pinged) = (Instant::now(), Instant::now());
-        let member = self.watcher.viewer.member.clone();
-        self.watcher.queue.push(
+    fn greet(&self, unread: bool) {
+        let member = self.line.viewer.member.as_ref();
+        self.line.push(
             Event::Connected {
                 ok: true,
-                username: member.as_ref().map(|m| &*m.name),
-                colour: member.as_ref().map(|m| &*m.colour),
+                username: member.map(|m| &*m.name),
+                colour: member.map(|m| &*m.colour),
                 unread,
                 version: env!("CARGO_PKG_VERSION"),
             }
-            .text(),
+            .frame(),
         );
-        let queue = self.watcher.queue.clone();
-        let end: End = loop {
-            tokio::select! {
-                () = queue.filled.notified() => {
-                    if !send_waiting(&mut sink, self.waiting()).await {
-                        break None;
-                    }
-                }
-                message = stream.next() => {
-                    heard = Instant::now();
-                    match message {
-                        Some(Ok(Message::Text(text))) => {
-                            if let Err(end) = self.hear(&text) {
-                                break Some(end);
-                            }
-                        }
-                        Some(Ok(Message::Binary(_))) => self.say_error(None, "not_text", "Frames are JSON text."),
-                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                        Some(Ok(Message::Close(_))) | None => break None,
-                        Some(Err(error)) => break end_of(&error),
-                    }
-                }
-                _ = look.tick() => {
-                    if !self.session_lives() {
-                        break Some((SESSION_ENDED, "The session has ended."));
-                    }
-                    if heard.elapsed() > 2 * HEARTBEAT + LOOK_EVERY {
-                        break None;
-                    }
-                    if pinged.elapsed() >= HEARTBEAT {
-                        pinged = Instant::now();
-                        let ping = timeout(WRITE_LONGEST, sink.send(Message::Ping(Default::default()))).await;
-                        if !matches!(ping, Ok(Ok(()))) {
-                            break None;
-                        }
-                    }
-                }
-                () = async { let _ = closing.wait_for(|closing| *closing).await; } => {
-                    let goodbye = Event::Goodbye { after_ms: COME_BACK_MS }.text();
-                    let _ = timeout(WRITE_LONGEST, sink.send(Message::Text(goodbye))).await;
-                    break Some((GOING_AWAY, "The server restarts."));
-                }
-            }
-        };
-        // Gone for the others from here on, however long the goodbye takes.
-        drop(self);
-        if let Some((code, reason)) = end {
-            let close = Message::Close(Some(CloseFrame {
-                code,
-                reason: reason.into(),
-            }));
-            let _ = timeout(WRITE_LONGEST, sink.send(close)).await;
+    }
+
+    /// After a lag, says of every topic that frames are missing.
+    fn resync(&self, waiting: &Waiting) {
+        for topic in self.line.watching().iter().filter(|_| waiting.lagged) {
+            self.line.push(Event::Resync { topic }.frame());
         }
     }
 
-    /// What waits for this socket; after a lag, a `resync` for each topic stands before it.
-    fn waiting(&self) -> Vec<Utf8Bytes> {
-        let (frames, lagged) = self.watcher.queue.take();
-        let resyncs = self
-            .watching
-            .iter()
-            .filter(|_| lagged)
-            .map(|topic| Event::Resync { topic }.text());
-        resyncs.chain(frames).collect()
-    }
-
-    fn hear(&mut self, text: &str) -> Result<(), (u16, &'static str)> {
+    fn hear(&mut self, text: Bytes) -> Result<(), (u16, &'static str)> {
         if self.window.0.elapsed() > WINDOW {
             self.window = (Instant::now(), 0);
         }
         self.window.1 += 1;
-        if self.window.1 > FRAMES_PER_WINDOW {
-            return Err((POLICY, "Too many frames: at most 200 in 10 seconds."));
+        if self.window.1 > self.app.config().limits.frames {
+            return Err((POLICY, "Too many frames in 10 seconds."));
         }
-        let Ok(envelope) = serde_json::from_str::<Envelope>(text) else {
-            self.say_error(
+        let Ok(envelope) = serde_json::from_slice::<Envelope>(&text) else {
+            self.refuse(
                 None,
                 "not_json",
                 "A frame is a JSON object with an \"event\", and perhaps a \"ref\" that is a number.",
@@ -212,92 +273,137 @@ impl Socket {
             return Ok(());
         };
         let reference = envelope.reference.as_ref();
-        match serde_json::from_str::<Request>(text) {
-            Ok(Request::Watch { topic }) => self.watch(reference, &topic),
-            Ok(Request::Unwatch { topic }) => {
-                if let Some(at) = self.watching.iter().position(|watched| **watched == *topic) {
-                    self.app.hub.unwatch(&self.watcher, &self.watching.swap_remove(at));
+        match &*envelope.event {
+            "watch" | "unwatch" | "ping" => match serde_json::from_slice::<Request>(&text) {
+                Ok(Request::Watch { topic }) => self.watch(reference, &topic),
+                Ok(Request::Unwatch { topic }) => {
+                    self.app.hub.leave(&self.line, &topic);
+                    self.line.push(Event::Unwatched { topic: &topic }.answer(reference));
                 }
-                self.watcher
-                    .queue
-                    .push(Event::Unwatched { topic: &topic }.answer(reference));
-            }
-            Ok(Request::Ping {}) => self.watcher.queue.push(Event::Pong {}.answer(reference)),
-            Err(error) => self.say_error(
-                reference,
-                "bad_event",
-                &format!("This frame can't be understood: {error}."),
-            ),
+                Ok(Request::Ping {}) => self.line.push(Event::Pong {}.answer(reference)),
+                Err(error) => {
+                    self.refuse(
+                        reference,
+                        "bad_event",
+                        &format!("This frame can't be understood: {error}."),
+                    );
+                }
+            },
+            _ => self.handle(envelope, text),
         }
         Ok(())
     }
 
-    fn watch(&mut self, reference: Option<&serde_json::Number>, topic: &str) {
-        if self.watching.iter().any(|watched| **watched == *topic) {
-            return self.watcher.queue.push(Event::Watching { topic }.answer(reference));
-        }
-        if self.watching.len() == TOPICS_MOST {
-            return self.say_error(reference, "too_many", "One connection watches at most 32 topics.");
-        }
-        match (self.authorise)(&self.app, &self.watcher.viewer, topic) {
-            Ok(()) => {
-                let topic: Arc<str> = topic.into();
-                self.watcher
-                    .queue
-                    .push(Event::Watching { topic: &topic }.answer(reference));
-                self.app.hub.watch(&self.watcher, &topic);
-                self.watching.push(topic);
+    fn watch(&self, reference: Option<&serde_json::Number>, topic: &str) {
+        let watched = (self.table.authorise)(&self.app, &self.line.viewer, topic)
+            // From here on nothing is missed; what came before has another version.
+            .and_then(|()| self.app.hub.join(&self.line, topic));
+        let version = self.app.topics.version_of(topic);
+        let answer = match watched {
+            Ok(()) => Event::Watching {
+                topic,
+                version: &version,
             }
-            Err(Error::Internal(error)) => {
-                tracing::error!(error = %format!("{error:#}").escape_debug(), "a topic could not be watched");
-                self.say_error(reference, "internal", "Something broke here. Try again in a moment.");
+            .answer(reference),
+            Err(error) => {
+                let (code, message, retry_after_ms) = code_of(&error);
+                let message = &message;
+                Event::Error {
+                    code,
+                    message,
+                    retry_after_ms,
+                }
+                .answer(reference)
             }
-            Err(error) => self.say_error(reference, "not_found", &error.detail()),
-        }
-    }
-
-    fn say_error(&self, reference: Option<&serde_json::Number>, code: &str, message: &str) {
-        self.watcher
-            .queue
-            .push(Event::Error { code, message }.answer(reference));
-    }
-
-    fn session_lives(&self) -> bool {
-        let Some(credential) = &self.credential else {
-            return true;
         };
-        // A database that can't be read just now is no reason to throw people out.
-        credential.lives(&self.app).unwrap_or(true)
+        self.line.push(answer);
+    }
+
+    fn handle(&mut self, envelope: Envelope, text: Bytes) {
+        let Envelope { event, reference } = envelope;
+        let caller = Caller {
+            line: self.line.clone(),
+            reference: reference.clone(),
+        };
+        let call = Call {
+            app: self.app.clone(),
+            caller,
+            event,
+            text,
+        };
+        match (self.table.handle)(call) {
+            Ok(handling) => self.in_flight.push(handling),
+            Err(unknown) => self.refuse(reference.as_ref(), "unknown_event", &unknown),
+        }
+    }
+
+    fn refuse(&self, reference: Option<&serde_json::Number>, code: &str, message: &str) {
+        let error = Event::Error {
+            code,
+            message,
+            retry_after_ms: None,
+        };
+        self.line.push(error.answer(reference));
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.app.hub.disconnect(&self.watcher, &self.watching);
+        self.app.hub.disconnect(&self.line);
     }
 }
 
-/// Sends everything that waits in one go; whether the client took it in time.
-async fn send_waiting(sink: &mut (impl SinkExt<Message> + Unpin), frames: Vec<Utf8Bytes>) -> bool {
-    let send = async {
-        for frame in frames {
-            if sink.feed(Message::Text(frame)).await.is_err() {
-                return false;
+/// Writes everything in one go, or in as few as the system takes it.
+async fn write(stream: &mut Stream, frames: &mut VecDeque<Frame>) -> io::Result<()> {
+    // What the library has to say for itself (pongs) goes first and whole.
+    futures_util::SinkExt::flush(stream).await.map_err(io::Error::other)?;
+    let mut sent = 0;
+    while !frames.is_empty() {
+        let mut written = poll_fn(|cx| {
+            let mut slices = [IoSlice::new(&[]); FRAMES_PER_WRITE];
+            let waiting = frames.iter().map(Frame::bytes).zip(&mut slices);
+            let mut count = 0;
+            for (nth, (bytes, slice)) in waiting.enumerate() {
+                *slice = IoSlice::new(if nth == 0 { &bytes[sent..] } else { bytes });
+                count += 1;
             }
+            Pin::new(&mut *stream.get_mut()).poll_write_vectored(cx, &slices[..count])
+        })
+        .await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
         }
-        sink.flush().await.is_ok()
-    };
-    timeout(WRITE_LONGEST, send).await.unwrap_or(false)
+        while let Some(front) = frames.front() {
+            let left = front.bytes().len() - sent;
+            if written < left {
+                sent += written;
+                break;
+            }
+            written -= left;
+            sent = 0;
+            frames.pop_front();
+        }
+    }
+    Ok(())
+}
+
+/// Closes as RFC 6455 wants it: says so, and waits until the client has said so too.
+async fn say_goodbye(stream: &mut Stream, end: End) {
+    let close = end.map(|(code, reason)| CloseFrame {
+        code: CloseCode::from(code),
+        reason: reason.into(),
+    });
+    if stream.close(close).await.is_ok() {
+        while let Some(Ok(_)) = stream.next().await {}
+    }
 }
 
 /// The close code for a protocol error, where there is somebody to tell.
-fn end_of(error: &axum::Error) -> End {
-    let text = error.to_string();
-    if text.to_lowercase().contains("utf-8") {
-        Some((BAD_DATA, "Text frames are UTF-8."))
-    } else if text.contains("too long") || text.contains("too big") || text.contains("size") {
-        Some((1009, "A frame has at most 64 KiB."))
-    } else {
-        None
+fn end_of(error: &tungstenite::Error) -> End {
+    match error {
+        tungstenite::Error::Utf8(_) => Some((BAD_DATA, "Text frames are UTF-8.")),
+        tungstenite::Error::Capacity(_) => Some((TOO_BIG, "A frame has at most 64 KiB.")),
+        tungstenite::Error::Protocol(_) => Some((PROTOCOL, "That isn't WebSocket.")),
+        _ => None,
     }
 }

@@ -192,7 +192,16 @@ async fn try_send(app: &App, viewer: &Viewer, network: &str, name: &str, form: &
         nonce: form.get("nonce").filter(|nonce| !nonce.is_empty()).map(str::to_owned),
         reply_to,
     };
-    talk::post(app, Speaker { viewer, network }, post).await
+    talk::post(
+        app,
+        Speaker {
+            viewer,
+            network,
+            origin: None,
+        },
+        post,
+    )
+    .await
 }
 
 fn sent(app: &App, wants: Wants, form: &Form, posted: &Posted) -> Result<Response, Error> {
@@ -264,6 +273,7 @@ pub async fn edit(
     let speaker = Speaker {
         viewer: &viewer,
         network: &network,
+        origin: None,
     };
     stands_in(&app, &viewer, &name, id)?;
     match talk::edit(&app, speaker, id, content.clone()).await {
@@ -298,6 +308,7 @@ pub async fn delete(
     let speaker = Speaker {
         viewer: &viewer,
         network: &network,
+        origin: None,
     };
     let (room, message) = talk::remove(&app, speaker, id).await?;
     Ok(match wants {
@@ -329,7 +340,7 @@ pub async fn read(
         .text("seq")
         .parse()
         .map_err(|_| Error::field("seq", "Name the last message that was read by its seq, a whole number."))?;
-    let unread = talk::read_up_to(&app, &viewer, &name, seq).await?;
+    let unread = talk::read_up_to(&app, &viewer, None, &name, seq).await?;
     Ok(match wants {
         Wants::Page => see_other(&address(&name, "")),
         Wants::Fragment => fragment(String::new(), StatusCode::OK),

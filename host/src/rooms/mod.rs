@@ -7,6 +7,7 @@
 
 mod commands;
 mod forms;
+mod live;
 mod mutations;
 mod owner;
 mod page;
@@ -16,6 +17,9 @@ mod talk;
 mod view;
 
 pub use forms::{create, delete, edit, join, leave, read, send};
+pub use live::{
+    follow, may_watch, on_backfill, on_delete, on_edit, on_join, on_leave, on_read, on_send, on_stop_typing, on_typing,
+};
 pub use owner::{ban, invite, kick, log, mute, people, set_topic, unban, unmute};
 pub use page::{Asked, conversation, list, permalink, show, sidebar};
 pub use queries::readable_rooms;

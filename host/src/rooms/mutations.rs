@@ -7,7 +7,7 @@ use rusqlite::params;
 
 use super::{
     commands::Asked,
-    queries::{self, Message, Reply, Room},
+    queries::{self, Message, Reply, Room, Standing, Unread},
     search,
 };
 use crate::{app::now_ms, db::Tx, error::Error, session::Member};
@@ -254,7 +254,6 @@ pub struct Posted {
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`]; [`Error::Invalid`] for an answer to what isn't in this room.
 pub fn post(tx: &Tx, member: &Member, new: NewMessage) -> Result<Posted, Error> {
-    let room = queries::room(tx, member.id, &new.room)?.speakable()?;
     if let Some(nonce) = &new.nonce
         && let Some((message, room)) = queries::sent(tx, member.id, nonce)?
     {
@@ -264,6 +263,7 @@ pub fn post(tx: &Tx, member: &Member, new: NewMessage) -> Result<Posted, Error> 
             repeated: true,
         });
     }
+    let room = queries::room(tx, member.id, &new.room)?.speakable()?;
     let (reply, thread_id) = match new.reply_to {
         Some(id) => {
             let to = queries::message(tx, room.id, id)
@@ -474,15 +474,6 @@ fn next_change(tx: &Tx, room_id: i64) -> Result<i64, Error> {
     )
 }
 
-/// How much of a room a member has not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unread {
-    pub count: i64,
-    pub mentions: i64,
-    pub read_seq: i64,
-    pub last_seq: i64,
-}
-
 /// Notes that a member has read up to a message. It never goes back, and never beyond the newest.
 ///
 /// # Errors
@@ -499,10 +490,6 @@ pub fn read_up_to(tx: &Tx, member: &Member, name: &str, seq: i64) -> Result<Unre
             [room.id, member.id, read_seq],
         )?;
     }
-    Ok(Unread {
-        count: room.last_seq - read_seq,
-        mentions: queries::mentions_after(tx, member.id, room.id, read_seq)?,
-        read_seq,
-        last_seq: room.last_seq,
-    })
+    let you = Standing { read_seq, ..room.you };
+    queries::unread(tx, &Room { you, ..room }, member.id)
 }

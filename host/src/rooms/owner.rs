@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     forms::checked_topic,
-    mutations::{self, Measure},
+    mutations::Measure,
     page::{address, door, html_page, unstored, you},
     queries, talk, view,
 };
@@ -136,21 +136,17 @@ pub async fn log(
 pub async fn set_topic(
     State(app): State<App>,
     viewer: Viewer,
-    member: Member,
+    _: Member,
     wants: Wants,
     Path(name): Path<String>,
     form: Form,
 ) -> Result<Response, Error> {
-    let room = talk::room(&app, &viewer, &name)?.owned()?;
     let topic = form.text("topic").to_owned();
     checked_topic(&topic).map_err(|why| Error::field("topic", why))?;
-    let (changed, said) = (room.name.clone(), topic.clone());
-    app.db
-        .write(move |tx| mutations::set_topic(tx, &member, &changed, &said))
-        .await?;
+    talk::set_topic(&app, &viewer, &name, topic.clone()).await?;
     Ok(match wants {
-        Wants::Json => Json(json!({ "room": room.name, "topic": topic })).into_response(),
-        _ => see_other(&format!("/rooms/{}", room.name)),
+        Wants::Json => Json(json!({ "room": name, "topic": topic })).into_response(),
+        _ => see_other(&address(&name, "")),
     })
 }
 

@@ -277,7 +277,7 @@ pub async fn permalink(
     }
     if wants == Wants::Json {
         let found = threaded(&app, &viewer, &name, id, &thread)?;
-        let data = |m: &Message| view::data(&found.room.name, m);
+        let data = |m| view::data(&found.room.name, m);
         let edits: Vec<_> = found
             .edits
             .iter()

@@ -503,21 +503,48 @@ pub fn log(db: &Reader, room_id: i64, before: i64, limit: usize) -> Result<Vec<D
     )
 }
 
-/// How far each of these members has read in a room, and how many messages after it name them.
+/// A room's newest seq, and of those of its members whom `of` picks: who, how far they have read, and how many messages
+/// after that name them.
 ///
 /// # Errors
-/// The database's.
-pub fn unread_of(db: &Reader, room_id: i64, of: impl Fn(i64) -> bool) -> Result<Vec<(i64, i64, i64)>, Error> {
+/// [`Error::NotFound`].
+pub fn unread_of(db: &Reader, name: &str, of: impl Fn(i64) -> bool) -> Result<(i64, Vec<(i64, i64, i64)>), Error> {
+    let (room_id, last_seq): (i64, i64) = db.one("select id, last_seq from rooms where name = ?1", [name], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
     let mut members = db.all(
-        "select user_id, read_seq, 0 from room_members where room_id = ?1",
-        [room_id],
+        "select user_id, read_seq, 0 from room_members where room_id = ?1 and read_seq < ?2",
+        [room_id, last_seq],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     members.retain(|(user, ..)| of(*user));
     for (user, read_seq, mentions) in &mut members {
         *mentions = mentions_after(db, *user, room_id, *read_seq)?;
     }
-    Ok(members)
+    Ok((last_seq, members))
+}
+
+/// How much of a room a member has not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    pub count: i64,
+    pub mentions: i64,
+    pub read_seq: i64,
+    pub last_seq: i64,
+}
+
+/// How much of a room its viewer has not read.
+///
+/// # Errors
+/// The database's.
+pub fn unread(db: &Reader, room: &Room, viewer: i64) -> Result<Unread, Error> {
+    let read_seq = room.you.read_seq;
+    Ok(Unread {
+        count: room.last_seq - read_seq,
+        mentions: mentions_after(db, viewer, room.id, read_seq)?,
+        read_seq,
+        last_seq: room.last_seq,
+    })
 }
 
 /// How many messages after a place name a member, [`COUNTED_MOST`] at most.

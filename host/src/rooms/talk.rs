@@ -3,16 +3,22 @@
 
 use std::time::Instant;
 
+use tokio::sync::MutexGuard;
+
 use super::{
     CONTENT_MOST, commands,
     commands::{Asked, Spoken},
-    is_name, mutations,
-    mutations::{Edit, Measure, NewMessage, Posted, Unread},
-    queries::{self, Message, Room},
+    is_name,
+    live::{self, Told},
+    mutations,
+    mutations::{Edit, Measure, NewMessage, Posted},
+    queries::{self, Message, Room, Unread},
 };
 use crate::{
     app::App,
+    db::Tx,
     error::Error,
+    live::Caller,
     markdown,
     session::{Member, Viewer},
 };
@@ -33,7 +39,7 @@ pub struct Post {
 #[derive(Clone, Debug)]
 pub enum Said {
     /// It stands in the room.
-    Posted(Posted),
+    Posted(Box<Posted>),
     /// A command answered, to who asked alone: Markdown, rendered.
     Whispered(String),
 }
@@ -44,6 +50,31 @@ pub struct Speaker<'a> {
     pub viewer: &'a Viewer,
     /// [`crate::throttle::network`] of the address.
     pub network: &'a str,
+    /// The event that it came with, over `/live`.
+    pub origin: Option<&'a Caller>,
+}
+
+/// Whose frame is told of as its answer.
+pub struct Origin {
+    pub caller: Caller,
+    pub nonce: Option<String>,
+}
+
+impl Speaker<'_> {
+    fn origin(&self, nonce: Option<&String>) -> Option<Origin> {
+        self.origin.map(|caller| Origin {
+            caller: caller.clone(),
+            nonce: nonce.cloned(),
+        })
+    }
+
+    /// Waits for who sent something earlier over the same socket.
+    async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.origin {
+            Some(caller) => Some(caller.turn().await),
+            None => None,
+        }
+    }
 }
 
 /// The member behind a viewer.
@@ -71,20 +102,22 @@ pub fn room(app: &App, viewer: &Viewer, name: &str) -> Result<Room, Error> {
 /// # Errors
 /// [`Error::Invalid`], [`Error::Forbidden`], [`Error::NotFound`]; [`Error::TooMany`] with the seconds to wait.
 pub async fn post(app: &App, speaker: Speaker<'_>, post: Post) -> Result<Said, Error> {
+    let turn = speaker.turn().await;
     let member = member(speaker.viewer)?.clone();
     let content = checked(post.content)?;
     let nonce = post.nonce.map(checked_nonce).transpose()?;
-    let room = room(app, speaker.viewer, &post.room)?.speakable()?;
     // A repeated send costs nothing and is never refused.
     if let Some(nonce) = &nonce
         && let Some((message, room)) = app.db.read(|db| queries::sent(db, member.id, nonce))?
     {
-        return Ok(Said::Posted(Posted {
+        let repeated = true;
+        return Ok(Said::Posted(Box::new(Posted {
             room,
             message,
-            repeated: true,
-        }));
+            repeated,
+        })));
     }
+    let room = room(app, speaker.viewer, &post.room)?.speakable()?;
     pace(app, &room, member.id, speaker.network)?;
     // Commands too: everyone reads what was asked.
     let content = commands::filtered(app, &room, speaker.viewer, content).await?;
@@ -116,8 +149,18 @@ pub async fn post(app: &App, speaker: Speaker<'_>, post: Post) -> Result<Said, E
         reply_to: post.reply_to,
         asked,
     };
-    let written = app.db.queue(move |tx| mutations::post(tx, &member, new)).await?;
-    written.committed().await.map(Said::Posted)
+    let (teller, origin) = (app.clone(), speaker.origin(new.nonce.as_ref()));
+    let write = move |tx: &Tx| {
+        let posted = mutations::post(tx, &member, new)?;
+        if !posted.repeated {
+            let Posted { room, message, .. } = posted.clone();
+            tx.announce(move || live::tell(&teller, &room, &message, Told::Posted, origin.as_ref()));
+        }
+        Ok(posted)
+    };
+    let written = app.db.queue(write).await?;
+    drop(turn);
+    Ok(Said::Posted(Box::new(written.committed().await?)))
 }
 
 /// Gives one's own message new words.
@@ -125,6 +168,7 @@ pub async fn post(app: &App, speaker: Speaker<'_>, post: Post) -> Result<Said, E
 /// # Errors
 /// As [`post`]; [`Error::Conflict`] when it is removed.
 pub async fn edit(app: &App, speaker: Speaker<'_>, id: i64, content: String) -> Result<(Room, Message), Error> {
+    let turn = speaker.turn().await;
     let member = member(speaker.viewer)?.clone();
     let content = checked(content)?;
     let name = app.db.read(|db| queries::room_of(db, id))?;
@@ -138,10 +182,15 @@ pub async fn edit(app: &App, speaker: Speaker<'_>, id: i64, content: String) -> 
         html: rendered.html,
         mentions: rendered.mentions,
     };
-    let written = app
-        .db
-        .queue(move |tx| mutations::edit(tx, &member, &name, edit))
-        .await?;
+    let (teller, origin) = (app.clone(), speaker.origin(None));
+    let write = move |tx: &Tx| {
+        let message = mutations::edit(tx, &member, &name, edit)?;
+        let told = message.clone();
+        tx.announce(move || live::tell(&teller, &name, &told, Told::Edited, origin.as_ref()));
+        Ok(message)
+    };
+    let written = app.db.queue(write).await?;
+    drop(turn);
     Ok((room, written.committed().await?))
 }
 
@@ -150,13 +199,19 @@ pub async fn edit(app: &App, speaker: Speaker<'_>, id: i64, content: String) -> 
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`].
 pub async fn remove(app: &App, speaker: Speaker<'_>, id: i64) -> Result<(Room, Message), Error> {
+    let turn = speaker.turn().await;
     let member = member(speaker.viewer)?.clone();
     let name = app.db.read(|db| queries::room_of(db, id))?;
     let room = room(app, speaker.viewer, &name)?.readable()?;
-    let written = app
-        .db
-        .queue(move |tx| mutations::remove(tx, &member, &name, id))
-        .await?;
+    let (teller, origin) = (app.clone(), speaker.origin(None));
+    let write = move |tx: &Tx| {
+        let message = mutations::remove(tx, &member, &name, id)?;
+        let told = message.clone();
+        tx.announce(move || live::tell(&teller, &name, &told, Told::Deleted, origin.as_ref()));
+        Ok(message)
+    };
+    let written = app.db.queue(write).await?;
+    drop(turn);
     Ok((room, written.committed().await?))
 }
 
@@ -192,11 +247,26 @@ pub async fn leave(app: &App, viewer: &Viewer, name: &str) -> Result<(), Error> 
 ///
 /// # Errors
 /// [`Error::NotFound`] for a room that one doesn't belong to.
-pub async fn read_up_to(app: &App, viewer: &Viewer, name: &str, seq: i64) -> Result<Unread, Error> {
+pub async fn read_up_to(
+    app: &App,
+    viewer: &Viewer,
+    origin: Option<&Caller>,
+    name: &str,
+    seq: i64,
+) -> Result<Unread, Error> {
     let member = member(viewer)?.clone();
     let room = room(app, viewer, name)?.readable()?;
+    if room.you.joined && seq.min(room.last_seq) <= room.you.read_seq {
+        // It was read already, perhaps on another device: nothing to write.
+        return app.db.read(|db| queries::unread(db, &room, member.id));
+    }
+    let (teller, origin) = (app.clone(), origin.cloned());
     app.db
-        .write(move |tx| mutations::read_up_to(tx, &member, &room.name, seq))
+        .write(move |tx| {
+            let unread = mutations::read_up_to(tx, &member, &room.name, seq)?;
+            tx.announce(move || live::tell_read(&teller, member.id, &room.name, unread, origin.as_ref()));
+            Ok(unread)
+        })
         .await
 }
 
@@ -208,10 +278,38 @@ pub async fn measure(app: &App, viewer: &Viewer, name: &str, measure: Measure, u
     let member = member(viewer)?.clone();
     let room = room(app, viewer, name)?.owned()?;
     let user = user.trim_start_matches('@').to_lowercase();
+    let teller = app.clone();
     app.db
-        .write(move |tx| mutations::measure(tx, &member, &room.name, measure, &user))
-        .await?;
-    Ok(())
+        .write(move |tx| {
+            let subject = mutations::measure(tx, &member, &room.name, measure, &user)?;
+            tx.announce(move || match measure {
+                Measure::Kick => live::put_out(&teller, &room.name, subject, "kicked"),
+                Measure::Ban => live::put_out(&teller, &room.name, subject, "banned"),
+                Measure::Mute | Measure::Unmute => {
+                    live::tell_changed(&teller, &room.name, &room.topic, room.owner.as_deref());
+                }
+                Measure::Invite | Measure::Unban => {}
+            });
+            Ok(())
+        })
+        .await
+}
+
+/// Changes what one's own room is about.
+///
+/// # Errors
+/// [`Error::Forbidden`] for everyone but the owner.
+pub async fn set_topic(app: &App, viewer: &Viewer, name: &str, topic: String) -> Result<(), Error> {
+    let member = member(viewer)?.clone();
+    let room = room(app, viewer, name)?.owned()?;
+    let teller = app.clone();
+    app.db
+        .write(move |tx| {
+            mutations::set_topic(tx, &member, &room.name, &topic)?;
+            tx.announce(move || live::tell_changed(&teller, &room.name, &topic, room.owner.as_deref()));
+            Ok(())
+        })
+        .await
 }
 
 /// A message's text as it is kept.

@@ -7,9 +7,10 @@ use std::{
 
 use jiff::Timestamp;
 use minijinja::{Value, context};
+use serde::Serialize;
 use serde_json::json;
 
-use super::queries::{Listed, Message, Room};
+use super::queries::{Listed, Message, Reply, Room};
 use crate::{app::App, cache::Audience, error::Error, fragments::Key, words};
 
 /// A message as `templates/rooms/message.html` shows it: the same for everybody in the room.
@@ -73,25 +74,72 @@ fn iso(ms: i64) -> String {
     Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| at.to_string())
 }
 
-/// A message as data, for programs.
-pub fn data(room: &str, m: &Message) -> serde_json::Value {
-    json!({
-        "id": m.id,
-        "seq": m.seq,
-        "room": room,
-        "user": m.author,
-        "plugin": m.plugin,
-        "by": m.by,
-        "command": m.command,
-        "content": m.content,
-        "html": m.html,
-        "mentions": m.mentions.split_whitespace().collect::<Vec<_>>(),
-        "reply_to": m.reply,
-        "thread_id": m.thread_id,
-        "created_at": m.created_at,
-        "edited_at": m.edited_at,
-        "deleted": m.deleted,
-        "change": m.change,
+/// A message as data, for programs. Times are Unix milliseconds.
+#[derive(Serialize)]
+pub struct Data<'a> {
+    id: i64,
+    seq: i64,
+    room: &'a str,
+    user: &'a str,
+    plugin: Option<&'a str>,
+    /// Who asked the plugin, and what.
+    by: Option<&'a str>,
+    command: Option<&'a str>,
+    content: &'a str,
+    html: &'a str,
+    mentions: Vec<&'a str>,
+    reply_to: Option<&'a Reply>,
+    thread_id: Option<i64>,
+    created_at: i64,
+    edited_at: Option<i64>,
+    deleted: Option<&'a str>,
+    change: Option<i64>,
+}
+
+pub fn data<'a>(room: &'a str, m: &'a Message) -> Data<'a> {
+    Data {
+        id: m.id,
+        seq: m.seq,
+        room,
+        user: &m.author,
+        plugin: m.plugin.as_deref(),
+        by: m.by.as_deref(),
+        command: m.command.as_deref(),
+        content: &m.content,
+        html: &m.html,
+        mentions: m.mentions.split_whitespace().collect(),
+        reply_to: m.reply.as_ref(),
+        thread_id: m.thread_id,
+        created_at: m.created_at,
+        edited_at: m.edited_at,
+        deleted: m.deleted.as_deref(),
+        change: m.change,
+    }
+}
+
+/// A message for the browser's dialect: the partial, and what tells where it belongs.
+#[derive(Serialize)]
+pub struct Fragment<'a> {
+    id: i64,
+    seq: i64,
+    room: &'a str,
+    user: &'a str,
+    deleted: Option<&'a str>,
+    change: Option<i64>,
+    html: Arc<str>,
+}
+
+/// # Errors
+/// The template's.
+pub fn fragment<'a>(app: &App, room: &'a str, m: &'a Message) -> Result<Fragment<'a>, Error> {
+    Ok(Fragment {
+        id: m.id,
+        seq: m.seq,
+        room,
+        user: &m.author,
+        deleted: m.deleted.as_deref(),
+        change: m.change,
+        html: message(app, room, m)?,
     })
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use axum::extract::ws::Utf8Bytes;
 use neospace_runner::protocol::ViewerClass;
 
 use super::{
@@ -13,7 +12,7 @@ use crate::{
     app::App,
     error::Error,
     live::{
-        Watcher,
+        Frame, Watcher,
         frame::{Dialect, Event, PatchMode},
     },
     profiles::Profile,
@@ -62,7 +61,7 @@ pub fn module_removed(app: &App, wall: &str, id: i64) {
         mode: PatchMode::Remove,
         html: "",
     }
-    .text();
+    .frame();
     app.hub
         .publish(&topic(wall), |watcher| speaks_html(watcher).then(|| frame.clone()));
 }
@@ -70,7 +69,7 @@ pub fn module_removed(app: &App, wall: &str, id: i64) {
 /// Lets everyone fetch the page again.
 pub fn everything_changed(app: &App, wall: &str) {
     let topic = topic(wall);
-    let frame = Event::Resync { topic: &topic }.text();
+    let frame = Event::Resync { topic: &topic }.frame();
     app.hub.publish(&topic, |_| Some(frame.clone()));
 }
 
@@ -113,8 +112,8 @@ enum What<'a> {
 
 /// Renders once for each class of viewer that watches, or, where a view is personal, for each member; and sends it.
 async fn tell(app: &App, wall: &str, owner: i64, target: &str, mode: PatchMode, what: What<'_>) {
-    let mut of_class: HashMap<ViewerClass, Option<Utf8Bytes>> = HashMap::new();
-    let mut of_member: HashMap<i64, Utf8Bytes> = HashMap::new();
+    let mut of_class: HashMap<ViewerClass, Option<Frame>> = HashMap::new();
+    let mut of_member: HashMap<i64, Frame> = HashMap::new();
     for watcher in app.hub.watchers(&topic(wall)) {
         if !speaks_html(&watcher) {
             continue;
@@ -144,7 +143,7 @@ async fn tell(app: &App, wall: &str, owner: i64, target: &str, mode: PatchMode, 
             mode,
             html: &html,
         }
-        .text();
+        .frame();
         match watcher.viewer.id() {
             Some(id) if personal => {
                 of_class.insert(class, None);

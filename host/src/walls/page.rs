@@ -192,7 +192,12 @@ pub async fn render(
     let modules = modules(app, viewer, &wall, scene).await?;
     let frame = frame(app, viewer, &wall, scene, signed_in).await?;
     Ok(Rendered {
-        html: splice(&frame, &modules.html, &made(wall.modules.len(), scene, started)),
+        html: splice(
+            &frame,
+            &stamp.version(),
+            &modules.html,
+            &made(wall.modules.len(), scene, started),
+        ),
         stamp: stamp.and(&modules.stamp),
         max_age: modules
             .until
@@ -215,6 +220,7 @@ async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signe
     let render = || {
         let context = context! {
             who => Who::of(app, &wall.owner)?,
+            version => gap(&VERSION),
             modules => if wall.modules.is_empty() { Value::from("") } else { gap(&MODULES) },
             own,
             edit => editing,
@@ -242,6 +248,7 @@ async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signe
 }
 
 /// Stand in a frame for what is spliced in. Random, so that no text of anybody's is taken for one.
+static VERSION: LazyLock<Finder> = LazyLock::new(new_gap);
 static MODULES: LazyLock<Finder> = LazyLock::new(new_gap);
 static MADE: LazyLock<Finder> = LazyLock::new(new_gap);
 
@@ -249,11 +256,16 @@ fn new_gap() -> Finder<'static> {
     Finder::new(&crypto::Bytes(crypto::random::<16>()).to_string()).into_owned()
 }
 
-/// A whole page of a frame, its modules, and how it was made.
-fn splice(frame: &str, modules: &[Arc<str>], made: &str) -> String {
-    let size = frame.len() + made.len() + modules.iter().map(|module| module.len()).sum::<usize>();
+/// A whole page of a frame, the version of what it is made from, its modules, and how it was made.
+fn splice(frame: &str, version: &str, modules: &[Arc<str>], made: &str) -> String {
+    let size = frame.len() + version.len() + made.len() + modules.iter().map(|module| module.len()).sum::<usize>();
     let mut page = String::with_capacity(size);
     let mut rest = frame;
+    if let Some(at) = VERSION.find(rest.as_bytes()) {
+        page.push_str(&rest[..at]);
+        page.push_str(version);
+        rest = &rest[at + VERSION.needle().len()..];
+    }
     // A wall without modules has no gap for them.
     if let Some(at) = MODULES.find(rest.as_bytes()) {
         page.push_str(&rest[..at]);
