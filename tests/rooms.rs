@@ -983,3 +983,56 @@ fn whoever_opens_a_page_and_listens_afterwards_misses_nothing() {
     assert_ne!(now, Some(before), "the change is not seen");
     assert_eq!(version(&bob.get("/wall/ana").text()), now);
 }
+
+#[path = "../docs/bot.rs"]
+mod bot;
+
+#[test]
+fn the_bot_of_the_documentation_greets_everybody_once_whatever_happens() {
+    let mut server = Server::start();
+    let (ana, robot) = (server.person("ana"), server.person("robot"));
+    let fields = [
+        ("name", "greeter"),
+        ("days", "90"),
+        ("scope", "rooms:read"),
+        ("scope", "rooms:write"),
+    ];
+    let made = robot.post_json("/settings/tokens", &fields).expect(201).json();
+    let token = made["token"].as_str().expect("the token is text").to_owned();
+    join(&ana, "lobby");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
+    let runtime = runtime.expect("a runtime can be started");
+    let start = |server: &Server, mut seen: i64| {
+        let (address, token) = (format!("ws://{}", server.address()), token.clone());
+        runtime.spawn(async move {
+            let _ = bot::greet(&address, &token, "lobby", &mut seen).await;
+        })
+    };
+    let greeted = |ids: &[Value]| {
+        let page = data(&ana, "/rooms/lobby").json();
+        let messages = page["messages"].as_array().expect("a list").clone();
+        let answers = |id: &Value| {
+            messages
+                .iter()
+                .filter(|m| m["user"] == "robot" && m["reply_to"]["id"] == *id)
+                .count()
+        };
+        ids.iter().map(answers).collect::<Vec<_>>()
+    };
+    let hello = |n: usize| say(&ana, "lobby", &format!("hello @robot, for the {n}th time"))["id"].clone();
+    let first = start(&server, 0);
+    let mut ids: Vec<_> = (0..3).map(hello).collect();
+    say(&ana, "lobby", "nothing to you, @robot");
+    eventually("three greetings", || (greeted(&ids) == [1, 1, 1]).then_some(()));
+    // Its line breaks, things are said, the server is restarted, and it begins anew from the very beginning.
+    first.abort();
+    ids.extend((3..6).map(hello));
+    server.restart();
+    let again = start(&server, 0);
+    ids.push(hello(6));
+    eventually("seven greetings", || (greeted(&ids) == [1; 7]).then_some(()));
+    again.abort();
+}

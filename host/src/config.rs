@@ -95,7 +95,7 @@ pub struct Limits {
     /// What one visitor may press and send in one module without a wait; beyond it the waits grow.
     pub actions: u32,
     /// Frames that one `/live` connection may send in ten seconds.
-    pub frames: u32,
+    pub frames_per_window: u32,
     /// Messages that one member may send in a minute, on average; a third of it at once.
     pub posts_per_minute: u32,
     /// The same for everybody in one room together.
@@ -258,7 +258,7 @@ impl Default for Limits {
             connections_per_address: 256,
             body_kib: 256,
             actions: 40,
-            frames: 200,
+            frames_per_window: 200,
             posts_per_minute: 60,
             room_posts_per_minute: 1_200,
             address_posts_per_minute: 300,
@@ -426,7 +426,13 @@ impl Config {
             ),
             ("limits", "body_kib", self.limits.body_kib, 16, 64 << 10),
             ("limits", "actions", self.limits.actions, 1, 1 << 30),
-            ("limits", "frames", self.limits.frames, 10, 1 << 30),
+            (
+                "limits",
+                "frames_per_window",
+                self.limits.frames_per_window,
+                10,
+                1 << 30,
+            ),
             ("limits", "posts_per_minute", self.limits.posts_per_minute, 3, 1 << 30),
             (
                 "limits",

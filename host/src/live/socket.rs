@@ -261,7 +261,7 @@ impl Socket {
             self.window = (Instant::now(), 0);
         }
         self.window.1 += 1;
-        if self.window.1 > self.app.config().limits.frames {
+        if self.window.1 > self.app.config().limits.frames_per_window {
             return Err((POLICY, "Too many frames in 10 seconds."));
         }
         let Ok(envelope) = serde_json::from_slice::<Envelope>(&text) else {
