@@ -220,6 +220,105 @@ fn every_kind_of_new_plugin_is_fine_from_the_start() {
     );
     let other = author.report("elsewhere/star", &["--seed", "2"]);
     assert_ne!(drawing["svg"], other["svg"], "another seed, another star");
+
+    author.does("", &["new", "calm-voice", "--role", "filter"]);
+    assert_says(&author.does("calm-voice", &["check"]), &["Calm voice 0.1.0 is fine"]);
+    let calm = author.report("calm-voice", &["--text", "WHO TOOK THE KETTLE"]);
+    assert_eq!(
+        (&calm["outcome"], &calm["text"]),
+        (&"rewrite".into(), &"who took the kettle".into())
+    );
+    let loud = author.report(
+        "calm-voice",
+        &["--text", "WHO TOOK THE KETTLE", "--settings", r#"{"refuse": true}"#],
+    );
+    assert_says(loud["message"].as_str().expect("a sentence"), &["small letters"]);
+    assert_eq!(author.report("calm-voice", &["--text", "OK"])["outcome"], "pass");
+    assert_says(&author.fails("calm-voice", &["run"]), &["--text"]);
+}
+
+#[test]
+fn the_guide_for_rooms_works_as_it_is_written() {
+    let guide = fs::read_to_string(root().join("docs/plugins/rooms.md")).expect("the guide is there");
+    let fenced = |kind: &str| {
+        let begin = format!("```{kind}\n");
+        let piece = guide.split(&begin).nth(1).and_then(|rest| rest.split("```").next());
+        piece.unwrap_or_else(|| panic!("there is a piece in {kind}")).to_owned()
+    };
+    let author = Author::new();
+    author.does("", &["new", "oracle", "--role", "commands"]);
+    // Another command, which the manifest doesn't name yet.
+    assert_says(
+        &author.fails("oracle", &["run", "--command", "/omen"]),
+        &["/ask Will it rain?"],
+    );
+    author.append("oracle/plugin.toml", &format!("\n{}", fenced("toml")));
+    author.edit("oracle/src/lib.rs", "_name: &str", "name: &str");
+    author.edit(
+        "oracle/src/lib.rs",
+        "        if question.is_empty() {",
+        &format!("{}        if question.is_empty() {{", fenced("rust")),
+    );
+    assert_says(&author.does("oracle", &["check"]), &["is fine"]);
+    let omen = author.report("oracle", &["--command", "/omen"]);
+    assert_says(omen["whisper"].as_str().expect("it whispers"), &["gull"]);
+    let run = guide
+        .lines()
+        .find(|line| line.starts_with("neospace plugin run --command"))
+        .expect("a call");
+    let seed = run
+        .split("--seed ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .expect("a seed");
+    let ask = [
+        "--command",
+        "/ask Will it rain?",
+        "--seed",
+        seed,
+        "--viewer",
+        "member:bob",
+    ];
+    let said = author.report("oracle", &ask);
+    assert_says(said["say"].as_str().expect("it says"), &["bob asks: Will it rain?"]);
+    assert_eq!(
+        author.report("oracle", &ask)["say"],
+        said["say"],
+        "the same seed, the same answer"
+    );
+    assert_says(
+        author.report("oracle", &["--command", "/ask"])["message"]
+            .as_str()
+            .expect("a sentence"),
+        &["Ask something"],
+    );
+}
+
+#[test]
+fn the_bench_has_a_room_to_talk_in() {
+    let author = Author::new();
+    author.does("", &["new", "oracle", "--role", "commands"]);
+    author.does("oracle", &["build"]);
+    let bench = Bench::open(&author, "oracle");
+    bench.waits_for(0, "is on the bench");
+    let browser = Browser::start();
+    let page = browser.page();
+    page.goto(&bench.address);
+    page.click("label \"bo\"")
+        .wait_until("document.querySelector('input[value=\"member:bo\"]').checked");
+    page.fill("#say", "/ask Will it rain?").click("button \"Send\"");
+    page.wait_for(".spoken .words \"bo asks: Will it rain?\"");
+    page.wait_until("document.querySelector('#say').value === ''");
+    page.fill("#say", "/ask")
+        .click("button \"Send\"")
+        .wait_for(".spoken .error .words \"Ask something\"");
+    page.fill("#say", "/aks")
+        .click("button \"Send\"")
+        .wait_for(".spoken .words \"no such command\"");
+    page.fill("#say", "Just so")
+        .click("button \"Send\"")
+        .wait_for(".spoken .words \"Just so\"");
+    page.check();
 }
 
 #[test]

@@ -18,5 +18,8 @@ document.addEventListener("submit", (event) => {
 })
 
 async function post(form, submitter) {
-  await send(form.action, fieldsOf(form, submitter))
+  const fields = fieldsOf(form, submitter)
+  // What is said leaves the box; should the server be gone, there is nothing to say it to.
+  if (form.matches("[data-room]")) form.elements.text.value = ""
+  await send(form.action, fields)
 }

@@ -284,9 +284,16 @@ fn look_at_component(bytes: &[u8], manifest: Option<&Manifest>, text: Option<&st
         Ok(inspection) => inspection,
         Err(error) => return findings.error(None, None, format!("{error:#}")),
     };
-    for problem in [grants::roles(&inspection).err(), grants::imported(&inspection).err()]
+    let roles = grants::roles(&inspection);
+    for problem in [roles.as_ref().err(), grants::imported(&inspection).as_ref().err()]
         .into_iter()
         .flatten()
+    {
+        findings.error(None, None, problem);
+    }
+    if let (Ok(roles), Some(manifest)) = (roles, manifest)
+        && grants::imported(&inspection).is_ok()
+        && let Err(problem) = grants::fits(roles, &inspection, manifest)
     {
         findings.error(None, None, problem);
     }
@@ -341,7 +348,7 @@ fn look_at_component(bytes: &[u8], manifest: Option<&Manifest>, text: Option<&st
     }
 }
 
-/// Installs a plugin as an operator would and shows it to everyone once, unless it is known to be wrong already.
+/// Installs a plugin as an operator would, shows it to everyone once, and calls what it has for rooms, unless it is known to be wrong already.
 fn try_out(packed: Result<Vec<u8>, ManifestErrors>, findings: &mut Findings) -> Result<()> {
     let Ok(bytes) = packed else { return Ok(()) };
     if findings.0.iter().any(|finding| finding.level == Level::Error) {
@@ -360,13 +367,32 @@ fn try_out(packed: Result<Vec<u8>, ManifestErrors>, findings: &mut Findings) -> 
                 return Ok(());
             }
         };
-        let what = if plugin.roles.sticker { What::Draw } else { What::Render };
-        for viewer in [Who::Guest, Who::Member("bob".into()), Who::Owner] {
-            let scene = Scene::new(&plugin, viewer);
+        let mut calls = Vec::new();
+        if plugin.roles.on_walls() {
+            let what = if plugin.roles.sticker { What::Draw } else { What::Render };
+            calls.extend([Who::Guest, Who::Member("bob".into()), Who::Owner].map(|who| (who, what.clone())));
+        }
+        if plugin.roles.commands {
+            let examples = plugin.manifest.commands.iter();
+            calls.extend(examples.map(|command| (Who::Member("bob".into()), What::command(&command.usage))));
+        }
+        if plugin.roles.filter {
+            let texts = ["Good evening.", &"word ".repeat(799), &"ẞ".repeat(4_000)];
+            calls.extend(texts.map(|text| (Who::Member("bob".into()), What::Filter { text: text.to_owned() })));
+        }
+        for (who, what) in calls {
+            let scene = Scene::new(&plugin, who);
             let report = stage.call(&plugin, &scene, &what, "/act", None).await?;
-            if let Outcomes::Failed { kind, detail } = report.result {
-                let words = format!("{} for {} failed ({kind}): {detail}", report.export, scene.viewer);
-                findings.error(None, None, words);
+            match report.result {
+                Outcomes::Failed { kind, detail } => {
+                    let words = format!("{} for {} failed ({kind}): {detail}", report.export, scene.viewer);
+                    findings.error(None, None, words);
+                }
+                Outcomes::Refused { message, .. } if matches!(what, What::Command { .. }) => {
+                    let words = format!("a command's own `usage` is refused: {message}");
+                    findings.hint(Some("plugin.toml"), None, words);
+                }
+                _ => {}
             }
         }
         stage.app.db.close().await;

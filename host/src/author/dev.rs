@@ -1,4 +1,4 @@
-//! `neospace plugin dev`: the server on a temporary folder with one plugin on one wall, and a bench beside it. Saving a
+//! `neospace plugin dev`: the server on a temporary folder with one plugin on one wall, or in one room, and a bench beside it. Saving a
 //! file builds the plugin anew, installs it as an operator would, and the page changes by itself.
 //!
 //! The page is a plain one: its forms post, and it is drawn from the state here. With JavaScript it is morphed in place
@@ -45,7 +45,7 @@ use crate::{
     app::now_ms,
     error::Error,
     http::Form,
-    plugins::{Plugin, grants, settings, view::Returned},
+    plugins::{Plugin, grants, rooms, settings, view::Returned},
     routes,
 };
 
@@ -55,6 +55,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 const WATCHED_FILES: usize = 5_000;
 /// Lines of the log that are kept.
 const LOG_LINES: usize = 200;
+/// What was said in the room that is kept.
+const ROOM_LINES: usize = 30;
 /// What an answer to our own scripts is.
 const FRAGMENT: &str = "text/vnd.neospace.fragment+html";
 /// Where the view's forms post to.
@@ -80,7 +82,11 @@ struct Table {
     problem: Option<String>,
     /// How long the last build took, and when it was done.
     built: Option<(Duration, i64)>,
+    /// The last act, command or text.
     act: Option<Report>,
+    /// What was said in the room, and how often so far.
+    room: Vec<Spoken>,
+    spoken: u64,
     refusal: Option<Refusal>,
     /// What the module says above its view, and whether that is bad news; until something else is done.
     said: Option<(String, bool)>,
@@ -89,6 +95,19 @@ struct Table {
     typed: Option<(Vec<(String, String)>, Vec<settings::FieldError>)>,
     /// What was wrong with the switches.
     switch_problem: Option<String>,
+}
+
+/// What somebody typed in the room, and what came of it.
+#[derive(Clone, Serialize)]
+struct Spoken {
+    who: String,
+    typed: String,
+    /// Whose words these are.
+    by: String,
+    /// What stands in the room, or what the one who typed is told.
+    words: String,
+    /// `said`, `whispered`, `refused` or `failed`.
+    how: &'static str,
 }
 
 /// A refused action, as the view shows it once more.
@@ -135,6 +154,7 @@ async fn serve(options: Dev) -> Result<()> {
         .route("/dev/style.css", get(style))
         .route("/dev/drawing.svg", get(drawing))
         .route(ACT, post(act))
+        .route("/dev/say", post(say))
         .route("/dev/scene", post(scene))
         .route("/dev/settings", post(settle))
         .route("/dev/storage/clear", post(clear))
@@ -179,6 +199,8 @@ impl Table {
             problem: None,
             built: None,
             act: None,
+            room: Vec::new(),
+            spoken: 0,
             refusal: None,
             said: None,
             log: Vec::new(),
@@ -241,9 +263,10 @@ impl Bench {
         match installed {
             Ok(plugin) => {
                 println!(
-                    "{} {} is on the wall, after {:.1} s.",
+                    "{} {} is on the {}, after {:.1} s.",
                     plugin.manifest.id,
                     plugin.manifest.version,
+                    if plugin.roles.on_walls() { "wall" } else { "bench" },
                     started.elapsed().as_secs_f32()
                 );
                 if table.plugin.is_none() {
@@ -383,7 +406,8 @@ async fn page(State(bench): State<Shared>) -> Result<Response, Error> {
             table.said.clone(),
         )
     };
-    let shown = match &plugin {
+    let on_a_wall = plugin.as_ref().filter(|plugin| plugin.roles.on_walls());
+    let shown = match on_a_wall {
         Some(plugin) => Some(show(&bench, plugin, &scene, refusal.as_ref(), said).await?),
         None => None,
     };
@@ -458,6 +482,15 @@ async fn page(State(bench): State<Shared>) -> Result<Response, Error> {
         storage => stored.as_ref().map(|stored| kept(&stored.storage)),
         shared => stored.as_ref().map(|stored| kept(&stored.shared_storage)),
         log => table.log,
+        ready => plugin.is_some(),
+        on_walls => on_a_wall.is_some(),
+        in_rooms => plugin.as_ref().is_some_and(|plugin| plugin.roles.in_rooms()),
+        filters => plugin.as_ref().is_some_and(|plugin| plugin.roles.filter),
+        commands => plugin.as_ref().map(|plugin| {
+            let commands = plugin.manifest.commands.iter();
+            commands.map(|command| context! { usage => command.usage, summary => command.summary }).collect::<Vec<_>>()
+        }),
+        spoken => table.room,
     };
     drop(table);
     let html = bench.stage.app.html.render("author/dev.html", page)?;
@@ -727,6 +760,79 @@ async fn act(State(bench): State<Shared>, headers: HeaderMap, Form(form): Form) 
         StatusCode::OK
     };
     Ok((status, [(header::CONTENT_TYPE, FRAGMENT)], html).into_response())
+}
+
+/// `POST /dev/say`: somebody types something in the room, a command or a text.
+async fn say(State(bench): State<Shared>, headers: HeaderMap, form: Form) -> Result<Response, Error> {
+    let (plugin, scene) = {
+        let mut table = bench.table();
+        let mut scene = table.scene();
+        // A seed for every call, and the same ones whenever the bench is set up like this.
+        scene.seed = scene.seed.wrapping_add(table.spoken);
+        table.spoken += 1;
+        (table.plugin.clone().ok_or(Error::NotFound)?, scene)
+    };
+    let typed: String = form.text("text").trim().chars().take(rooms::SAID_MAX).collect();
+    if typed.is_empty() || !plugin.roles.in_rooms() {
+        return Ok(back(&bench, &headers));
+    }
+    let call = async |what: What| {
+        let report = bench
+            .stage
+            .call(&plugin, &scene, &what, ACT, None)
+            .await
+            .map_err(Error::Internal)?;
+        bench.note_act(report.clone());
+        Ok::<_, Error>(report.result)
+    };
+    let name = plugin.manifest.name.clone();
+    let who = match &scene.viewer {
+        Who::Owner => "ana".to_owned(),
+        who => who.to_string().replace("member:", ""),
+    };
+    let is_command = typed.starts_with('/') && !typed.starts_with("//") && plugin.roles.commands;
+    let known = |what: &What| {
+        matches!(what, What::Command { name, .. }
+        if plugin.manifest.commands.iter().any(|command| command.name == *name))
+    };
+    let (mut by, mut words, mut how) = (who.clone(), typed.clone(), "said");
+    if is_command {
+        let what = What::command(&typed);
+        by.clone_from(&name);
+        (words, how) = match known(&what) {
+            false => ("The manifest names no such command.".to_owned(), "refused"),
+            true => match call(what).await? {
+                Outcomes::Reply { say: Some(words), .. } => (words, "said"),
+                Outcomes::Reply { whisper, .. } => (whisper.unwrap_or_else(|| "Done.".to_owned()), "whispered"),
+                Outcomes::Refused { message, .. } => (message, "refused"),
+                Outcomes::Failed { kind, detail } => (format!("It failed ({kind}): {detail}"), "failed"),
+                _ => (String::new(), "failed"),
+            },
+        };
+    }
+    if how == "said" && plugin.roles.filter {
+        match call(What::Filter { text: words.clone() }).await? {
+            Outcomes::Rewrite { text } => words = text,
+            Outcomes::Refused { message, .. } => (by, words, how) = (name, message, "refused"),
+            Outcomes::Failed { kind, detail } => {
+                (by, words, how) = (name, format!("It failed ({kind}): {detail}"), "failed");
+            }
+            _ => {}
+        }
+    }
+    let mut table = bench.table();
+    if table.room.len() == ROOM_LINES {
+        table.room.remove(0);
+    }
+    table.room.push(Spoken {
+        who,
+        typed,
+        by,
+        words,
+        how,
+    });
+    drop(table);
+    Ok(back(&bench, &headers))
 }
 
 /// `POST /dev/scene`: the switches.

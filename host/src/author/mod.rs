@@ -32,7 +32,7 @@ pub enum Command {
     Check(Check),
     /// Make one call and report what it did and what it cost
     Run(Run),
-    /// A wall that reloads when you save, with switches, meters, storage and log beside it
+    /// A wall or a room that reloads when you save, with switches, meters, storage and log beside it
     Dev(Dev),
     /// Write the tables of the guide's reference anew
     #[command(hide = true)]
@@ -74,6 +74,10 @@ pub enum PluginRole {
     Interactive,
     /// A picture: a star
     Sticker,
+    /// What people call in rooms: an oracle
+    Commands,
+    /// Who reads what is said in rooms before it is posted: a calm voice
+    Filter,
 }
 
 /// What `neospace plugin build` takes.

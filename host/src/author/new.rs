@@ -53,6 +53,8 @@ pub fn main(options: &New) -> Result<()> {
         PluginRole::Widget => "widget",
         PluginRole::Interactive => "interactive",
         PluginRole::Sticker => "sticker",
+        PluginRole::Commands => "commands",
+        PluginRole::Filter => "filter",
     };
     let mut files = BTreeMap::new();
     for part in ["any", role] {

@@ -156,7 +156,7 @@ impl What {
 }
 
 /// All that can be said about one call.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub plugin: String,
     pub version: String,
@@ -192,7 +192,7 @@ pub struct Of<T> {
 }
 
 /// What came of a call.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Outcomes {
     /// Of `render`.
@@ -233,14 +233,14 @@ impl Outcomes {
 }
 
 /// One question of the plugin.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Asked {
     pub what: String,
     pub answer: String,
 }
 
 /// One staged write.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Write {
     /// `storage` or `shared-storage`.
     pub scope: &'static str,
@@ -468,6 +468,7 @@ impl Stage {
             false => self.installation(plugin, scene),
             true => Installation {
                 settings: settings::complete(&plugin.manifest.settings, &scene.settings.to_string()).into(),
+                refused: grants::OF_MODULES.or(scene.refused),
                 ..Installation::in_room(plugin, scene.room.as_str().into(), scene.seed)
             },
         };

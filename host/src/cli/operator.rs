@@ -17,7 +17,7 @@ use super::Place;
 use crate::{
     app::{LOCK_FILE, now_ms},
     author,
-    config::{self, Config},
+    config::{self, Config, OnFailure},
     crypto,
     plugins::{
         compile::{self, CompileOptions},
@@ -146,7 +146,8 @@ impl Candidate {
         let component = compile::component(scratch.path(), &crypto::random(), &bytes, &CompileOptions::default())
             .with_context(|| format!("{} does not compile", file.display()))?;
         let says = |sentence| anyhow::anyhow!("{}: {sentence}", file.display());
-        grants::roles(&component.inspection).map_err(says)?;
+        let roles = grants::roles(&component.inspection).map_err(says)?;
+        grants::fits(roles, &component.inspection, &manifest).map_err(says)?;
         let asked = grants::asked(&component.inspection, &manifest).map_err(says)?;
         Ok(Self {
             sha256: author::hash(&bytes),
@@ -430,6 +431,19 @@ fn explain(place: &Place, name: &str) -> Result<()> {
             None => println!("  {key:<16}{usual}, the default"),
         }
     }
+    if let Some(on_failure) = plugin.on_failure {
+        let words = match on_failure {
+            OnFailure::Open => "what it can't read is posted as it was",
+            OnFailure::Closed => "what it can't read is refused",
+        };
+        println!("On failure\n  {words}, by plugin.{name}.on_failure in {file}");
+    }
+    if !plugin.settings.is_empty() {
+        println!("Settings, by plugin.{name}.settings in {file}");
+        for (key, value) in &plugin.settings {
+            println!("  {key:<16}{value}");
+        }
+    }
     Ok(())
 }
 
@@ -441,6 +455,8 @@ fn usual(key: &str) -> u64 {
         "act_fuel" => usual.act_fuel,
         "render_ms" => usual.render_ms.into(),
         "act_ms" => usual.act_ms.into(),
+        "filter_fuel" => usual.filter_fuel,
+        "filter_ms" => usual.filter_ms.into(),
         "memory_kib" => usual.memory_kib.into(),
         "storage_kib" => usual.storage_kib.into(),
         "storage_keys" => usual.storage_keys.into(),
