@@ -12,6 +12,9 @@ use crate::{
     app::{App, now_ms},
     db::Tx,
     error::Error,
+    profiles,
+    rooms::{self, Post, Said, Speaker},
+    session::{Member, Viewer},
     walls::{self, NewModule},
 };
 
@@ -54,8 +57,160 @@ pub async fn fill(app: &App) -> Result<bool, Error> {
     try_join_all(missing.into_iter().map(|person| settle(app, person))).await?;
     if came {
         visit(app).await?;
+        talk(app).await?;
     }
     Ok(came)
+}
+
+/// A room: its name, what it is about, whose it is (the lobby is nobody's), and who said what, how many minutes ago.
+type Talk = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [(&'static str, i64, &'static str)],
+);
+
+const TALKS: [Talk; 5] = [
+    (
+        "lobby",
+        "",
+        "",
+        &[
+            ("paperdog", 214, "what rhymes with *ladle*"),
+            ("tidewatch", 213, "cradle. fable, if you are tired"),
+            ("cyan", 197, "the ferry is cancelled again, so I live here now"),
+            (
+                "tidewatch",
+                195,
+                "told you. **low water at 05:12**, you can nearly walk it",
+            ),
+            ("bodo", 194, "please do not walk it"),
+            ("cyan", 188, "/roll 2d6"),
+            ("cyan", 187, "fine."),
+            (
+                "cyan",
+                186,
+                "can somebody look at this? it draws, but upside down: `translate(0, -height)`",
+            ),
+            (
+                "ana",
+                182,
+                "positive height. the canvas hangs from the ceiling, like everything worth watching",
+            ),
+            (
+                "paperdog",
+                64,
+                "new terrible poem in the usual place. it is about a *spoon*",
+            ),
+            (
+                "bodo",
+                57,
+                "@ana your wall needs a guestbook. I came by to sign and there was nothing to sign, so I told the snail",
+            ),
+            ("cyan", 55, "the snail told me"),
+            ("bodo", 51, "the snail is not cleared for that"),
+        ],
+    ),
+    (
+        "field-notes",
+        "What you saw on the way. Weather counts.",
+        "wren",
+        &[
+            (
+                "wren",
+                4_100,
+                "Two swifts under the station roof. They scream like bicycle brakes.",
+            ),
+            (
+                "fennel",
+                2_760,
+                "Mushrooms on the compost, five of them:\n\n- three brown\n- one browner\n- one that I would rather not describe",
+            ),
+            (
+                "marrow",
+                310,
+                "> They scream like bicycle brakes.\n\nMine do too. I mean the brakes.",
+            ),
+        ],
+    ),
+    (
+        "radio-repair",
+        "Bring the thing, bring the noise it makes.",
+        "ohm",
+        &[
+            ("ohm", 1_530, "The hum is gone. It was the neighbour."),
+            ("mothbox", 1_490, "Did you solder the neighbour?"),
+            (
+                "ohm",
+                1_480,
+                "Only the ground wire:\n\n```\nC12  was 4.7 µF\nC12  is  10 µF\n```",
+            ),
+        ],
+    ),
+    (
+        "late-shift",
+        "For whoever is awake and shouldn't be.",
+        "gull",
+        &[
+            ("gull", 540, "Bakery's on. The whole street smells of Tuesday."),
+            ("latchkey", 525, "it is Saturday"),
+            ("gull", 523, "Not to the bread."),
+        ],
+    ),
+    (
+        "terrible-poems",
+        "Worst one is read aloud on Fridays.",
+        "paperdog",
+        &[
+            ("paperdog", 63, "O spoon,\nthou moon\nof soup"),
+            ("tidewatch", 60, "that is not terrible enough. work on the soup"),
+        ],
+    ),
+];
+
+/// Lets them talk. What they said is moved into the past, where a page of talk is told by its hours.
+async fn talk(app: &App) -> Result<(), Error> {
+    for (room, topic, owner, lines) in TALKS {
+        if !owner.is_empty() {
+            let owner = member(app, owner)?;
+            app.db
+                .write(move |tx| rooms::make(tx, &owner, room, topic, true))
+                .await?;
+        }
+        for &(name, minutes, text) in lines {
+            let viewer = Viewer::of(member(app, name)?);
+            rooms::come_in(app, &viewer, room).await?;
+            let post = Post {
+                room: room.into(),
+                content: text.into(),
+                nonce: None,
+                reply_to: None,
+            };
+            let speaker = Speaker {
+                viewer: &viewer,
+                network: "demo",
+                origin: None,
+            };
+            // A command whose plugin the operator left out is passed by.
+            let Ok(Said::Posted(said)) = rooms::say(app, speaker, post).await else {
+                continue;
+            };
+            let at = now_ms() - minutes * 60_000;
+            app.db
+                .write(move |tx| {
+                    tx.run(
+                        "update messages set created_at = ?2 where id = ?1",
+                        [said.message.id, at],
+                    )
+                })
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+fn member(app: &App, name: &str) -> Result<Member, Error> {
+    app.db.read(|db| Ok(profiles::find(db, name)?.member()))
 }
 
 /// Lets them press what only pressing can do: string their walls on the ring, vote, close a poll.

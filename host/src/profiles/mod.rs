@@ -13,7 +13,7 @@ use crate::{
     db::{Reader, Tx},
     error::{Error, Invalid},
     http::Form,
-    session,
+    session::{self, Member},
 };
 
 /// Characters of each text.
@@ -52,6 +52,15 @@ impl Profile {
             time_zone: row.get(7)?,
             locale: row.get(8)?,
         })
+    }
+
+    /// Whom it is of, as a visitor of others.
+    pub fn member(self) -> Member {
+        Member {
+            id: self.user_id,
+            name: self.name,
+            colour: self.colour,
+        }
     }
 
     /// The owner's local time minus UTC, in minutes, at a time in Unix milliseconds.

@@ -20,10 +20,12 @@ pub use forms::{create, delete, edit, join, leave, read, send};
 pub use live::{
     follow, may_watch, on_backfill, on_delete, on_edit, on_join, on_leave, on_read, on_send, on_stop_typing, on_typing,
 };
+pub use mutations::create as make;
 pub use owner::{ban, invite, kick, log, mute, people, set_topic, unban, unmute};
 pub use page::{Asked, conversation, list, permalink, show, sidebar};
 pub use queries::readable_rooms;
 pub use search::{follow as follow_search, search};
+pub use talk::{Post, Said, Speaker, join as come_in, post as say};
 
 /// What a member may read up to in `content`, in Unicode scalar values.
 pub const CONTENT_MOST: usize = 4_000;

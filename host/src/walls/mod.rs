@@ -24,7 +24,7 @@ use crate::{
     error::Error,
     plugins::Installation,
     profiles,
-    session::{Member, Viewer},
+    session::Viewer,
 };
 
 /// Modules on one wall.
@@ -62,12 +62,7 @@ pub fn starter(app: &App) -> Starter {
 pub fn as_seen(app: &App, wall: &str, plugin: &str, member: &str) -> Result<Option<(Installation, Viewer)>, Error> {
     app.db.read(|db| {
         let wall = queries::wall(db, wall)?;
-        let who = profiles::find(db, member)?;
-        let viewer = Viewer::of(Member {
-            id: who.user_id,
-            name: who.name,
-            colour: who.colour,
-        });
+        let viewer = Viewer::of(profiles::find(db, member)?.member());
         let module = wall.modules.iter().find(|module| &*module.plugin == plugin);
         let offset = wall.owner.utc_offset_minutes(now_ms());
         Ok(module.map(|module| (module.installation(&wall.owner, offset), viewer)))
