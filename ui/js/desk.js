@@ -43,7 +43,7 @@ class NeoDesk extends HTMLElement {
   // Whether the desk shows an address in one of its panes.
   #handle(address, tool, toSearch = false) {
     if (address.origin !== location.origin) return false
-    if (tool || TOOLS.test(address.pathname)) {
+    if (tool || isTool(address)) {
       this.#use(tool ?? address.pathname + address.search + address.hash, toSearch)
       return true
     }
@@ -102,7 +102,7 @@ class NeoDesk extends HTMLElement {
     const here = new URL(location)
     if (this.#conversation(here) !== this.#shown) this.#go(here, false)
     const tool = here.searchParams.get("tool")
-    if (tool && this.#path() && tool !== this.#path() && this.#frame.contentDocument?.readyState === "complete") this.#frame.contentWindow.location.replace(tool)
+    if (tool && isTool(new URL(tool, location)) && this.#path() && tool !== this.#path() && this.#frame.contentDocument?.readyState === "complete") this.#frame.contentWindow.location.replace(tool)
   }
 
   // ── the tool ─────────────────────────────────────────────────────────────────────────────────
@@ -141,6 +141,10 @@ class NeoDesk extends HTMLElement {
     if (this.#eager) this.#frame.contentDocument.querySelector(this.#eager)?.focus()
     this.#eager = null
   }
+}
+
+function isTool({ origin, pathname }) {
+  return origin === location.origin && TOOLS.test(pathname)
 }
 
 customElements.define("neo-desk", NeoDesk)

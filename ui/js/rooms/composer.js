@@ -1,4 +1,5 @@
 import { ask, say } from "../live.js"
+import { parse } from "../morph.js"
 
 /** Characters of a message, counted as the server counts them. */
 const MOST = 4_000
@@ -46,6 +47,7 @@ class NeoComposer extends HTMLElement {
       ["message:edit", this.#edit],
       ["message:delete", this.#delete],
       ["outbox:back", this.#back],
+      ["outbox:whispered", this.#whisper],
       ["room:said", this.#told],
     ]
   }
@@ -114,6 +116,7 @@ class NeoComposer extends HTMLElement {
     if (content.trim() === "") return
     if (this.#count() < 0) return this.#tell(this.querySelector(".left").textContent)
     this.#tell("")
+    this.querySelector(".whisper").hidden = true
     this.#rest()
     if (this.#mode.kind === "edit") return this.#change(this.#mode.id, content)
     const replyTo = this.#mode.kind === "reply" ? this.#mode.id : undefined
@@ -169,8 +172,8 @@ class NeoComposer extends HTMLElement {
 
   #regard(mode, text) {
     this.#mode = mode
-    this.dataset.mode = mode.kind
     const line = this.querySelector(".regarding")
+    line.dataset.mode = mode.kind
     line.hidden = false
     line.querySelector("span").textContent = text
     this.#text.focus()
@@ -182,7 +185,6 @@ class NeoComposer extends HTMLElement {
       this.#put(this.#before)
     }
     this.#mode = { kind: "say" }
-    delete this.dataset.mode
     this.querySelector(".regarding").hidden = true
   }
 
@@ -198,6 +200,13 @@ class NeoComposer extends HTMLElement {
     const quoted = replyTo && document.getElementById(`message-${replyTo}`)
     if (quoted) this.#reply({ detail: { message: quoted } })
     else this.#text.focus()
+  }
+
+  // What a command answered to oneself alone; the server's own fragment.
+  #whisper = ({ detail: { html } }) => {
+    const line = this.querySelector(".whisper")
+    line.replaceChildren(...parse(html).body.childNodes)
+    line.hidden = line.textContent.trim() === ""
   }
 
   #told = ({ detail: { message } }) => this.#tell(message)

@@ -46,7 +46,7 @@ class NeoOutbox extends HTMLElement {
     if (!answer) return
     if (answer.event === "error") return this.#refuse(nonce, answer.message)
     this.#forget(nonce)
-    if (answer.event === "whisper") this.dispatchEvent(new CustomEvent("room:said", { bubbles: true, detail: answer }))
+    if (answer.event === "whisper") this.dispatchEvent(new CustomEvent("outbox:whispered", { bubbles: true, detail: answer }))
   }
 
   #heard = ({ detail: { nonce } }) => {

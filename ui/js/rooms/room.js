@@ -30,6 +30,7 @@ class NeoRoom extends HTMLElement {
   #sinceAfter = -1
   #timer = null
   #later = null
+  #states = this.attachInternals().states // `listening`: nothing is missing, and what comes is shown as it comes
   #box
   #list
   #edges
@@ -79,6 +80,7 @@ class NeoRoom extends HTMLElement {
       ["live:message_edited", this.#hear],
       ["live:message_deleted", this.#hear],
       ["live:unread", this.#readElsewhere],
+      ["live:room_changed", this.#changedItself],
       ["live:room_left", this.#leave],
       ["visibilitychange", this.#look],
     ]
@@ -89,8 +91,8 @@ class NeoRoom extends HTMLElement {
   // Listens to the room, and fetches what was said and changed since the page was made or the line broke.
   #join = async () => {
     const { room, joined } = this.dataset
-    const turn = ++this.#catching
-    this.#held = []
+    this.#lose()
+    const turn = this.#catching
     const answer = await ask(joined === undefined ? { event: "watch", topic: `room:${room}` } : { event: "join_room", room })
     if (turn !== this.#catching) return
     if (!answer) return connect()
@@ -100,6 +102,7 @@ class NeoRoom extends HTMLElement {
 
   #lose = () => {
     this.#catching++
+    this.#states.delete("listening")
     this.#held = []
   }
 
@@ -120,6 +123,7 @@ class NeoRoom extends HTMLElement {
     }
     const held = this.#held ?? []
     this.#held = null
+    this.#states.add("listening")
     for (const frame of held) this.#take(frame)
     this.#look()
     for (const edge of this.querySelectorAll(".older, .newer")) this.#watch(edge)
@@ -360,6 +364,10 @@ class NeoRoom extends HTMLElement {
       this.#since(first)
     }
     if (!this.#stuck) this.#below()
+    // The server tells of what is unread elsewhere; here it leaves that to who looks.
+    const mentions = this.#messages().filter((one) => this.#seq(one) > this.#read && one.classList.contains("calls")).length
+    const detail = { room: this.dataset.room, count: this.#seq(message) - this.#read, mentions }
+    if (!this.#watched()) document.dispatchEvent(new CustomEvent("room:unread", { detail }))
   }
 
   #below() {
@@ -439,6 +447,10 @@ class NeoRoom extends HTMLElement {
     if (room === this.dataset.room) this.#read = Math.max(this.#read, read_seq)
   }
 
+  #changedItself = ({ detail: { room } }) => {
+    if (room === this.dataset.room) refresh()
+  }
+
   // Somebody took one out of the room.
   #leave = ({ detail: { room, reason } }) => {
     if (room !== this.dataset.room || reason === "left") return
@@ -478,7 +490,8 @@ class NeoRoom extends HTMLElement {
     if (!ok) return
     form.reset()
     form.closest("[popover]")?.hidePopover()
-    refresh()
+    await refresh()
+    if (form.action.endsWith("/join")) this.#join()
   }
 
   #say(message) {

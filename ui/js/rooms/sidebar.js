@@ -3,6 +3,7 @@
 class NeoRooms extends HTMLElement {
   connectedCallback() {
     document.addEventListener("live:unread", this.#mark)
+    document.addEventListener("room:unread", this.#mark)
     document.addEventListener("live:refreshed", this.#sum)
     document.addEventListener("desk:room", this.#sum)
     this.#sum()
@@ -10,6 +11,7 @@ class NeoRooms extends HTMLElement {
 
   disconnectedCallback() {
     document.removeEventListener("live:unread", this.#mark)
+    document.removeEventListener("room:unread", this.#mark)
     document.removeEventListener("live:refreshed", this.#sum)
     document.removeEventListener("desk:room", this.#sum)
   }
