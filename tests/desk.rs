@@ -362,6 +362,8 @@ fn what_is_unread_is_a_number_for_oneself() {
     let (ana, bob) = (member(&server, "ana"), member(&server, "bob"));
     open_room(&bob, "late-shift", "");
     ana.post("/rooms/late-shift/join", &[]).see_other();
+    said(&bob, "late-shift", "It is late.");
+    ana.post("/rooms/late-shift/read", &[("seq", "1")]).see_other();
     let browser = Browser::start();
     let (page, other) = (browser.page_of(&ana), browser.page_of(&ana));
     open(in_front(&page), &server, "/desk?room=lobby");

@@ -145,14 +145,12 @@ class NeoRoom extends HTMLElement {
 
   // What quotes a message that has changed must not go on quoting what is no longer said.
   async #requote(ids) {
-    const quoting = ids.flatMap((id) => [...this.#list.querySelectorAll(`.reply[data-to="${Number(id)}"]`)]).map((reply) => this.#id(reply.closest(".message")))
-    let before = Math.max(0, ...quoting) + 1
-    const first = Math.min(...quoting)
-    while (before > first) {
-      const limit = Math.min(BATCH, this.#messages().filter((message) => this.#id(message) < before).length)
-      const answer = await this.#fetch({ before_id: before }, this.#catching, { isWhole: false, limit })
-      if (!answer || answer.found.length === 0) return
-      before = Math.min(...answer.found.map(({ id }) => id))
+    const messages = this.#messages()
+    const quotes = (message) => ids.includes(Number(message.querySelector(".reply")?.dataset.to))
+    const [first, last] = [messages.findIndex(quotes), messages.findLastIndex(quotes)]
+    if (first === 0 && messages.length > 1) await this.#fetch({ before_id: this.#id(messages[1]) }, this.#catching, { isWhole: false, limit: 1 })
+    for (let at = Math.max(first, 1); at <= last; at += BATCH) {
+      await this.#fetch({ after_id: this.#id(messages[at - 1]) }, this.#catching, { isWhole: false, limit: Math.min(BATCH, last - at + 1) })
     }
   }
 
