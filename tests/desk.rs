@@ -122,6 +122,18 @@ fn three_people_talk_and_the_one_who_lost_the_line_sees_what_the_others_see() {
     at_bob.wait_for(".message \"Line 59\"");
     // And she finds it by searching.
     assert!(!at_cyd.has(".message \"are you there?\""));
+    // Ana finds in the tool pane what was said, and goes to where that was.
+    at_ana.eval("document.activeElement.blur()");
+    at_ana
+        .press("/")
+        .wait_until(&in_tool("document.activeElement.type === 'search'"));
+    at_ana.type_text("whistles").press("Enter");
+    at_ana.wait_until(&in_tool("document.querySelector('#hits')?.textContent.includes('bob')"));
+    at_ana.eval(&in_tool("document.querySelector('#hits a').click()"));
+    at_ana.wait_for(".found \"It whistles.\"");
+    assert_eq!(at_ana.eval("location.pathname"), "/desk");
+    at_ana.eval("history.back()");
+    listening(&at_ana).wait_gone(".found");
 
     at_cyd
         .offline(false)
@@ -131,7 +143,11 @@ fn three_people_talk_and_the_one_who_lost_the_line_sees_what_the_others_see() {
     at_cyd.wait_until("document.querySelector('.reply').textContent.includes('taken back')");
     at_bob.wait_until("document.querySelector('.reply').textContent.includes('taken back')");
     assert_eq!(words(&at_cyd), words(&at_bob), "cyd's log differs from bob's");
-    assert_eq!(words(&at_cyd), words(&at_ana), "cyd's log differs from ana's");
+    // (Ana's begins later: she has been elsewhere and come back.)
+    assert!(
+        words(&at_cyd).ends_with(&words(&at_ana)),
+        "cyd's log differs from ana's"
+    );
     // Her page equals a fresh one, once that shows as much.
     let fresh = browser.page_of(&cyd);
     open(&fresh, &server, "/desk?room=lobby");
@@ -230,6 +246,13 @@ fn a_draft_waits_in_its_room() {
     page.reload();
     page.click("#rooms a \"lobby\"").wait_for("#talk h2 \"# lobby\"");
     assert_eq!(page.value("#say"), "Half a thought");
+}
+
+/// A JavaScript expression about what the tool pane shows.
+fn in_tool(expression: &str) -> String {
+    format!(
+        "(({{ document }}) => {expression})({{ document: window.document.querySelector('iframe').contentDocument }})"
+    )
 }
 
 /// The path and query of what the tool pane shows.
@@ -594,6 +617,10 @@ fn every_page_about_rooms_stands_in_both_schemes_and_sizes_and_can_be_used_by_al
         for scheme in ["light", "dark"] {
             page.viewport(width, height).scheme(scheme);
             for (name, path, before) in PAGES {
+                // Most is seen once at each size; what has colours of its own in both schemes.
+                if scheme == "dark" && !["desk", "desk-menu", "desk-keys", "rooms", "message"].contains(&name) {
+                    continue;
+                }
                 // Another place on the same page would not be loaded anew.
                 page.goto("about:blank").goto(&server.url(path));
                 if path.starts_with("/desk") || name == "room" {
