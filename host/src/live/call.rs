@@ -59,11 +59,7 @@ impl Call {
             let input = match serde_json::from_slice(&text) {
                 Ok(input) => input,
                 Err(error) => {
-                    return caller.refuse(
-                        "bad_event",
-                        &format!("This {event} can't be understood: {error}."),
-                        None,
-                    );
+                    return caller.refuse("bad_event", &not_understood(&event, &error), None);
                 }
             };
             drop(text);
@@ -103,12 +99,27 @@ impl Caller {
         self.line.turn.lock().await
     }
 
+    /// Waits until the caller has been sent what else it asked for that takes memory. To be held while one's own is.
+    pub async fn alone(&self) -> MutexGuard<'_, ()> {
+        self.line.alone.lock().await
+    }
+
     fn refuse(&self, code: &str, message: &str, retry_after_ms: Option<u64>) {
         self.answer(&Event::Error {
             code,
             message,
             retry_after_ms,
         });
+    }
+}
+
+/// What is wrong with a frame. It quotes what came, however long that was: only so much of it is sent back.
+pub(super) fn not_understood(event: &str, error: &serde_json::Error) -> String {
+    const QUOTED_MOST: usize = 200;
+    let error = error.to_string();
+    match error.char_indices().nth(QUOTED_MOST) {
+        Some((end, _)) => format!("This {event} can't be understood: {}…", &error[..end]),
+        None => format!("This {event} can't be understood: {error}."),
     }
 }
 

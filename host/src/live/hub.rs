@@ -125,6 +125,8 @@ pub struct Line {
     drained: Notify,
     /// Whoever holds it queues the next write: so one client's writes keep their order.
     pub(super) turn: tokio::sync::Mutex<()>,
+    /// Whoever holds it keeps much in memory until the client has taken it: one such answer at a time.
+    pub(super) alone: tokio::sync::Mutex<()>,
 }
 
 /// A socket that watches a topic.
@@ -365,6 +367,7 @@ impl Hub {
             filled: Notify::new(),
             drained: Notify::new(),
             turn: tokio::sync::Mutex::default(),
+            alone: tokio::sync::Mutex::default(),
         });
         let mut lines = self.0.lines.lock().unwrap_or_else(|e| e.into_inner());
         lines.insert(line.id, line.clone());

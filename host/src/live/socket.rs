@@ -36,7 +36,7 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    call::{Call, Caller, Handling, Table, code_of},
+    call::{Call, Caller, Handling, Table, code_of, not_understood},
     frame::{Dialect, Envelope, Event, Frame, HTML_DIALECT, JSON_DIALECT, Request},
     hub::{Line, Waiting},
 };
@@ -51,6 +51,10 @@ use crate::{
 const FRAME_MOST: usize = 64 * 1024;
 /// The socket's read buffer, in bytes: ten thousand sockets must fit.
 const READ_BUFFER: usize = 1024;
+/// The socket's write buffer, in bytes, and what may wait in it: only what the library says for itself (pongs, a close) goes
+/// through it, and without a limit a client that pings and doesn't read would have all its pongs kept for it.
+const WRITE_BUFFER: usize = 512;
+const WRITE_BUFFER_MOST: usize = 2 * 1024;
 /// The time in which one client may send so many frames as the configuration says.
 const WINDOW: Duration = Duration::from_secs(10);
 /// Events of one socket that are handled at once; with more it is read no further.
@@ -175,6 +179,8 @@ impl Socket {
     async fn run(app: App, client: Client, dialect: Dialect, table: Table, upgraded: Upgraded) {
         let mut config = WebSocketConfig::default();
         config.read_buffer_size = READ_BUFFER;
+        config.write_buffer_size = WRITE_BUFFER;
+        config.max_write_buffer_size = WRITE_BUFFER_MOST;
         config.max_frame_size = Some(FRAME_MOST);
         config.max_message_size = Some(FRAME_MOST);
         let mut stream = Stream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
@@ -218,12 +224,11 @@ impl Socket {
                 }
                 message = stream.next(), if self.in_flight.len() < IN_FLIGHT_MOST => {
                     self.app.hub.heard(&self.line);
+                    if !self.may_send() {
+                        return Some((POLICY, "Too many frames in 10 seconds."));
+                    }
                     match message {
-                        Some(Ok(Message::Text(text))) => {
-                            if let Err(end) = self.hear(text.into()) {
-                                return Some(end);
-                            }
-                        }
+                        Some(Ok(Message::Text(text))) => self.hear(text.into()),
                         Some(Ok(Message::Binary(_))) => self.refuse(None, "not_text", "Frames are JSON text."),
                         Some(Ok(Message::Close(_))) | None => return None,
                         Some(Ok(_)) => {}
@@ -256,21 +261,23 @@ impl Socket {
         }
     }
 
-    fn hear(&mut self, text: Bytes) -> Result<(), (u16, &'static str)> {
+    /// Counts a frame, also one that is no text; whether the client may send that many.
+    fn may_send(&mut self) -> bool {
         if self.window.0.elapsed() > WINDOW {
             self.window = (Instant::now(), 0);
         }
         self.window.1 += 1;
-        if self.window.1 > self.app.config().limits.frames_per_window {
-            return Err((POLICY, "Too many frames in 10 seconds."));
-        }
+        self.window.1 <= self.app.config().limits.frames_per_window
+    }
+
+    fn hear(&mut self, text: Bytes) {
         let Ok(envelope) = serde_json::from_slice::<Envelope>(&text) else {
             self.refuse(
                 None,
                 "not_json",
                 "A frame is a JSON object with an \"event\", and perhaps a \"ref\" that is a number.",
             );
-            return Ok(());
+            return;
         };
         let reference = envelope.reference.as_ref();
         match &*envelope.event {
@@ -282,16 +289,11 @@ impl Socket {
                 }
                 Ok(Request::Ping {}) => self.line.push(Event::Pong {}.answer(reference)),
                 Err(error) => {
-                    self.refuse(
-                        reference,
-                        "bad_event",
-                        &format!("This frame can't be understood: {error}."),
-                    );
+                    self.refuse(reference, "bad_event", &not_understood("frame", &error));
                 }
             },
             _ => self.handle(envelope, text),
         }
-        Ok(())
     }
 
     fn watch(&self, reference: Option<&serde_json::Number>, topic: &str) {

@@ -291,6 +291,7 @@ pub async fn on_backfill(app: App, caller: Caller, wanted: Wanted) -> Result<(),
             format!("A backfill brings 1 to {BACKFILL_MOST} messages."),
         ));
     }
+    let _alone = caller.alone().await;
     // One more says whether there are more.
     let (mut found, backwards) = app.db.read(|db| {
         Ok(match (wanted.after_id, wanted.before_id, wanted.after_change) {
