@@ -18,17 +18,20 @@
 
 pub mod axe;
 pub mod browser;
+pub mod faults;
 pub mod forms;
 pub mod live;
 pub mod person;
 pub mod process;
 pub mod server;
 pub mod socket;
+pub mod talker;
 
 pub use browser::{Browser, Page};
 pub use live::Live;
 pub use person::{Answer, Person};
 pub use server::{Builder, Server};
+pub use talker::Talker;
 
 use std::{
     path::{Path, PathBuf},

@@ -151,20 +151,43 @@ impl Live {
     ///
     /// # Panics
     /// When it doesn't come in time; shows what came instead.
-    pub fn wait(&self, event: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub fn wait(&self, event: &str, fits: impl FnMut(&Value) -> bool) -> Value {
         self.try_wait(event, PATIENCE, fits)
             .unwrap_or_else(|| panic!("no frame {event:?} came; these did: {:#?}", self.frames()))
     }
 
     /// As [`Live::wait`]; nothing when it doesn't come within `patience`, or the socket closes before.
-    pub fn try_wait(&self, event: &str, patience: Duration, fits: impl Fn(&Value) -> bool) -> Option<Value> {
+    pub fn try_wait(&self, event: &str, patience: Duration, mut fits: impl FnMut(&Value) -> bool) -> Option<Value> {
+        self.find(patience, |frame| frame["event"] == event && fits(frame))
+    }
+
+    /// Waits for the frame that answers the one with this `ref`, whatever it says.
+    ///
+    /// # Panics
+    /// When it doesn't come in time; shows what came instead.
+    pub fn wait_for_answer(&self, reference: &Value) -> Value {
+        self.find(PATIENCE, |frame| frame["ref"] == *reference)
+            .unwrap_or_else(|| panic!("{reference} was not answered; these came: {:#?}", self.frames()))
+    }
+
+    /// Sends a frame with a `ref`, and waits for what answers it.
+    ///
+    /// # Panics
+    /// When nothing does in time.
+    pub fn wait_for_answer_to(&self, frame: Value) -> Value {
+        let reference = frame["ref"].clone();
+        self.send(frame);
+        self.wait_for_answer(&reference)
+    }
+
+    fn find(&self, patience: Duration, mut fits: impl FnMut(&Value) -> bool) -> Option<Value> {
         let start = Instant::now();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut inbox = self.inbox.0.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             while let Some(frame) = inbox.frames.get(*seen) {
                 *seen += 1;
-                if frame["event"] == event && fits(frame) {
+                if fits(frame) {
                     return Some(frame.clone());
                 }
             }
@@ -202,6 +225,11 @@ impl Live {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+    }
+
+    /// The code with which the server has closed the socket, if it has, and if it gave one.
+    pub fn closed(&self) -> Option<Option<u16>> {
+        self.inbox.0.lock().unwrap_or_else(PoisonError::into_inner).closed
     }
 
     /// All frames so far.

@@ -17,11 +17,15 @@ use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use crate::{
     PATIENCE, Person, eventually,
+    faults::Faults,
     process::{Log, Process},
 };
 
 /// How long an orderly shutdown may take.
 const SHUTDOWN: Duration = Duration::from_secs(15);
+
+/// The file with the commands for its faults, in its folder.
+const FAULTS: &str = "faults";
 
 /// A running `neospace serve`. Dropping it ends it with SIGTERM and demands an orderly end.
 pub struct Server {
@@ -116,6 +120,11 @@ impl Server {
         Path::new(&format!("/proc/{}/root", self.pid())).join(data.strip_prefix("/").expect("it is absolute"))
     }
 
+    /// What lets its disk and its clock fail, for one that was started with [`Builder::faulty`].
+    pub fn faults(&self) -> Faults {
+        Faults::of(&self.folder.path().join(FAULTS))
+    }
+
     /// The configuration file.
     pub fn config_file(&self) -> PathBuf {
         self.folder.path().join("neospace.toml")
@@ -200,6 +209,31 @@ impl Server {
         program.wait().expect("it is our child");
         none_left(&children);
         self.log.wait_for_end();
+    }
+
+    /// Waits until the server ends by itself, and says how. What it has logged until then is as a test wants it.
+    ///
+    /// # Panics
+    /// When it goes on.
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        let children = self.children();
+        let mut program = self.program.take().expect("the server runs");
+        let status = wait(&mut program, PATIENCE);
+        let _ = program.kill();
+        let _ = program.wait();
+        none_left(&children);
+        self.log.wait_for_end();
+        status.expect("the server goes on")
+    }
+
+    /// The memory that the host itself takes: its resident set, in bytes.
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line
+            .and_then(|line| line.trim().strip_suffix(" kB"))
+            .map(str::parse::<u64>);
+        kib.expect("the kernel says it").expect("it is a number") * 1024
     }
 
     /// Ends the server with SIGTERM, and demands an orderly end.
@@ -335,6 +369,13 @@ impl Builder {
     pub fn disk_mib(mut self, mib: u32) -> Self {
         fs::create_dir(self.folder.path().join("data")).expect("a new folder is empty");
         self.how.disk_mib = Some(mib);
+        self
+    }
+
+    /// Lets its disk and its clock fail on command: [`Server::faults`].
+    pub fn faulty(mut self) -> Self {
+        let variables = Faults::prepare(&self.folder.path().join(FAULTS));
+        self.how.variables.extend(variables);
         self
     }
 
