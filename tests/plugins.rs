@@ -929,3 +929,100 @@ fn a_revocation_does_not_wait_for_another_plugin_to_compile() {
     });
     assert!(since.elapsed().as_millis() < 2_000, "{:?}", since.elapsed());
 }
+
+#[test]
+fn who_finds_an_input_that_breaks_a_plugin_breaks_it_in_one_place_alone() {
+    let wasm = pack("fragile", "1.0.0", "", &guest::interactive("", "", "unreachable"));
+    let server = Server::builder().component("fragile", &wasm, &[]).start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let (anas, bobs) = (put_up(&ana, "fragile"), put_up(&bob, "fragile"));
+    let press = |module: &str| {
+        let token = signed(&server, module, Audience::Class(ViewerClass::Guest));
+        server
+            .guest()
+            .post_json(&format!("{module}/act"), &[("token", &token)])
+            .expect(422)
+            .text()
+    };
+    for _ in 0..3 {
+        assert!(press(&anas).contains("crashed"));
+    }
+    assert!(press(&anas).contains("rests"), "{}", press(&anas));
+    assert!(press(&bobs).contains("crashed"), "on bob's wall it goes on");
+    for module in [&anas, &bobs] {
+        assert!(
+            server.guest().get(module).text().contains("ready"),
+            "it is shown everywhere"
+        );
+    }
+}
+
+#[test]
+fn what_its_owner_has_taken_away_does_not_come_back_as_the_last_view() {
+    // It shows an entry, until an act takes it away, and then it can't show anything.
+    let render = "(call $get (i32.const 1024) (i32.const 6) (i32.const 2048))
+        (if (i32.load8_u (i32.const 2052)) (then unreachable))
+        (call $text (i32.const 1040) (i32.const 5))";
+    let act = "(call $put (i32.const 1024) (i32.const 6) (i32.const 1024) (i32.const 3) (i32.const 0) (i64.const 0) (i32.const 2048))
+        (i32.const 3072)";
+    let wasm = guest::interactive_showing(
+        guest::STORAGE_WIT,
+        guest::STORAGE_CORE,
+        render,
+        act,
+        "(data (i32.const 1040) \"entry\")",
+    );
+    let wasm = pack("diary", "1.0.0", "[capabilities]\nstorage = \"To keep.\"\n", &wasm);
+    let server = Server::builder().component("diary", &wasm, &["storage"]).start();
+    let ana = server.person("ana");
+    for (presser, class, stays) in [
+        (&server.guest(), ViewerClass::Guest, true),
+        (&ana, ViewerClass::Owner, false),
+    ] {
+        let module = put_up(&ana, "diary");
+        assert!(server.guest().get(&module).text().contains("entry"));
+        let token = signed(&server, &module, Audience::Class(class));
+        presser.post(&format!("{module}/act"), &[("token", &token)]).expect(303);
+        let after = server.guest().get(&module).expect(200).text();
+        assert_eq!(after.contains("entry"), stays, "{class:?}: {after}");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_plugin_keeps_its_name_over_a_restart() {
+    let wasm = pack("hello", "1.0.0", "", &says("good evening"));
+    let mut server = Server::builder().component("hello", &wasm, &[]).start();
+    let ana = server.person("ana");
+    put_up(&ana, "hello");
+    revoke(&server, &wasm, "it told lies");
+    eventually("the tombstone", || {
+        server
+            .guest()
+            .get("/wall/ana")
+            .text()
+            .contains("it told lies")
+            .then_some(())
+    });
+    server.restart();
+    let wall = server.guest().get("/wall/ana").expect(200).text();
+    assert!(wall.contains("The hello") && wall.contains("it told lies"), "{wall}");
+    let page = server.guest().get("/plugins/hello").expect(200).text();
+    assert!(page.contains("The hello") && page.contains("it told lies"), "{page}");
+    // Off, and then not even in the file.
+    server.edit_config(|config| {
+        config["plugins"]["revoked"] = value(Array::new());
+        config["plugin"]["hello"]["enabled"] = value(false);
+    });
+    server.restart();
+    assert!(server.guest().get("/wall/ana").text().contains("The hello"));
+    server.edit_config(|config| {
+        config.remove("plugin");
+    });
+    server.restart();
+    let wall = server.guest().get("/wall/ana").text();
+    assert!(
+        wall.contains("The hello") && wall.contains("not installed here any more"),
+        "{wall}"
+    );
+    server.guest().get("/plugins/nothing").expect(404);
+}

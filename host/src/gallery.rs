@@ -158,7 +158,19 @@ pub async fn show(
 ) -> Result<Response, Error> {
     let started = Instant::now();
     let standing = app.plugins.standing(&id);
-    let plugin = standing.plugin().ok_or(Error::NotFound)?;
+    let Some(plugin) = standing.plugin() else {
+        // It was here before the server was started: its name is all that is known of it.
+        let name = app.plugins.name_of(&id).ok_or(Error::NotFound)?;
+        let (stamp, sentence) = walls::standing_in_words(&standing);
+        let context = context! { name => &*name, stamp, standing => sentence, here => "plugins", signed_in => viewer.member.is_some() };
+        return Ok(Page::new(Rendered {
+            html: app.html.render("gallery/gone.html", context)?,
+            stamp: Default::default(),
+            max_age: None,
+            personal: true,
+        })
+        .respond(&headers));
+    };
     let manifest = &plugin.manifest;
     let figures = plugin.stats.figures();
     let (stamp, sentence) = walls::standing_in_words(&standing);

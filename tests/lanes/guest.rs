@@ -148,6 +148,14 @@ pub fn filter(body: &str, more: &str) -> Vec<u8> {
     )
 }
 
+/// A widget with actions of which both functions are given.
+pub fn interactive_showing(wit: &str, core: &str, render: &str, act: &str, more: &str) -> Vec<u8> {
+    component(
+        &format!("{wit}\nexport neospace:plugin/widget@0.1.0;\nexport neospace:plugin/actions@0.1.0;"),
+        &format!("(module {core} {MEMORY} {KEY} {RENDER} {render}) {ACT} {act}) {more})"),
+    )
+}
+
 /// A widget that shows "hello", as a component and as the text of its core module.
 pub fn hello() -> Vec<u8> {
     component("export neospace:plugin/widget@0.1.0;", &hello_module())

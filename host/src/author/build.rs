@@ -252,6 +252,8 @@ fn compile(root: &Path, packages: &[&Package], messages: Messages) -> Result<BTr
             &["--color=auto"]
         })
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(root)?)
+        // What was compiled piece by piece has other bytes: the same sources give the same file.
+        .env("CARGO_INCREMENTAL", "0")
         .stderr(if messages == Messages::Keep {
             Stdio::piped()
         } else {

@@ -337,6 +337,10 @@ impl Plugins {
                 let refresh = leavings.refresh;
                 drop(finished);
                 leavings.commit(&self.inner.db, i, now).await?;
+                if class == ViewerClass::Owner {
+                    // What the owner has just taken away must not come back as the last view that worked.
+                    self.inner.last_good.retain(|(id, _), _| *id != i.id);
+                }
                 Ok(Acted {
                     message,
                     refresh,
@@ -499,7 +503,12 @@ impl Plugins {
                     made_at: now,
                     differs: false,
                 };
-                self.inner.last_good.insert((i.id, audience), Arc::new(good));
+                let key = (i.id, audience);
+                self.inner.last_good.insert(key, Arc::new(good));
+                // Made from what has changed meanwhile, perhaps by the owner who took something away.
+                if !made.stamp.is_current() {
+                    self.inner.last_good.remove(&key);
+                }
                 Ok(made)
             }
             Err(failed) => {

@@ -95,6 +95,8 @@ struct Entry {
     stanza: Option<config::Plugin>,
     /// The place of its stanza among the others.
     place: usize,
+    /// What people call it, if this server has ever had it.
+    name: Option<Arc<str>>,
 }
 
 /// An upgrade that waits for the operator: it asks for more than was granted, and the version before stays in force.
@@ -175,8 +177,8 @@ impl Plugins {
         for problem in problems {
             tracing::error!("{problem}");
         }
-        plugins.note_versions(config, &set).await?;
         *plugins.inner.set.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+        plugins.note_versions(config, &plugins.set()).await?;
         tokio::spawn(sweep(Arc::downgrade(&plugins.inner)));
         Ok(plugins)
     }
@@ -186,6 +188,11 @@ impl Plugins {
         self.set()
             .get(id)
             .map_or(Standing::Missing(None), |entry| entry.standing.clone())
+    }
+
+    /// What people call a plugin that is or was here, whatever became of it.
+    pub fn name_of(&self, id: &str) -> Option<Arc<str>> {
+        self.set().get(id)?.name.clone()
     }
 
     /// The plugins in force, by name.
@@ -231,8 +238,11 @@ impl Plugins {
         if !problems.is_empty() {
             return Err(Error::Conflict(problems.join("\n")));
         }
-        self.note_versions(config, &new).await?;
         changes.append(&mut self.swap(new));
+        // Noted when it holds: what is noted and doesn't would be taken for the version before at the next start.
+        if let Err(error) = self.note_versions(config, &self.set()).await {
+            tracing::error!(%error, "which plugins are in force was not noted for the next start");
+        }
         Ok(changes)
     }
 
@@ -250,6 +260,7 @@ impl Plugins {
                     held: None,
                     stanza: None,
                     place: entry.place,
+                    name: entry.name.clone(),
                 };
             }
         }
@@ -324,11 +335,24 @@ impl Plugins {
                     held: None,
                     stanza: Some(stanza.clone()),
                     place: 0,
+                    name: None,
                 }
             });
             let named = config.plugin_order.iter().position(|named| **named == **name);
             let place = named.unwrap_or(config.plugin_order.len());
-            set.insert(name.clone(), Entry { place, ..entry });
+            let called = entry
+                .standing
+                .plugin()
+                .map(|plugin| plugin.manifest.name.as_str().into());
+            let before = || old.get(name).and_then(|before| before.name.clone());
+            let kept = || kept_name(config, name, &known).filter(|_| at_start);
+            let called = called.or_else(before).or_else(kept);
+            let entry = Entry {
+                place,
+                name: called,
+                ..entry
+            };
+            set.insert(name.clone(), entry);
         }
         for (name, entry) in old.iter().filter(|(name, _)| !config.plugin.contains_key(&***name)) {
             // Kept for its name, so that a tombstone can say what stood there.
@@ -340,8 +364,22 @@ impl Plugins {
                     held: None,
                     stanza: None,
                     place: 0,
+                    name: entry.name.clone(),
                 },
             );
+        }
+        // Those that were here before the start, for what is left of them on walls.
+        for (name, _) in known.iter().filter(|_| at_start) {
+            if !set.contains_key(name.as_str()) {
+                let entry = Entry {
+                    standing: Standing::Missing(None),
+                    held: None,
+                    stanza: None,
+                    place: 0,
+                    name: kept_name(config, name, &known),
+                };
+                set.insert(name.as_str().into(), entry);
+            }
         }
         for (name, why) in doubled_commands(&set) {
             let before = old.get(&name).map(|entry| &entry.standing);
@@ -400,6 +438,7 @@ impl Plugins {
             held: None,
             stanza: Some(stanza.clone()),
             place: 0,
+            name: None,
         };
         let pin = stanza.sha256.as_ref().map(|pin| pin.to_lowercase());
         if let Some(pin) = &pin
@@ -888,6 +927,18 @@ fn empty(ask: Ask<'_>) -> OwnedAnswer {
         Ask::Add { delta, .. } => OwnedAnswer::Sum(delta),
         Ask::Scan { .. } => OwnedAnswer::Entries(Vec::new()),
     }
+}
+
+/// The name in the copy that was kept of a plugin when it was loaded, if there is one.
+fn kept_name(config: &Config, name: &str, known: &BTreeSet<(String, [u8; 32])>) -> Option<Arc<str>> {
+    let versions = known.iter().filter(|(plugin, _)| plugin == name);
+    versions
+        .filter_map(|(_, hash)| {
+            let bytes = read(&store::path(&config.data, name, &hex(hash))).ok()?;
+            let manifest = manifest::extract(&bytes).ok()?;
+            Some(manifest.name.as_str().into())
+        })
+        .next()
 }
 
 /// The operator's words, if this hash is revoked.

@@ -71,6 +71,8 @@ pub struct Parts<'a> {
     pub module: &'a Module,
     pub class: ViewerClass,
     pub standing: &'a Standing,
+    /// What people call the plugin, if this server has ever had it.
+    pub name: Option<&'a str>,
     /// What the plugin shows; nothing on a page without plugins.
     pub shown: Option<&'a Shown>,
     /// A sentence for the one who acted, and whether it was refused.
@@ -116,6 +118,7 @@ fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
         module,
         class,
         standing,
+        name,
         shown,
         said,
     } = *parts;
@@ -128,7 +131,7 @@ fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
         id: module.id,
         wall: &owner.name,
         plugin: &module.plugin,
-        name: manifest.map_or(&*module.plugin, |manifest| &manifest.name),
+        name: name.unwrap_or(&module.plugin),
         version: manifest.map_or("", |manifest| &manifest.version),
         plate: manifest.and_then(|manifest| manifest.plate.as_deref()).unwrap_or(""),
         kind: if sticker { "sticker" } else { "widget" },

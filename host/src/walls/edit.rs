@@ -296,10 +296,8 @@ pub async fn remove(
     match wants {
         Wants::Page => Ok(see_other(&format!("/wall/{wall}?edit=1&removed={id}"))),
         Wants::Fragment => {
-            let standing = app.plugins.standing(&module.plugin);
-            let name = standing
-                .plugin()
-                .map_or(&*module.plugin, |plugin| &plugin.manifest.name);
+            let name = app.plugins.name_of(&module.plugin);
+            let name = name.as_deref().unwrap_or(&module.plugin);
             Ok(fragment(
                 app.html.render("walls/undo.html", context! { wall, id, name })?,
                 StatusCode::OK,

@@ -357,6 +357,7 @@ pub async fn modules(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>)
                 module,
                 class,
                 standing: &app.plugins.standing(&module.plugin),
+                name: app.plugins.name_of(&module.plugin).as_deref(),
                 shown: word.and_then(|word| word.shown).or(shown),
                 said: word.map(|word| (word.text, word.refused)),
             },
@@ -389,11 +390,13 @@ pub async fn one(
     let now = now_ms();
     let installation = module.installation(owner, owner.utc_offset_minutes(now));
     let seen = app.plugins.view(&installation, viewer, now).await;
+    let name = app.plugins.name_of(&module.plugin);
     let parts = Parts {
         owner,
         module,
         class: viewer.class(owner.user_id),
         standing: &app.plugins.standing(&module.plugin),
+        name: name.as_deref(),
         shown: Some(word.as_ref().and_then(|word| word.shown).unwrap_or(&seen)),
         said: word.as_ref().map(|word| (word.text, word.refused)),
     };
