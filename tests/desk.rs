@@ -648,3 +648,148 @@ fn every_page_about_rooms_stands_in_both_schemes_and_sizes_and_can_be_used_by_al
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
+
+/// Texts that would run a script where they are taken for markup: one a line.
+fn vectors() -> Vec<String> {
+    let file = neospace_tests::root().join("tests/vectors/xss.txt");
+    let text = std::fs::read_to_string(file).expect("the vectors lie with the tests");
+    // `\n` stands for a line break, and a line that begins with `# ` for a remark.
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with("# "));
+    lines.map(|line| line.replace("\\n", "\n")).collect()
+}
+
+/// Fails if anything ran, or stands ready to run once somebody presses or points at it.
+#[track_caller]
+fn nothing_ran(page: &Page, where_: &str) {
+    let found = page.eval(
+        "(() => {
+            const found = [...(window.ran ?? [])]
+            const elements = [...document.querySelectorAll('main *, main ~ *')].filter(element => !element.closest('svg[aria-hidden], svg[role=img]'))
+            for (const element of elements) {
+                if (/^(script|object|embed|base|link|meta|style|animate|set|math|video|audio|marquee)$/i.test(element.localName)) found.push(element.outerHTML)
+                for (const { name, value } of element.attributes) {
+                    if (/^on/i.test(name) || name === 'srcdoc' || name === 'style') found.push(element.outerHTML)
+                    if (/^(href|src|action|formaction|xlink:href|data)$/i.test(name) && !/^(https?|mailto):$/.test(new URL(value, location).protocol)) found.push(element.outerHTML)
+                }
+            }
+            return found
+        })()",
+    );
+    assert_eq!(texts(&found), Vec::<String>::new(), "{where_}");
+    assert_eq!(page.dialogs(), Vec::<String>::new(), "{where_}");
+}
+
+/// Says, titles, looks up and wears every vector, with the content security policy in force or not.
+fn try_vectors(policy: bool) {
+    let vectors = vectors();
+    assert!(vectors.len() >= 200, "only {} vectors", vectors.len());
+    let server = Server::start();
+    let (ana, bob) = (member(&server, "ana"), member(&server, "bob"));
+    let browser = Browser::start();
+    let page = browser.page_of(&ana);
+    page.call("Page.setBypassCSP", json!({ "enabled": !policy }));
+    let spy = "window.ran = []; for (const name of ['alert', 'confirm', 'prompt', 'print', 'open', 'xss']) window[name] = (...told) => { window.ran.push(name + ' ' + told) }";
+    page.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": spy }));
+
+    // Said while ana listens, as frames; then as a page; then scrolled up to, as a backfill.
+    open(&page, &server, "/rooms/lobby");
+    let mut posted = Vec::new();
+    for vector in &vectors {
+        let answer = bob.post_json("/rooms/lobby/messages", &[("content", vector)]);
+        // A few have characters that no message may have.
+        assert!([201, 422].contains(&answer.status), "{vector:?}: {}", answer.status);
+        posted.extend((answer.status == 201).then(|| answer.json()["id"].clone()));
+    }
+    assert!(
+        posted.len() >= 200,
+        "only {} of the vectors were accepted",
+        posted.len()
+    );
+    page.wait_for(&format!("#message-{}", posted[posted.len() - 1]));
+    nothing_ran(&page, "messages as frames");
+    let heard = page
+        .eval("document.querySelectorAll('.message').length")
+        .as_u64()
+        .expect("a number");
+    assert_eq!(heard as usize, posted.len());
+    page.reload();
+    listening(&page);
+    while !page
+        .eval("document.querySelector('.older').hidden")
+        .as_bool()
+        .unwrap_or_default()
+    {
+        let before = words(&page).len();
+        page.eval("document.querySelector('.rolls').scrollTop = 0");
+        page.wait_until(&format!("document.querySelectorAll('.message').length > {before}"));
+    }
+    nothing_ran(&page, "messages as a page and a backfill");
+    // Quoted where one answers, and given back to be changed.
+    page.eval(
+        "for (const message of document.querySelectorAll('.message')) message.querySelector('[data-do=reply]').click()",
+    );
+    nothing_ran(&page, "an answer");
+
+    let rooms: Vec<_> = (0..15).map(|number| format!("room-{number}")).collect();
+    for room in &rooms {
+        open_room(&ana, room, "");
+    }
+    let people: Vec<_> = (0..rooms.len())
+        .map(|number| server.person(&format!("person{number}")))
+        .collect();
+    for some in vectors.chunks(rooms.len()) {
+        for ((room, person), vector) in rooms.iter().zip(&people).zip(some) {
+            let line = vector.replace('\n', " ");
+            let topic: String = line.chars().take(200).collect();
+            let changed = ana.post(&format!("/rooms/{room}/topic"), &[("topic", &topic)]);
+            assert!([303, 422].contains(&changed.status), "{vector:?}: {}", changed.status);
+            // No such text is the name of a room, or of somebody.
+            ana.post("/rooms", &[("name", vector), ("topic", ""), ("open", "1")])
+                .expect(422);
+            let status: String = line.chars().take(60).collect();
+            let worn = person.post(&format!("/wall/{}/profile", person.name), &[("status", &status)]);
+            assert!([303, 422].contains(&worn.status), "{vector:?}: {}", worn.status);
+        }
+        for path in ["/rooms", "/rooms/room-0", "/directory", "/wall/person0"] {
+            page.goto(&server.url(path));
+            nothing_ran(&page, &format!("{some:?} as topics and statuses on {path}"));
+        }
+    }
+    open(&page, &server, "/desk?room=room-0&tool=/wall/person0");
+    nothing_ran(&page, "a topic at the desk");
+
+    // As many as a question may have, one after the other.
+    let mut question = String::new();
+    for vector in vectors.iter().chain([&"x".repeat(200)]) {
+        if question.chars().count() + vector.chars().count() >= 200 {
+            let asked = neospace_tests::person::encode(&[("q", &question)]);
+            page.allow("422").goto(&server.url(&format!("/rooms/search?{asked}")));
+            nothing_ran(&page, &format!("{question:?} in the search box"));
+            question.clear();
+        }
+        question.push_str(vector);
+        question.push(' ');
+    }
+    // And found again.
+    for word in ["script", "alert", "onerror", "javascript", "press"] {
+        page.goto(&server.url(&format!("/rooms/search?q={word}")))
+            .wait_for("#hits");
+        nothing_ran(&page, &format!("what is found of {word}"));
+    }
+
+    // The trap itself snaps, once there is nothing in between.
+    if !policy {
+        page.allow("404").eval("(() => { const image = new Image(); image.setAttribute('onerror', 'alert(1)'); image.src = '/nothing/here.png'; document.querySelector('main').append(image) })()");
+        page.wait_until("window.ran.includes('alert 1')");
+    }
+}
+
+#[test]
+fn no_text_becomes_a_script_with_the_policy_in_force() {
+    try_vectors(true);
+}
+
+#[test]
+fn no_text_becomes_a_script_without_the_policy() {
+    try_vectors(false);
+}
