@@ -345,6 +345,50 @@ fn a_command_that_cannot_be_done_says_why_and_stays_in_the_box() {
     assert!(posted(&ana, "/Roll D6").contains("**ana** rolled"));
 }
 
+#[test]
+fn commands_and_filters_work_over_the_line_too() {
+    let builder = word_filter("refuse", &["kelp"]).plugin("dice");
+    let server = with(builder, "moody", &moody_command("moody"), &[], "").start();
+    let [ana, bob] = people(&server, ["ana", "bob"]);
+    let (anas, bobs) = (ana.live(), bob.live());
+    for line in [&anas, &bobs] {
+        line.send(json!({ "event": "join_room", "room": "lobby" }));
+        line.wait("room_joined", |_| true);
+    }
+    bobs.send(json!({ "event": "send_message", "content": "/roll 2d6", "nonce": "a", "ref": 1 }));
+    let rolled = |frame: &Value| frame.to_string().contains("rolled");
+    let (mine, theirs) = (bobs.wait("message", rolled), anas.wait("message", rolled));
+    assert_eq!((&mine["ref"], &mine["nonce"]), (&json!(1), &json!("a")), "{mine}");
+    assert_eq!(mine["id"], theirs["id"]);
+    // Sent again because the answer was lost: the same roll, not another.
+    bobs.send(json!({ "event": "send_message", "content": "/roll 2d6", "nonce": "a", "ref": 2 }));
+    assert_eq!(bobs.wait("message", |frame| frame["ref"] == 2)["id"], mine["id"]);
+    assert_eq!(contents(&ana).len(), 1);
+    for (content, why) in [
+        ("/roll 0d6", "1 to 100 dice"),
+        ("/rol", "there are: /moody, /roll"),
+        ("much kelp", "isn’t said here"),
+        ("/moody Trap", "crashed"),
+    ] {
+        bobs.send(json!({ "event": "send_message", "content": content, "ref": 3 }));
+        let error = bobs.wait("error", |frame| frame.to_string().contains(why));
+        assert_eq!(error["ref"], 3, "{error}");
+    }
+    bobs.send(json!({ "event": "send_message", "content": "/moody Whisper", "ref": 4 }));
+    let whisper = bobs.wait("whisper", |_| true);
+    assert!(
+        whisper["html"].as_str().is_some_and(|html| html.contains("fine")),
+        "{whisper}"
+    );
+    bobs.send(json!({ "event": "send_message", "content": "so", "ref": 5 }));
+    anas.wait("message", |frame| frame.to_string().contains("so"));
+    assert!(
+        !anas.frames().iter().any(|frame| frame["event"] == "whisper"),
+        "nobody else hears a whisper"
+    );
+    assert_eq!(contents(&ana).len(), 2);
+}
+
 // ---- word filter ----
 
 #[test]

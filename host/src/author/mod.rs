@@ -31,7 +31,7 @@ pub enum Command {
     /// Say everything that an installation would complain about
     Check(Check),
     /// Make one call and report what it did and what it cost
-    Run(Run),
+    Run(Box<Run>),
     /// A wall or a room that reloads when you save, with switches, meters, storage and log beside it
     Dev(Dev),
     /// Write the tables of the guide's reference anew

@@ -497,10 +497,10 @@ impl Plugins {
             Ok(granted) => {
                 let settings = room_settings(&prepared, name, stanza, config)?;
                 // Other settings are another trial: they are all that a filter goes by.
-                let same = running.is_some_and(|running| running.room_settings == settings);
+                let same = running.map(|running| running.room_settings == settings);
                 let plugin = self.assemble(name, prepared, granted, stanza, before, settings);
                 let proven = wanted.at_start && wanted.known.contains(&(name.to_string(), sha256));
-                if !same && !(running.is_none() && proven) {
+                if !same.unwrap_or(proven) {
                     self.try_out(&plugin).await?;
                 }
                 Ok(entry(Standing::Ready(Arc::new(plugin))))
