@@ -79,6 +79,8 @@ struct State {
 #[derive(Default)]
 struct Topic {
     lines: IndexMap<u64, Arc<Line>>,
+    /// How many of them speak the programs' dialect.
+    json: usize,
     /// In how many windows somebody is here. Guests are all one, by the empty name.
     present: BTreeMap<Arc<str>, u32>,
     joined: BTreeSet<Arc<str>>,
@@ -181,22 +183,17 @@ impl Hub {
 
     /// Which dialects those who watch a topic speak: what nobody reads need not be made.
     pub fn dialects(&self, topic: &str) -> Vec<Dialect> {
-        let mut spoken = Vec::new();
-        for line in self
-            .lock()
-            .topics
-            .get(topic)
-            .iter()
-            .flat_map(|topic| topic.lines.values())
-        {
-            if !spoken.contains(&line.dialect) {
-                spoken.push(line.dialect);
-            }
-            if spoken.len() == 2 {
-                break;
-            }
-        }
+        let state = self.lock();
+        let Some(topic) = state.topics.get(topic) else {
+            return Vec::new();
+        };
+        let html = topic.lines.len() - topic.json;
+        let spoken = [(Dialect::Html, html), (Dialect::Json, topic.json)];
         spoken
+            .into_iter()
+            .filter(|(_, lines)| *lines > 0)
+            .map(|(dialect, _)| dialect)
+            .collect()
     }
 
     /// Sends each watcher of a topic the frame that `choose` picks for it. Frames are made before: nothing is rendered
@@ -424,6 +421,7 @@ impl Hub {
         if found.lines.insert(line.id, line.clone()).is_some() {
             return;
         }
+        found.json += usize::from(line.dialect == Dialect::Json);
         line.queue().watching.push(key.clone());
         state.arrive(line, topic);
         let Some(found) = state.topics.get(topic) else { return };
@@ -503,6 +501,7 @@ impl State {
         if found.lines.swap_remove(&line.id).is_none() {
             return false;
         }
+        found.json -= usize::from(line.dialect == Dialect::Json);
         line.queue().watching.retain(|watched| **watched != *topic);
         self.absent(line, topic);
         if self.topics.get(topic).is_some_and(|found| found.lines.is_empty()) {

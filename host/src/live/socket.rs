@@ -256,8 +256,11 @@ impl Socket {
 
     /// After a lag, says of every topic that frames are missing.
     fn resync(&self, waiting: &Waiting) {
-        for topic in self.line.watching().iter().filter(|_| waiting.lagged) {
-            self.line.push(Event::Resync { topic }.frame());
+        if !waiting.lagged {
+            return;
+        }
+        for topic in self.line.watching() {
+            self.line.push(Event::Resync { topic: &topic }.frame());
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::queries::Room;
 use crate::{
     app::{App, now_ms},
     error::Error,
@@ -53,32 +52,23 @@ pub fn known(app: &App) -> Vec<CommandInfo> {
 /// [`Error::Invalid`] for a command that isn't there, with those that are; whatever the plugin answers.
 pub async fn run(
     app: &App,
-    room: &Room,
+    room: &RoomFacts,
     viewer: &Viewer,
     name: &str,
     arguments: &str,
 ) -> Result<CommandOutcome, Error> {
     let name = name.to_ascii_lowercase();
-    app.plugins
-        .command(&facts(room), viewer, &name, arguments, now_ms())
-        .await
+    app.plugins.command(room, viewer, &name, arguments, now_ms()).await
 }
 
 /// What the filters let through of a text: the text, or what they made of it.
 ///
 /// # Errors
 /// [`Error::Invalid`] with the reason of the filter that refuses it.
-pub async fn filtered(app: &App, room: &Room, viewer: &Viewer, text: String) -> Result<String, Error> {
-    match app.plugins.filter(&facts(room), viewer, &text).await {
+pub async fn filtered(app: &App, room: &RoomFacts, viewer: &Viewer, text: String) -> Result<String, Error> {
+    match app.plugins.filter(room, viewer, &text).await {
         Filtered::Pass => Ok(text),
         Filtered::Rewritten(text) => Ok(text),
         Filtered::Refused { why, .. } => Err(Error::field("content", why)),
-    }
-}
-
-fn facts(room: &Room) -> RoomFacts {
-    RoomFacts {
-        id: room.id,
-        name: room.name.clone(),
     }
 }

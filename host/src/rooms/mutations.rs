@@ -263,10 +263,10 @@ pub fn post(tx: &Tx, member: &Member, new: NewMessage) -> Result<Posted, Error> 
             repeated: true,
         });
     }
-    let room = queries::room(tx, member.id, &new.room)?.speakable()?;
+    let room_id = queries::speaking_in(tx, member.id, &new.room)?;
     let (reply, thread_id) = match new.reply_to {
         Some(id) => {
-            let to = queries::message(tx, room.id, id)
+            let to = queries::message(tx, room_id, id)
                 .ok()
                 .filter(|to| to.deleted.is_none())
                 .ok_or_else(|| Error::field("reply_to", "What you answer to isn't in this room any more."))?;
@@ -277,7 +277,7 @@ pub fn post(tx: &Tx, member: &Member, new: NewMessage) -> Result<Posted, Error> 
     };
     let seq: i64 = tx.one(
         "update rooms set last_seq = last_seq + 1 where id = ?1 returning last_seq",
-        [room.id],
+        [room_id],
         |row| row.get(0),
     )?;
     let now = now_ms();
@@ -290,7 +290,7 @@ pub fn post(tx: &Tx, member: &Member, new: NewMessage) -> Result<Posted, Error> 
                                nonce, created_at)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
-            room.id,
+            room_id,
             seq,
             member.id,
             author,
@@ -306,15 +306,15 @@ pub fn post(tx: &Tx, member: &Member, new: NewMessage) -> Result<Posted, Error> 
         ],
     )?;
     let id = tx.last_id();
-    mention(tx, room.id, seq, id, member.id, &new.mentions)?;
+    mention(tx, room_id, seq, id, member.id, &new.mentions)?;
     search::note(tx, id)?;
     // Who talks has read what stands above.
     tx.run(
         "update room_members set read_seq = ?3 where room_id = ?1 and user_id = ?2 and read_seq < ?3",
-        [room.id, member.id, seq],
+        [room_id, member.id, seq],
     )?;
     Ok(Posted {
-        room: room.name,
+        room: new.room,
         message: Message {
             id,
             seq,

@@ -1,7 +1,7 @@
 //! What people do in rooms, the same over HTTP and over `/live`: each is prepared (checked, paced, filtered, rendered),
 //! committed, and announced.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use tokio::sync::MutexGuard;
 
@@ -20,6 +20,7 @@ use crate::{
     error::Error,
     live::Caller,
     markdown,
+    plugins::rooms::RoomFacts,
     session::{Member, Viewer},
 };
 
@@ -106,24 +107,30 @@ pub async fn post(app: &App, speaker: Speaker<'_>, post: Post) -> Result<Said, E
     let member = member(speaker.viewer)?.clone();
     let content = checked(post.content)?;
     let nonce = post.nonce.map(checked_nonce).transpose()?;
-    // A repeated send costs nothing and is never refused.
-    if let Some(nonce) = &nonce
-        && let Some((message, room)) = app.db.read(|db| queries::sent(db, member.id, nonce))?
-    {
-        let repeated = true;
-        return Ok(Said::Posted(Box::new(Posted {
-            room,
-            message,
-            repeated,
-        })));
-    }
-    let room = room(app, speaker.viewer, &post.room)?.speakable()?;
-    pace(app, &room, member.id, speaker.network)?;
+    // What stands already is never refused when it is sent again; whether it does is looked at only where that matters.
+    let stands = || match &nonce {
+        Some(nonce) => app.db.read(|db| queries::sent(db, member.id, nonce)),
+        None => Ok(None),
+    };
+    let room = match speaking_in(app, &member, &post.room).and_then(|room| {
+        pace(app, &room, member.id, speaker.network)?;
+        Ok(room)
+    }) {
+        Ok(room) => room,
+        Err(refusal) => return stands()?.map(repeated).ok_or(refusal),
+    };
     // Commands too: everyone reads what was asked.
-    let content = commands::filtered(app, &room, speaker.viewer, content).await?;
+    let content = match commands::filtered(app, &room, speaker.viewer, content).await {
+        Ok(content) => content,
+        Err(refusal) => return stands()?.map(repeated).ok_or(refusal),
+    };
     let (content, asked) = match commands::spoken(&content) {
         Spoken::Text(text) => (text.into_owned(), None),
         Spoken::Command { name, arguments } => {
+            // What it did, it did once.
+            if let Some(stands) = stands()? {
+                return Ok(repeated(stands));
+            }
             let outcome = commands::run(app, &room, speaker.viewer, name, arguments).await?;
             let Some(say) = outcome.say else {
                 let whisper = outcome.whisper.unwrap_or_default();
@@ -163,6 +170,25 @@ pub async fn post(app: &App, speaker: Speaker<'_>, post: Post) -> Result<Said, E
     Ok(Said::Posted(Box::new(written.committed().await?)))
 }
 
+/// What was sent before, with the same nonce.
+fn repeated((message, room): (Message, Arc<str>)) -> Said {
+    Said::Posted(Box::new(Posted {
+        room,
+        message,
+        repeated: true,
+    }))
+}
+
+/// A room that a member talks in.
+fn speaking_in(app: &App, member: &Member, name: &str) -> Result<RoomFacts, Error> {
+    if !is_name(name) {
+        return Err(Error::NotFound);
+    }
+    let id = app.db.read(|db| queries::speaking_in(db, member.id, name))?;
+    let name = name.into();
+    Ok(RoomFacts { id, name })
+}
+
 /// Gives one's own message new words.
 ///
 /// # Errors
@@ -173,8 +199,12 @@ pub async fn edit(app: &App, speaker: Speaker<'_>, id: i64, content: String) -> 
     let content = checked(content)?;
     let name = app.db.read(|db| queries::room_of(db, id))?;
     let room = room(app, speaker.viewer, &name)?.speakable()?;
-    pace(app, &room, member.id, speaker.network)?;
-    let content = commands::filtered(app, &room, speaker.viewer, content).await?;
+    let facts = RoomFacts {
+        id: room.id,
+        name: room.name.clone(),
+    };
+    pace(app, &facts, member.id, speaker.network)?;
+    let content = commands::filtered(app, &facts, speaker.viewer, content).await?;
     let rendered = markdown::render(&content);
     let edit = Edit {
         id,
@@ -347,7 +377,7 @@ fn checked_nonce(nonce: String) -> Result<String, Error> {
 }
 
 /// Counts a message for its author, its room and the address that it comes from, or says how long to wait.
-fn pace(app: &App, room: &Room, member: i64, network: &str) -> Result<(), Error> {
+fn pace(app: &App, room: &RoomFacts, member: i64, network: &str) -> Result<(), Error> {
     let limits = &app.config().limits;
     let (member, room_id) = (member.to_string(), room.id.to_string());
     app.buckets
