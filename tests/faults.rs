@@ -17,7 +17,7 @@ use neospace_tests::{
     faults::{Chance, number},
     talker::{Heard, Manner},
 };
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 /// The issue's own limit: how soon a server answers after it was killed.
@@ -347,9 +347,7 @@ fn on_a_full_disk_people_are_told_so_and_what_stands_can_be_read() {
             "{there} was acknowledged as {content}"
         );
     }
-    let file = server.data_inside().join("neospace.db");
-    let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("it can be read");
-    assert_eq!(lobby(&database).len() as i64, at);
+    assert_eq!(lobby(&server.database_copy()).len() as i64, at);
 }
 
 /// The whole room, as somebody who has nothing asks for it.

@@ -393,7 +393,7 @@ fn a_flood_of_any_event_is_held_up_and_then_shown_out() {
 }
 
 #[test]
-fn a_flood_of_pings_and_pieces_is_held_up_too() {
+fn a_flood_of_pings_is_shown_out_and_one_of_pieces_takes_little() {
     let peace = Peace::begin("");
     // Neither takes what it is answered.
     let pings = frame(FINAL | PING, &[b'x'; 125]).repeat(500);

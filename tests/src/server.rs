@@ -160,6 +160,23 @@ impl Server {
             .expect("the database can be read")
     }
 
+    /// A copy of the database as it lies on the disk at this moment, for one that can't be opened where it is:
+    /// [`Builder::disk_mib`].
+    pub fn database_copy(&self) -> rusqlite::Connection {
+        let (from, to) = (self.data_inside(), self.folder.path().join("copy"));
+        fs::create_dir(&to).expect("one copy is made");
+        // SAFETY: kill touches no memory of this process, and the server is our child.
+        let signal = |signal| unsafe { libc::kill(self.pid() as i32, signal) };
+        // Held still meanwhile: what is half written then is what a power cut would leave.
+        signal(libc::SIGSTOP);
+        let copied = ["neospace.db", "neospace.db-wal"].map(|name| fs::copy(from.join(name), to.join(name)));
+        signal(libc::SIGCONT);
+        for copied in copied {
+            copied.expect("both are there");
+        }
+        rusqlite::Connection::open(to.join("neospace.db")).expect("it can be read")
+    }
+
     /// Changes the configuration file in one step, as an editor does. The server notices by itself.
     pub fn edit_config(&self, change: impl FnOnce(&mut DocumentMut)) {
         let mut config: DocumentMut = fs::read_to_string(self.config_file())
