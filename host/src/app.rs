@@ -21,6 +21,7 @@ use crate::{
     hasher::Hasher,
     html::Html,
     live::Hub,
+    meter::Meter,
     plugins::Plugins,
     session::Sessions,
     throttle::{Buckets, Throttle},
@@ -70,6 +71,8 @@ pub struct Inner {
     pub buckets: Buckets,
     /// 256 bits that are this instance's own, for message authentication codes.
     pub secret: [u8; 32],
+    /// What the machine counts about itself.
+    pub meter: Meter,
     pub started: Instant,
     /// Held as long as the program runs: one program a data folder.
     _lock: fs::File,
@@ -122,6 +125,7 @@ impl App {
             throttle: Throttle::default(),
             buckets: Buckets::default(),
             secret,
+            meter: Meter::default(),
             started: Instant::now(),
             _lock: lock,
         })))

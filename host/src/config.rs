@@ -36,6 +36,8 @@ pub struct Config {
     pub invite_codes: Vec<String>,
     /// Addresses of proxies in front whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// With which `Authorization: Bearer` others than the machine itself may read `/metrics`; empty: nobody.
+    pub metrics_token: String,
     /// How the log is written.
     pub log: Log,
     pub database: Database,
@@ -230,6 +232,7 @@ impl Default for Config {
             registration: Registration::Open,
             invite_codes: Vec::new(),
             trusted_proxies: Vec::new(),
+            metrics_token: String::new(),
             log: Log::Text,
             database: Database::default(),
             limits: Limits::default(),
@@ -410,6 +413,12 @@ impl Config {
             say(
                 &["invite_codes"],
                 format!("{code:?} is too easy to guess; a code has at least 8 characters"),
+            );
+        }
+        if !self.metrics_token.is_empty() && self.metrics_token.len() < 16 {
+            say(
+                &["metrics_token"],
+                "too easy to guess; it has at least 16 characters, or none: then only the machine itself reads /metrics".into(),
             );
         }
         let between = [

@@ -7,7 +7,7 @@ use std::{
     net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -190,6 +190,7 @@ async fn connection(
 /// What holds for every request: a token reaches what it may, a state change comes from our own pages, the body arrives whole and in time, a panic
 /// is one request's, errors are written in the form asked for, and the headers are there.
 pub async fn answer(app: App, router: Router, mut request: Request, address: IpAddr) -> Response {
+    let begun = Instant::now();
     let for_people = error::wants_page(request.headers());
     let peer = peer(&app, request.headers(), address);
     request.extensions_mut().insert(Peer(peer));
@@ -220,6 +221,7 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
     for (name, value) in of_frames.iter().chain(&HEADERS) {
         headers.entry(name).or_insert_with(|| value.clone());
     }
+    app.meter.requests.note(begun.elapsed());
     response
 }
 

@@ -20,11 +20,13 @@ pub mod html;
 pub mod http;
 pub mod live;
 pub mod markdown;
+pub mod meter;
 pub mod plugins;
 pub mod profiles;
 pub mod rooms;
 pub mod routes;
 pub mod session;
+pub mod system;
 pub mod throttle;
 pub mod tokens;
 pub mod walls;
@@ -111,6 +113,7 @@ async fn run(options: Options, config: Config, mut seen: Seen, demo: bool) -> an
     tokio::spawn(rooms::follow(app.clone()));
     tokio::spawn(rooms::follow_search(app.clone()));
     tokio::spawn(live::beat(app.clone()));
+    tokio::spawn(system::follow(app.clone()));
     if demo && demo::fill(&app).await? {
         println!(
             "Demo members have moved in: log in as {} with the password \"{}\".",

@@ -17,7 +17,7 @@ use crate::{
     http::{Path, Peer, Seat},
     live, rooms,
     session::{Credential, Viewer},
-    throttle,
+    system, throttle,
     tokens::Scope,
     walls,
 };
@@ -63,6 +63,8 @@ pub fn router(app: App) -> Router {
         .route("/rooms/{room}/kick", post(rooms::kick))
         .route("/rooms/{room}/ban", post(rooms::ban))
         .route("/rooms/{room}/unban", post(rooms::unban))
+        .route("/system", get(system::show))
+        .route("/metrics", get(system::metrics))
         .route("/live", get(live))
         .route("/health", get(health))
         .route(
@@ -98,6 +100,10 @@ fn may_watch(app: &App, viewer: &Viewer, topic: &str) -> Result<(), Error> {
         Some(("room", name)) => {
             viewer.check(Scope::RoomsRead)?;
             rooms::may_watch(app, viewer, name)
+        }
+        None if topic == system::TOPIC => {
+            system::watched(app);
+            Ok(())
         }
         _ => Err(Error::NotFound),
     }

@@ -5,6 +5,9 @@
 //! byte of anything foreign. The host itself uses [`protocol`] and [`frame`] only.
 #![cfg(target_os = "linux")]
 
+/// The version of wasmtime that this is built with.
+pub const WASMTIME_VERSION: &str = env!("WASMTIME_VERSION");
+
 pub mod compile;
 pub mod confine;
 mod contract;

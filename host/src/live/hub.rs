@@ -424,7 +424,9 @@ impl Hub {
         found.json += usize::from(line.dialect == Dialect::Json);
         line.queue().watching.push(key.clone());
         state.arrive(line, topic);
-        let Some(found) = state.topics.get(topic) else { return };
+        let Some(found) = state.topics.get(topic).filter(|_| has_presence(topic)) else {
+            return;
+        };
         let here: Vec<Arc<str>> = found.present.keys().take(NAMES_MOST).cloned().collect();
         let more = found.present.len() > here.len();
         let joined = &here[..];
@@ -492,6 +494,11 @@ pub async fn beat(app: App) {
     }
 }
 
+/// Whether it is said who watches a topic: places have names after a colon, and nobody is told who looks at the machine.
+fn has_presence(topic: &str) -> bool {
+    topic.contains(':')
+}
+
 impl State {
     /// Ends a line's watching; whether it did watch.
     fn remove(&mut self, line: &Arc<Line>, topic: &str) -> bool {
@@ -513,6 +520,9 @@ impl State {
 
     /// Counts a line's member as here.
     fn arrive(&mut self, line: &Line, topic: &str) {
+        if !has_presence(topic) {
+            return;
+        }
         let (Some(name), Some(found)) = (line.present_as(), self.topics.get_mut(topic)) else {
             return;
         };
