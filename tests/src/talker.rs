@@ -433,7 +433,7 @@ impl Life {
         self.catching_up = false;
         let mut held = std::mem::take(&mut self.held);
         held.sort_by_key(|heard| heard.seq);
-        let whole = held.into_iter().fold(true, |whole, heard| self.hear(heard) && whole);
+        let whole = held.into_iter().all(|heard| self.hear(heard));
         if !whole {
             // An answer that came before its place: what is between is on its way, or can be asked for.
             return vec![self.ask()];
