@@ -163,12 +163,19 @@ fn saturate(swarm: &mut Swarm, next: &mut u64, text: &dyn Fn(u64) -> String) -> 
         }
     }
     let (start, mut count) = (Instant::now(), 0u64);
-    let mut heard = Vec::new();
+    let (mut heard, mut other) = (Vec::new(), String::new());
     let mut finished = Instant::now();
     while !said.is_empty() {
-        ensure!(finished.elapsed() < PATIENCE, "messages were lost on the way");
+        ensure!(
+            finished.elapsed() < PATIENCE,
+            "{} messages were lost on the way; the last other frame was {other}",
+            said.len()
+        );
         heard.clear();
         swarm.listen(Duration::from_millis(500), |n, frame| {
+            if marked(frame).is_none() {
+                other = String::from_utf8_lossy(&frame[..frame.len().min(300)]).into_owned();
+            }
             if let Some(mark) = marked(frame) {
                 count += 1;
                 // A talker's own message has come round: time for the next.

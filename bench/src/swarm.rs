@@ -161,10 +161,16 @@ impl Swarm {
         patience: Duration,
         mut done: impl FnMut(usize, &[u8]) -> bool,
     ) -> Result<()> {
-        let (start, mut finished) = (std::time::Instant::now(), false);
+        let (start, mut finished, mut last) = (std::time::Instant::now(), false, String::new());
         while !finished {
-            ensure!(start.elapsed() < patience, "waited {patience:?} in vain for {what}");
-            self.listen(Duration::from_millis(200), |n, frame| finished |= done(n, frame))?;
+            ensure!(
+                start.elapsed() < patience,
+                "waited {patience:?} in vain for {what}; the last that came was {last}"
+            );
+            self.listen(Duration::from_millis(200), |n, frame| {
+                finished |= done(n, frame);
+                last = String::from_utf8_lossy(&frame[..frame.len().min(300)]).into_owned();
+            })?;
         }
         Ok(())
     }
