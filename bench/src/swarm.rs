@@ -203,10 +203,12 @@ impl Socket {
     }
 
     fn receive(&mut self, n: usize, buffer: &mut Vec<u8>, hear: &mut impl FnMut(usize, &[u8])) -> Result<()> {
-        buffer.clear();
-        buffer.append(&mut self.rest);
-        let kept = buffer.len();
-        buffer.resize(kept + READ_MOST, 0);
+        let kept = self.rest.len();
+        if buffer.len() < kept + READ_MOST {
+            buffer.resize(kept + READ_MOST, 0);
+        }
+        buffer[..kept].copy_from_slice(&self.rest);
+        self.rest.clear();
         let bytes = match self.stream.read(&mut buffer[kept..]) {
             Ok(0) => bail!("the server closed socket {n}"),
             Ok(bytes) => bytes,
