@@ -222,7 +222,7 @@ impl Socket {
             at += payload.end;
             match opcode {
                 TEXT => hear(n, &whole[payload]),
-                PING => self.say(10, &whole[payload].to_vec())?,
+                PING => self.say(10, &whole[payload])?,
                 CLOSE => {
                     let reason = whole.get(payload.start + 2..).unwrap_or_default();
                     bail!("the server ended socket {n}: {}", String::from_utf8_lossy(reason));

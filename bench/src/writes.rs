@@ -204,13 +204,13 @@ pub fn fill(database: &Path, messages: i64) -> Result<std::ops::Range<i64>> {
     let conn = Connection::open(database)?;
     tune(&conn)?;
     conn.execute_batch("begin immediate")?;
-    let mut ids = i64::MAX..0;
-    for n in 0..messages {
-        let id = post(&conn, &format!("fill-{n}"))?;
-        ids = ids.start.min(id)..id + 1;
+    let first = post(&conn, "fill-0")?;
+    let mut last = first;
+    for n in 1..messages {
+        last = post(&conn, &format!("fill-{n}"))?;
     }
     conn.execute_batch("commit; pragma wal_checkpoint(truncate)")?;
-    Ok(ids)
+    Ok(first..last + 1)
 }
 
 /// As the product tunes its own.

@@ -212,7 +212,12 @@ impl Thread {
             if replies.len() == BATCH_MOST || begun.elapsed() > BATCH_LONGEST {
                 break;
             }
-            match inbox.try_recv() {
+            // Whoever is about to write and only lacks a processor gets it now: what shares a commit costs less each.
+            let more = inbox.try_recv().or_else(|_| {
+                std::thread::yield_now();
+                inbox.try_recv()
+            });
+            match more {
                 Ok(Message::Write(job)) => next = Some(job),
                 Ok(Message::Close(done)) => close = Some(done),
                 Err(_) => {}
