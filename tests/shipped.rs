@@ -213,6 +213,43 @@ fn a_visitor_signs_and_the_owner_wipes() {
 }
 
 #[test]
+fn old_notices_that_were_read_go_when_a_new_one_comes() {
+    let server = Server::builder().plugin("guestbook").start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let book = Module::put_up(&ana, "ana", "guestbook", &[]);
+    let database = rusqlite::Connection::open(server.data().join("neospace.db")).expect("the database opens");
+    let insert = |days_old: u32, read: bool, count: u32| {
+        let sql = "with recursive n (i) as (select 1 union all select i + 1 from n where i < ?3)
+                   insert into notices (user_id, plugin, text, created_at, read_at)
+                   select u.id, 'guestbook', 'x', (unixepoch() - ?1 * 86400) * 1000, iif(?2, 1, null)
+                     from users u, n where u.name = 'ana'";
+        database.execute(sql, (days_old, read, count)).expect("rows");
+    };
+    // The oldest first: three that were never read, three that were and are old, and more than are kept.
+    insert(200, false, 3);
+    insert(91, true, 3);
+    insert(1, true, 250);
+    said(book.press(&bob, "Sign", &[("f-text", "high water at 11:20")]));
+    let left = |which: &str| -> i64 {
+        let sql = format!("select count(*) from notices where {which}");
+        server
+            .database()
+            .query_row(&sql, [], |row| row.get(0))
+            .expect("a count")
+    };
+    assert_eq!(
+        left("read_at is not null"),
+        199,
+        "the newest 200, the new one among them"
+    );
+    assert_eq!(left("read_at is null"), 4, "what nobody has read stays");
+    assert_eq!(
+        left("read_at is not null and created_at < (unixepoch() - 90 * 86400) * 1000"),
+        0
+    );
+}
+
+#[test]
 fn a_guestbook_says_what_it_takes_and_keeps_what_was_typed() {
     let server = Server::builder().plugin("guestbook").start();
     let (ana, bob) = (server.person("ana"), server.person("bob"));

@@ -21,6 +21,10 @@ use crate::session::Viewer;
 const NOTICES_PER_CALL: usize = 1;
 /// Unread notices of one module.
 const NOTICES_UNREAD: i64 = 20;
+/// Notices that one member keeps; older ones that were read go when a new one comes …
+const NOTICES_KEPT: i64 = 200;
+/// … and so do those that were read and are older than this, in milliseconds: 90 days.
+const NOTICES_LONGEST_MS: i64 = 90 * 24 * 3_600_000;
 /// Bytes of a notice.
 const NOTICE_MAX: usize = 500;
 
@@ -276,6 +280,15 @@ impl Leavings {
                 tx.run(
                     "insert into notices (user_id, module_id, plugin, text, created_at) values (?1, ?2, ?3, ?4, ?5)",
                     params![owner, id, Arc::clone(&plugin), text, now],
+                )?;
+            }
+            if !self.notices.is_empty() {
+                tx.run(
+                    "delete from notices
+                      where user_id = ?1 and read_at is not null
+                        and (created_at < ?2
+                             or id not in (select id from notices where user_id = ?1 order by id desc limit ?3))",
+                    params![owner, now - NOTICES_LONGEST_MS, NOTICES_KEPT],
                 )?;
             }
             Ok(())
