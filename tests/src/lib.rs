@@ -21,6 +21,7 @@ pub mod browser;
 pub mod faults;
 pub mod forms;
 pub mod live;
+pub mod markup;
 pub mod person;
 pub mod process;
 pub mod server;

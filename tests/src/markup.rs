@@ -1,0 +1,93 @@
+//! What the Markdown writer may put on a page, checked by a browser's parser (html5ever).
+
+use scraper::{Html, Node};
+use serde_json::Value;
+
+/// Texts that have run scripts somewhere: `tests/vectors/xss.json`, a list of strings. What they would run is `alert(1)`.
+///
+/// # Panics
+/// When the file isn't such a list.
+pub fn vectors() -> Vec<String> {
+    let list: Value = serde_json::from_str(include_str!("../vectors/xss.json")).expect("the vectors are JSON");
+    let list = list.as_array().expect("the vectors are a list").iter();
+    list.map(|text| text.as_str().expect("a vector is text").to_owned())
+        .collect()
+}
+
+/// What in a text's HTML is not on the allow-list; nothing when all is well.
+pub fn fault(html: &str) -> Option<String> {
+    let page = Html::parse_fragment(html);
+    for node in page.tree.nodes() {
+        match node.value() {
+            Node::Document | Node::Fragment | Node::Text(_) => {}
+            Node::Element(element) => {
+                let attributes: Vec<(&str, &str)> = element.attrs().collect();
+                let is_within = |name: &str| {
+                    node.ancestors()
+                        .any(|up| up.value().as_element().is_some_and(|up| up.name() == name))
+                };
+                let allowed = match element.name() {
+                    // What the parser puts around every fragment.
+                    "html" | "body" => {
+                        node.ancestors()
+                            .all(|up| up.value().as_element().is_none_or(|up| up.name() == "html"))
+                            && attributes.is_empty()
+                    }
+                    "p" | "br" | "strong" | "em" | "del" | "code" | "pre" | "blockquote" | "ul" | "li" => {
+                        attributes.is_empty()
+                    }
+                    "ol" => attributes
+                        .iter()
+                        .all(|(name, value)| *name == "start" && value.parse::<u64>().is_ok()),
+                    "a" => is_link(&attributes) && !is_within("a") && !(is_mention(&attributes) && is_within("code")),
+                    _ => false,
+                };
+                if !allowed {
+                    return Some(format!("<{} {attributes:?}>", element.name()));
+                }
+            }
+            other => return Some(format!("{other:?}")),
+        }
+    }
+    // What a browser makes of it is what was written: nothing was opened, closed or moved by the parser.
+    let around = page
+        .root_element()
+        .child_elements()
+        .next()
+        .filter(|only| only.value().name() == "body");
+    let reread = around.unwrap_or_else(|| page.root_element()).inner_html();
+    let plain = |html: &str| {
+        html.replace("&#39;", "'")
+            .replace("&quot;", "\"")
+            .replace("&nbsp;", "\u{a0}")
+    };
+    (plain(&reread) != plain(html)).then(|| format!("it reads {reread:?}"))
+}
+
+fn is_mention(attributes: &[(&str, &str)]) -> bool {
+    attributes.contains(&("class", "mention"))
+}
+
+fn is_link(attributes: &[(&str, &str)]) -> bool {
+    let get = |name: &str| {
+        attributes
+            .iter()
+            .find(|(its_name, _)| *its_name == name)
+            .map(|(_, value)| *value)
+    };
+    let Some(address) = get("href") else { return false };
+    if is_mention(attributes) {
+        let Some(name) = get("data-name") else { return false };
+        let is_name = (3..=24).contains(&name.len())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
+        return attributes.len() == 3 && is_name && address == format!("/wall/{name}");
+    }
+    let scheme = address.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    attributes.len() == 3
+        && get("rel") == Some("nofollow noopener ugc")
+        && get("target") == Some("_blank")
+        && matches!(scheme.as_deref(), Some("http" | "https" | "mailto"))
+        && !address.contains(|c: char| c.is_control() || c.is_whitespace())
+}
