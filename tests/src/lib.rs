@@ -35,23 +35,28 @@ pub use server::{Builder, Server};
 pub use talker::Talker;
 
 use std::{
+    env,
     path::{Path, PathBuf},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
 /// How long anything that a test waits for may take, on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The workspace's root folder.
+/// The workspace's root folder, as Cargo says when it runs this: a build that clones share may have been made in another.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ lies in the workspace")
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let here = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&here).parent();
+        root.expect("tests/ lies in the workspace").to_owned()
+    });
+    &ROOT
 }
 
 /// The folder with the programs of this build: `target/debug`.
 pub fn build_folder() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
+    let test = env::current_exe().expect("a test knows its own path");
     let folder = test.parent().expect("a program lies in a folder");
     // Tests lie in `deps/` under it, or (documentation's examples) elsewhere.
     if folder.ends_with("deps") {

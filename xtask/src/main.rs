@@ -9,6 +9,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::LazyLock,
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -325,11 +326,14 @@ fn cargo_tool(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The workspace's root folder.
+/// The workspace's root folder, as Cargo says when it runs this: a build that clones share may have been made in another.
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask/ lies in the workspace")
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let here = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&here).parent();
+        root.expect("xtask/ lies in the workspace").to_owned()
+    });
+    &ROOT
 }
 
 /// The workspace's target directory.
