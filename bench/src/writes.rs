@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use neospace::{
     cache::Topics,
-    db::{Db, Sizes},
+    db::{Db, Sizes, Tx},
 };
 use rusqlite::{Connection, params};
 
@@ -149,53 +149,83 @@ impl Bare {
     }
 }
 
-/// What a message costs the database and nothing else: the product's rows in raw rusqlite, in a copy of its file.
-pub struct Posts(Connection);
+/// The product's writer with nothing around it: callers that hand it the rows of a message, on a copy of its file.
+pub struct Posts {
+    db: Db,
+    runtime: tokio::runtime::Runtime,
+}
 
 impl Posts {
+    /// All of it runs on the core that this thread is kept on.
     pub fn open(database: &Path, folder: &Path) -> Result<Self> {
         let file = folder.join("posts.db");
         let source = Connection::open(database)?;
         source.execute("vacuum into ?1", [file.to_str().context("a path in UTF-8")?])?;
-        let conn = Connection::open(file)?;
-        tune(&conn)?;
-        Ok(Self(conn))
+        let sizes = Sizes {
+            cache_kib: 64 * 1024,
+            mmap_mib: 256,
+            readers: 1,
+        };
+        let db = Db::open(&file, sizes, Topics::default())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        Ok(Self { db, runtime })
     }
 
-    /// Messages a second, `batch` of them a commit.
-    pub fn run(&self, batch: usize, round: Duration) -> Result<f64> {
-        let (start, mut rows) = (Instant::now(), 0u64);
-        while start.elapsed() < round {
-            self.0.execute_batch("begin immediate")?;
-            for _ in 0..batch {
-                post(&self.0, &format!("bare-{}-{rows}", start.elapsed().as_nanos()))?;
-                rows += 1;
+    /// Messages a second of so many callers, and how many shared a commit.
+    pub fn run(&self, callers: usize, round: Duration) -> Result<f64> {
+        let (start, before) = (Instant::now(), self.db.writer_stats());
+        self.runtime.block_on(async {
+            let callers: Vec<_> = (0..callers)
+                .map(|caller| {
+                    let db = self.db.clone();
+                    tokio::spawn(async move {
+                        while start.elapsed() < round {
+                            let nonce = format!("{caller}-{}", start.elapsed().as_nanos());
+                            db.write(move |tx| write_post(tx, &nonce)).await?;
+                        }
+                        Ok::<_, neospace::error::Error>(())
+                    })
+                })
+                .collect();
+            for caller in callers {
+                caller.await??;
             }
-            self.0.execute_batch("commit")?;
-        }
-        Ok(rows as f64 / start.elapsed().as_secs_f64())
+            Ok::<_, anyhow::Error>(())
+        })?;
+        let written = self.db.writer_stats().writes - before.writes;
+        Ok(written as f64 / start.elapsed().as_secs_f64())
     }
 }
 
+fn write_post(tx: &Tx, nonce: &str) -> Result<(), neospace::error::Error> {
+    let seq: i64 = tx.one(TAKE_SEQ, [], |row| row.get(0))?;
+    tx.run(SAY, params![seq, SAID, SHOWN, nonce, 1_700_000_000_000 + seq])?;
+    let id = tx.last_id();
+    tx.run(READ, [seq])?;
+    tx.run(INDEX, [id])?;
+    Ok(())
+}
+
+const TAKE_SEQ: &str = "update rooms set last_seq = last_seq + 1 where id = 1 returning last_seq";
+const SAY: &str = "insert into messages (room_id, seq, user_id, author, content, html, nonce, created_at)
+     values (1, ?1, 1, 'member-000', ?2, ?3, ?4, ?5)";
+const READ: &str = "update room_members set read_seq = ?1 where room_id = 1 and user_id = 1 and read_seq < ?1";
+const INDEX: &str = "insert into search_queue (message_id) values (?1)";
 const SAID: &str = "and the ferry to Gozo leaves at **eight**, if it leaves at all. Bring the timetable, please.";
 const SHOWN: &str =
     "<p>and the ferry to Gozo leaves at <strong>eight</strong>, if it leaves at all. Bring the timetable, please.</p>";
 
 /// Writes a message of the first member's into the first room; its id.
 fn post(conn: &Connection, nonce: &str) -> Result<i64> {
-    let seq: i64 = conn
-        .prepare_cached("update rooms set last_seq = last_seq + 1 where id = 1 returning last_seq")?
-        .query_row([], |row| row.get(0))?;
-    conn.prepare_cached(
-        "insert into messages (room_id, seq, user_id, author, content, html, nonce, created_at)
-         values (1, ?1, 1, 'member-000', ?2, ?3, ?4, ?5)",
-    )?
-    .execute(params![seq, SAID, SHOWN, nonce, 1_700_000_000_000 + seq])?;
+    let seq: i64 = conn.prepare_cached(TAKE_SEQ)?.query_row([], |row| row.get(0))?;
+    conn.prepare_cached(SAY)?
+        .execute(params![seq, SAID, SHOWN, nonce, 1_700_000_000_000 + seq])?;
     let id = conn.last_insert_rowid();
-    conn.prepare_cached("update room_members set read_seq = ?1 where room_id = 1 and user_id = 1 and read_seq < ?1")?
-        .execute([seq])?;
-    conn.prepare_cached("insert into search_queue (message_id) values (?1)")?
-        .execute([id])?;
+    conn.prepare_cached(READ)?.execute([seq])?;
+    conn.prepare_cached(INDEX)?.execute([id])?;
     Ok(id)
 }
 
