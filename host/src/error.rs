@@ -104,6 +104,9 @@ impl Error {
             Some(rusqlite::ErrorCode::DiskFull) => Self::Unavailable(
                 "The server's disk is full, so nothing can be saved just now. What you typed is still here: try again later.".into(),
             ),
+            Some(rusqlite::ErrorCode::DatabaseBusy) => Self::Unavailable(
+                "That could not be saved just now. What you typed is still here: try again in a moment.".into(),
+            ),
             _ => Self::internal(format!("SQLite: {error}")),
         }
     }

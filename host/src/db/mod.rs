@@ -22,7 +22,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, config::Db
 
 use crate::{cache::Topics, error::Error};
 pub use migrate::MIGRATIONS;
-pub use writer::{Queued, WriterStats};
+pub use writer::{Queued, Undo, WriterStats};
 
 /// SQLite before 3.51.3 could corrupt a WAL in a race of checkpoint and write.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -132,15 +132,16 @@ impl Db {
     }
 
     /// Queues a write as [`Db::write`] does, and answers as soon as it stands in the queue: what is queued after it is
-    /// committed after it. The answer to wait for comes inside.
+    /// committed after it. The answer to wait for comes inside. `undo` says what is undone when it fails.
     ///
     /// # Errors
     /// When the server is shutting down.
     pub async fn queue<T: Send + 'static>(
         &self,
+        undo: Undo,
         write: impl FnOnce(&Tx) -> Result<T, Error> + Send + 'static,
     ) -> Result<Queued<T>, Error> {
-        self.writer.queue(write).await
+        self.writer.queue(undo, write).await
     }
 
     /// What the writer has done so far.

@@ -33,8 +33,18 @@ const CHECKPOINT_BUSY_PAGES: i32 = 16_000;
 
 /// Runs inside the transaction, or learns why there is none; says whether to keep what it did, and whom to answer
 /// after the commit.
-type Job = Box<dyn FnOnce(Result<&Tx, Error>) -> (bool, Reply) + Send>;
+type Run = Box<dyn FnOnce(Result<&Tx, Error>) -> (bool, Reply) + Send>;
+struct Job(Run, Undo);
 type Reply = Box<dyn FnOnce(Result<(), Error>) + Send>;
+
+/// What becomes of a write that fails after it has changed something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Undo {
+    /// It alone is undone: it has a savepoint, for which SQLite copies every page that it changes.
+    Alone,
+    /// Its whole commit is, and everyone in it is told to try again. For what looks before it changes anything.
+    Commit,
+}
 
 /// A write that stands in the queue.
 pub struct Queued<T>(oneshot::Receiver<Result<T, Error>>);
@@ -119,15 +129,16 @@ impl Writer {
         &self,
         write: impl FnOnce(&Tx) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.queue(write).await?.committed().await
+        self.queue(Undo::Alone, write).await?.committed().await
     }
 
     pub async fn queue<T: Send + 'static>(
         &self,
+        undo: Undo,
         write: impl FnOnce(&Tx) -> Result<T, Error> + Send + 'static,
     ) -> Result<Queued<T>, Error> {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |tx| {
+        let run: Run = Box::new(move |tx| {
             let result = catch_unwind(AssertUnwindSafe(|| write(tx?)))
                 .unwrap_or_else(|_| Err(Error::internal("a write panicked and was rolled back")));
             let keep = result.is_ok();
@@ -137,6 +148,7 @@ impl Writer {
             };
             (keep, Box::new(reply))
         });
+        let job = Job(run, undo);
         self.queue.send(Message::Write(job)).await.map_err(|_| closed())?;
         Ok(Queued(answered))
     }
@@ -202,8 +214,8 @@ impl Thread {
         let mut failed = self.conn.execute_batch("begin immediate").err();
         while let Some(job) = next.take() {
             replies.push(match &failed {
-                None => self.one(job, &mut touched, &mut announced),
-                Some(error) => job(Err(Error::from_sqlite(error))).1,
+                None => self.one(job, &mut touched, &mut announced, &mut failed),
+                Some(error) => job.0(Err(Error::from_sqlite(error))).1,
             });
             if failed.is_none() && self.conn.is_autocommit() {
                 // SQLite gave the whole transaction up (a full disk, say): nothing of this batch stands.
@@ -254,26 +266,37 @@ impl Thread {
         close
     }
 
-    /// One write in a savepoint of its own.
-    fn one(&self, job: Job, touched: &mut Vec<Arc<str>>, announced: &mut Vec<Announcement>) -> Reply {
+    /// One write. What it leaves behind when it fails is undone, or the whole batch has `failed`.
+    fn one(
+        &self,
+        Job(run, undo): Job,
+        touched: &mut Vec<Arc<str>>,
+        announced: &mut Vec<Announcement>,
+        failed: &mut Option<rusqlite::Error>,
+    ) -> Reply {
         let step = |sql| {
             self.conn
                 .prepare_cached(sql)
                 .and_then(|mut statement| statement.execute([]))
         };
-        if let Err(error) = step("savepoint job") {
-            return job(Err(Error::from_sqlite(&error))).1;
+        let alone = undo == Undo::Alone;
+        if alone && let Err(error) = step("savepoint job") {
+            return run(Err(Error::from_sqlite(&error))).1;
         }
-        let tx = Tx::new(&self.conn);
-        let (keep, reply) = job(Ok(&tx));
+        let (tx, before) = (Tx::new(&self.conn), self.conn.total_changes());
+        let (keep, reply) = run(Ok(&tx));
         if keep {
             touched.append(&mut tx.touched.borrow_mut());
             announced.append(&mut tx.announced.borrow_mut());
-        } else {
+        } else if alone {
             let _ = step("rollback to job");
+        } else if self.conn.total_changes() != before {
+            *failed = Some(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None));
         }
-        // Fails only when SQLite has given the transaction up, which `batch` looks at next.
-        let _ = step("release job");
+        if alone {
+            // Fails only when SQLite has given the transaction up, which `batch` looks at next.
+            let _ = step("release job");
+        }
         reply
     }
 
@@ -342,5 +365,55 @@ fn die_if_unsynced(error: &rusqlite::Error) {
     if matches!(*extended_code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) {
         tracing::error!(%error, "the disk did not confirm a write: ending, so that nothing unsaved is acknowledged");
         std::process::abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::*, Undo};
+
+    #[tokio::test]
+    async fn a_write_that_fails_after_a_change_takes_its_commit_with_it_or_itself_alone() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let sizes = Sizes {
+            cache_kib: 1024,
+            mmap_mib: 1,
+            readers: 1,
+        };
+        let db = Db::open(&folder.path().join("test.db"), sizes, Topics::default()).expect("a new database");
+        let add = |tx: &Tx| {
+            tx.run(
+                "insert into room_log (room_id, actor, action, at) values (1, 'a', 'b', 0)",
+                [],
+            )
+        };
+        let kept = || db.read(|db| db.one("select count(*) from room_log", [], |row| row.get::<_, i64>(0)));
+        for undo in [Undo::Alone, Undo::Commit] {
+            db.write(|tx| tx.run("delete from room_log", []))
+                .await
+                .expect("it is a table");
+            let (all_queued, wait) = std::sync::mpsc::channel::<()>();
+            // Holds the batch open until the others stand in the queue.
+            let first = db.queue(Undo::Alone, move |tx| {
+                let _ = wait.recv();
+                add(tx)
+            });
+            let first = first.await.expect("there is a place");
+            let fails = db.queue(undo, move |tx| {
+                add(tx)?;
+                Err::<usize, _>(Error::NotFound)
+            });
+            let fails = fails.await.expect("there is a place");
+            let last = db.queue(Undo::Commit, add).await.expect("there is a place");
+            drop(all_queued);
+            let (first, fails, last) = (first.committed().await, fails.committed().await, last.committed().await);
+            assert!(matches!(fails, Err(Error::NotFound)));
+            // On a busy machine they may not share a commit; what was acknowledged stands in any case, and nothing else.
+            let acknowledged = [&first, &last].into_iter().filter(|written| written.is_ok()).count();
+            assert!(acknowledged == 2 || undo == Undo::Commit);
+            assert_eq!(kept().expect("it can be read"), acknowledged as i64);
+        }
+        db.write(add).await.expect("the next one stands");
+        assert_eq!(kept().expect("it can be read"), 1);
     }
 }

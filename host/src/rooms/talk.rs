@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     app::App,
-    db::Tx,
+    db::{Tx, Undo},
     error::Error,
     live::Caller,
     markdown,
@@ -165,7 +165,7 @@ pub async fn post(app: &App, speaker: Speaker<'_>, post: Post) -> Result<Said, E
         }
         Ok(posted)
     };
-    let written = app.db.queue(write).await?;
+    let written = app.db.queue(Undo::Commit, write).await?;
     drop(turn);
     Ok(Said::Posted(Box::new(written.committed().await?)))
 }
@@ -219,7 +219,7 @@ pub async fn edit(app: &App, speaker: Speaker<'_>, id: i64, content: String) -> 
         tx.announce(move || live::tell(&teller, &name, &told, Told::Edited, origin.as_ref()));
         Ok(message)
     };
-    let written = app.db.queue(write).await?;
+    let written = app.db.queue(Undo::Alone, write).await?;
     drop(turn);
     Ok((room, written.committed().await?))
 }
@@ -240,7 +240,7 @@ pub async fn remove(app: &App, speaker: Speaker<'_>, id: i64) -> Result<(Room, M
         tx.announce(move || live::tell(&teller, &name, &told, Told::Deleted, origin.as_ref()));
         Ok(message)
     };
-    let written = app.db.queue(write).await?;
+    let written = app.db.queue(Undo::Alone, write).await?;
     drop(turn);
     Ok((room, written.committed().await?))
 }
