@@ -455,7 +455,7 @@ fn what_is_no_plugin_is_refused_with_words() {
     );
     assert_says(
         &author.fails("doorbell", &["check", "--wasm", "empty.wasm"]),
-        &["exports neither", "there is nothing to show"],
+        &["exports none of the interfaces", "there is nothing to show"],
     );
     assert_says(
         &author.fails("doorbell", &["check", "empty.wasm"]),

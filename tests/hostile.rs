@@ -599,7 +599,7 @@ fn impostors() -> Vec<Impostor> {
         Impostor {
             name: "a component that does nothing",
             bytes: pack("impostor", &nothing, ""),
-            says: "exports neither",
+            says: "exports none of the interfaces",
         },
         Impostor {
             name: "a bomb for the compiler",

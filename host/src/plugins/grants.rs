@@ -190,8 +190,8 @@ pub fn roles(inspection: &Inspection) -> Result<Roles, String> {
     };
     if !roles.on_walls() && !roles.in_rooms() {
         return Err(format!(
-            "it exports none of `{PACKAGE}…@{CONTRACT_VERSION}` with … sticker, widget, commands or filter, so there is \
-             nothing to show and nothing to call"
+            "it exports none of the interfaces `sticker`, `widget`, `commands` and `filter` of `{PACKAGE}…@{CONTRACT_VERSION}`, \
+             so there is nothing to show and nothing to call"
         ));
     }
     if roles.sticker && roles.widget {
