@@ -269,7 +269,7 @@ pub fn post_latency(site: &Site) -> Result<Vec<Row>> {
     let program = site.start(On::OneCore)?;
     machine::pin(machine::cores().1)?;
     let mut swarm = crowd(&site, program.address, LATENCY_SOCKETS)?;
-    let times = steadily(&mut swarm, LATENCY_SOCKETS, PER_SECOND, LATENCY_ROUND)?;
+    let times = steadily(&mut swarm, LATENCY_SOCKETS, PER_SECOND, LATENCY_ROUND, 0)?;
     program.stop()?;
     let ms = |share| times.quantile(share).as_secs_f64() * 1e3;
     let note = format!("{} deliveries, each of a durable post", times.len());
@@ -280,8 +280,9 @@ pub fn post_latency(site: &Site) -> Result<Vec<Row>> {
     ])
 }
 
-/// Says so much a second for a while, by the first `listeners` sockets in turn; how long until each of them had it.
-fn steadily(swarm: &mut Swarm, listeners: usize, per_second: u32, lasting: Duration) -> Result<Times> {
+/// Says so much a second for a while, by the first `listeners` sockets in turn; how long until each of them had it. The
+/// messages are numbered from `first` on: what was said before under a number is not said again.
+fn steadily(swarm: &mut Swarm, listeners: usize, per_second: u32, lasting: Duration, first: u64) -> Result<Times> {
     let every = Duration::from_secs(1) / per_second;
     let start = Instant::now();
     let (mut said, mut times, mut count) = (Vec::new(), Times::default(), 0usize);
@@ -295,7 +296,7 @@ fn steadily(swarm: &mut Swarm, listeners: usize, per_second: u32, lasting: Durat
         );
         while said.len() < total && start.elapsed() >= every * said.len() as u32 {
             let n = said.len();
-            swarm.send(n % listeners, &say(n as u64))?;
+            swarm.send(n % listeners, &say(first + n as u64))?;
             // From when it was due: whoever is late makes the next ones late.
             said.push(start + every * n as u32);
         }
@@ -306,7 +307,8 @@ fn steadily(swarm: &mut Swarm, listeners: usize, per_second: u32, lasting: Durat
             PATIENCE
         };
         swarm.listen(wait.min(Duration::from_millis(500)), |_, frame| {
-            if let Some(sent) = marked(frame).and_then(|mark| said.get(mark as usize)) {
+            let number = marked(frame).and_then(|mark| mark.checked_sub(first));
+            if let Some(sent) = number.and_then(|number| said.get(number as usize)) {
                 times.push(sent.elapsed());
                 count += 1;
                 last = Instant::now();
@@ -481,9 +483,9 @@ const DEAF_ROUND: Duration = Duration::from_secs(12);
 
 /// Measures others' wait while a tenth of the room never reads, and what is left of those.
 pub fn deaf_sockets(site: &Site) -> Result<Vec<Row>> {
-    let site = site.copy(NO_LIMITS)?;
     machine::pin(machine::cores().1)?;
     let run = |deaf: usize| -> Result<(Times, usize, f64)> {
+        let site = site.copy(NO_LIMITS)?;
         let program = site.start(On::OneCore)?;
         let listeners = MANY - DEAF;
         let mut swarm = crowd(&site, program.address, listeners)?;
@@ -499,11 +501,12 @@ pub fn deaf_sockets(site: &Site) -> Result<Vec<Row>> {
             )?;
         }
         hush(&mut swarm)?;
-        let mut times = Times::default();
+        let (mut times, mut said) = (Times::default(), 0);
         let start = Instant::now();
         // Until every deaf one has been closed, or long enough to tell.
         while times.len() == 0 || (swarm.closed() < deaf && start.elapsed() < Duration::from_secs(90)) {
-            times.add(steadily(&mut swarm, listeners, DEAF_PER_SECOND, DEAF_ROUND)?);
+            times.add(steadily(&mut swarm, listeners, DEAF_PER_SECOND, DEAF_ROUND, said)?);
+            said += 1_000_000;
         }
         let closed = swarm.closed();
         hush(&mut swarm)?;
