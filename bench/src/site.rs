@@ -104,6 +104,12 @@ impl Plugin {
         Ok(Self { id, wasm, grants })
     }
 
+    /// Whether it draws on a wall, rather than working in rooms: its component exports one of the interfaces that draw.
+    fn draws(&self) -> bool {
+        let exports = |interface: &[u8]| self.wasm.windows(interface.len()).any(|bytes| bytes == interface);
+        exports(b"neospace:plugin/widget@") || exports(b"neospace:plugin/sticker@")
+    }
+
     /// The same under another id: other bytes, and for the product another plugin.
     pub fn renamed(&self, id: &str) -> Result<Self> {
         let mut wasm = self.wasm[..8].to_vec();
@@ -208,10 +214,11 @@ impl Site {
         Ok(fs::write(&file, config)?)
     }
 
-    /// A place with [`MEMBERS`] members, whose walls have modules, and [`PLUGINS`] plugins: those that ship, and some of
-    /// them again under other names.
+    /// A place with [`MEMBERS`] members, whose walls have modules, and [`PLUGINS`] plugins: those that ship and draw on
+    /// walls, and some of them again under other names.
     pub fn inhabited() -> Result<Self> {
         let mut plugins = shipped()?;
+        plugins.retain(Plugin::draws);
         let shipped = plugins.len();
         for n in shipped..PLUGINS {
             let again = &plugins[n % shipped];
