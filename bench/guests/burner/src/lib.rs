@@ -10,8 +10,8 @@ use neospace_plugin::{
 };
 
 /// Rounds of [`burn`] that a `render` (10 M fuel) and an `act` (25 M) survive.
-const RENDER_ROUNDS: u32 = 850_000;
-const ACT_ROUNDS: u32 = 2_100_000;
+const RENDER_ROUNDS: u32 = 390_000;
+const ACT_ROUNDS: u32 = 975_000;
 
 struct Burner;
 
@@ -34,7 +34,7 @@ impl Actions for Burner {
     }
 }
 
-/// About ten instructions a round.
+/// About 24 units of fuel a round.
 fn burn(seed: u64, rounds: u32) -> u64 {
     let mut state = seed | 1;
     for _ in 0..rounds {
