@@ -139,6 +139,39 @@ fn an_owner_rules_with_plain_forms_and_the_log_tells() {
 }
 
 /// Sends a message over the line; answers the `message` that stands.
+#[test]
+fn the_lobby_belongs_to_whom_the_operator_names() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    for person in [&ana, &bob] {
+        join(person, "lobby");
+    }
+    say(&bob, "lobby", "rude");
+    ana.post("/rooms/lobby/mute", &[("user", "bob")]).expect(403);
+
+    server.write_config("lobby_owner = \"ana\"");
+    let owner = |name: Option<&str>| {
+        eventually("the lobby to change hands", || {
+            (data(&bob, "/rooms/lobby").json()["room"]["owner"].as_str() == name).then_some(())
+        });
+    };
+    owner(Some("ana"));
+    ana.post("/rooms/lobby/mute", &[("user", "bob")]).see_other();
+    bob.post("/rooms/lobby/messages", &[("content", "and again")])
+        .expect(403);
+    assert_eq!(
+        data(&bob, "/rooms/lobby/log").json()["deeds"][1]["action"],
+        "owner",
+        "the room's log says who owns it"
+    );
+
+    server.write_config("lobby_owner = \"cyd\"");
+    server.expect_in_log("nobody is called");
+    owner(Some("ana"));
+    server.write_config("");
+    owner(None);
+}
+
 fn send(live: &Live, room: &str, content: &str) -> Value {
     let answer = live.ask(json!({ "event": "send_message", "room": room, "content": content }));
     assert_eq!(answer["event"], "message", "{answer}");

@@ -34,6 +34,8 @@ pub struct Config {
     pub registration: Registration,
     /// With `registration = "invite"`: the codes that let one in.
     pub invite_codes: Vec<String>,
+    /// Who owns the lobby, and so mutes, bans and removes there; empty: nobody.
+    pub lobby_owner: String,
     /// Addresses of proxies in front whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<std::net::IpAddr>,
     /// With which `Authorization: Bearer` others than the machine itself may read `/metrics`; empty: nobody.
@@ -233,6 +235,7 @@ impl Default for Config {
             invite_codes: Vec::new(),
             trusted_proxies: Vec::new(),
             metrics_token: String::new(),
+            lobby_owner: String::new(),
             log: Log::Text,
             database: Database::default(),
             limits: Limits::default(),

@@ -110,6 +110,7 @@ async fn run(options: Options, config: Config, mut seen: Seen, demo: bool) -> an
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let app = App::open(options, config).await?;
     tokio::spawn(walls::follow(app.clone()));
+    rooms::give_lobby(&app).await?;
     tokio::spawn(rooms::follow(app.clone()));
     tokio::spawn(rooms::follow_search(app.clone()));
     tokio::spawn(live::beat(app.clone()));
@@ -153,7 +154,14 @@ async fn run(options: Options, config: Config, mut seen: Seen, demo: bool) -> an
         // until another one is compiled.
         let app = app.clone();
         reload = Some(Box::pin(async move {
-            let _ = app.reload().await;
+            if app.reload().await.is_ok()
+                && let Err(error) = rooms::give_lobby(&app).await
+            {
+                tracing::error!(
+                    ?error,
+                    "the lobby's owner could not be changed; the next reload tries again"
+                );
+            }
         }));
     }
     tracing::info!("shutting down");

@@ -3,7 +3,8 @@
 //!
 //! A room counts nobody in public, ranks nothing, and forgets nothing that it acknowledged. What one may not see is not
 //! found: a room by invitation is unknown to who isn't invited. Its owner's tools act at once, and each stands in the
-//! room's log. The lobby is there from the start and belongs to nobody, so nobody is muted or banned in it.
+//! room's log. The lobby is there from the start and belongs to whom the operator names (`lobby_owner`), or to nobody: then
+//! nobody is muted or banned in it.
 
 mod commands;
 mod forms;
@@ -21,7 +22,7 @@ pub use live::{
     follow, may_watch, on_backfill, on_delete, on_edit, on_join, on_leave, on_read, on_send, on_stop_typing, on_typing,
 };
 pub use mutations::create as make;
-pub use owner::{ban, invite, kick, log, mute, people, set_topic, unban, unmute};
+pub use owner::{ban, give_lobby, invite, kick, log, mute, people, set_topic, unban, unmute};
 pub use page::{Asked, conversation, list, permalink, show, sidebar};
 pub use queries::readable_rooms;
 pub use search::{follow as follow_search, search};

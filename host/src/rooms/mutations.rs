@@ -47,7 +47,14 @@ pub fn create(tx: &Tx, owner: &Member, name: &str, topic: &str, open: bool) -> R
         "insert into room_members (room_id, user_id, joined_at) values (?1, ?2, ?3)",
         [id, owner.id, now],
     )?;
-    note(tx, id, owner, "create", "", if open { "open" } else { "by invitation" })
+    note(
+        tx,
+        id,
+        &owner.name,
+        "create",
+        "",
+        if open { "open" } else { "by invitation" },
+    )
 }
 
 /// Makes somebody belong to a room, if they don't; whether they didn't.
@@ -82,7 +89,7 @@ pub fn leave(tx: &Tx, member: &Member, name: &str) -> Result<Room, Error> {
         note(
             tx,
             room.id,
-            member,
+            &member.name,
             "leave",
             "",
             "The room stays, and nobody owns it now.",
@@ -103,10 +110,10 @@ fn put_out(tx: &Tx, room_id: i64, user_id: i64) -> Result<(), Error> {
     if gone == 0 { Err(Error::NotFound) } else { Ok(()) }
 }
 
-fn note(tx: &Tx, room_id: i64, actor: &Member, action: &str, subject: &str, detail: &str) -> Result<(), Error> {
+fn note(tx: &Tx, room_id: i64, actor: &str, action: &str, subject: &str, detail: &str) -> Result<(), Error> {
     tx.run(
         "insert into room_log (room_id, actor, action, subject, detail, at) values (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![room_id, actor.name, action, subject, detail, now_ms()],
+        params![room_id, actor, action, subject, detail, now_ms()],
     )?;
     Ok(())
 }
@@ -118,7 +125,34 @@ fn note(tx: &Tx, room_id: i64, actor: &Member, action: &str, subject: &str, deta
 pub fn set_topic(tx: &Tx, owner: &Member, name: &str, topic: &str) -> Result<(), Error> {
     let room = queries::room(tx, owner.id, name)?.owned()?;
     tx.run("update rooms set topic = ?2 where id = ?1", params![room.id, topic])?;
-    note(tx, room.id, owner, "topic", "", topic)
+    note(tx, room.id, &owner.name, "topic", "", topic)
+}
+
+/// Gives the lobby to a member, or to nobody; its topic, if that changed anything.
+///
+/// # Errors
+/// [`Error::NotFound`] for a name that nobody has.
+pub fn give_lobby(tx: &Tx, owner: Option<&str>) -> Result<Option<String>, Error> {
+    let id = match owner {
+        Some(name) => Some(tx.one("select id from users where name = ?1", [name], |row| {
+            row.get::<_, i64>(0)
+        })?),
+        None => None,
+    };
+    let given = tx.maybe(
+        "update rooms set owner_id = ?1 where name = 'lobby' and owner_id is not ?1 returning id, topic",
+        [id],
+        |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)),
+    )?;
+    let Some((room_id, topic)) = given else { return Ok(None) };
+    if let (Some(id), Some(owner)) = (id, owner) {
+        tx.run(
+            "insert into room_members (room_id, user_id, joined_at) values (?1, ?2, ?3) on conflict do nothing",
+            [room_id, id, now_ms()],
+        )?;
+        note(tx, room_id, owner, "owner", "", "")?;
+    }
+    Ok(Some(topic))
 }
 
 /// What an owner does to somebody.
@@ -191,7 +225,7 @@ pub fn measure(tx: &Tx, owner: &Member, name: &str, measure: Measure, user: &str
     if done == 0 {
         return Err(Error::field("user", nothing_to_do(measure, user)));
     }
-    note(tx, room.id, owner, measure.name(), user, "")?;
+    note(tx, room.id, &owner.name, measure.name(), user, "")?;
     Ok(subject)
 }
 
@@ -449,7 +483,7 @@ pub fn remove(tx: &Tx, member: &Member, room: &str, id: i64) -> Result<Message, 
         note(
             tx,
             room.id,
-            member,
+            &member.name,
             "remove",
             &old.author,
             &format!("message {}", old.id),

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{
     forms::checked_topic,
+    live, mutations,
     mutations::Measure,
     page::{address, door, html_page, unstored, you},
     queries, talk, view,
@@ -34,6 +35,28 @@ pub struct From {
     #[serde(default)]
     after: String,
     before: Option<i64>,
+}
+
+/// Gives the lobby to whom the configuration names (`lobby_owner`), or to nobody.
+///
+/// # Errors
+/// The database's. A name that nobody has is said in the log, and the lobby stays whose it is.
+pub async fn give_lobby(app: &App) -> Result<(), Error> {
+    let name = app.config().lobby_owner.clone();
+    let owner = name.clone();
+    let teller = app.clone();
+    let given = app.db.write(move |tx| {
+        let owner = (!owner.is_empty()).then_some(owner);
+        if let Some(topic) = mutations::give_lobby(tx, owner.as_deref())? {
+            tx.announce(move || live::tell_changed(&teller, "lobby", &topic, owner.as_deref()));
+        }
+        Ok(())
+    });
+    match given.await {
+        Err(Error::NotFound) => tracing::warn!("lobby_owner: nobody is called {name:?}; the lobby stays whose it is"),
+        done => return done,
+    }
+    Ok(())
 }
 
 /// `GET /rooms/{room}/people`: who belongs to it, alphabetical; for its owner also who is invited and who is banned.
