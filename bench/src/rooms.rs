@@ -328,9 +328,6 @@ const POSTS_ROUND: Duration = Duration::from_secs(2);
 pub fn durable_posts(site: &Site) -> Result<Vec<Row>> {
     let site = site.copy(NO_LIMITS)?;
     let program = site.start(On::OneCore)?;
-    let folder = tempfile::tempdir_in(crate::scratch()?)?;
-    machine::pin(machine::cores().0)?;
-    let raw = crate::writes::Posts::open(&site.folder().join("data/neospace.db"), folder.path())?;
     machine::pin(machine::cores().1)?;
     // Each sends into a room of its own, so that nothing but its acknowledgement comes back.
     let mut swarm = Swarm::new()?;
@@ -345,6 +342,10 @@ pub fn durable_posts(site: &Site) -> Result<Vec<Row>> {
             .expect(303)?;
         swarm.open(program.address, Some(member), JSON, false)?;
     }
+    let folder = tempfile::tempdir_in(crate::scratch()?)?;
+    machine::pin(machine::cores().0)?;
+    let raw = crate::writes::Posts::open(&site.folder().join("data/neospace.db"), folder.path())?;
+    machine::pin(machine::cores().1)?;
     let (mut rates, mut baselines, mut sizes, mut next) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for _ in 0..POSTS_ROUNDS {
         let before = written(&program)?;
@@ -352,7 +353,7 @@ pub fn durable_posts(site: &Site) -> Result<Vec<Row>> {
         let after = written(&program)?;
         let batch = (after.0 - before.0) / (after.1 - before.1).max(1.0);
         sizes.push(batch);
-        baselines.push(raw.run(SENDERS, POSTS_ROUND)?);
+        baselines.push(raw.run(POSTS_ROUND)?);
     }
     program.stop()?;
     let note = format!(

@@ -153,10 +153,12 @@ impl Bare {
 pub struct Posts {
     db: Db,
     runtime: tokio::runtime::Runtime,
+    /// Room and member of each caller, who says everything there.
+    callers: Vec<[i64; 2]>,
 }
 
 impl Posts {
-    /// All of it runs on the core that this thread is kept on.
+    /// A caller for each room that somebody owns, who is its owner. All of it runs on the core that this thread is kept on.
     pub fn open(database: &Path, folder: &Path) -> Result<Self> {
         let file = folder.join("posts.db");
         let source = Connection::open(database)?;
@@ -171,20 +173,26 @@ impl Posts {
             .worker_threads(1)
             .enable_all()
             .build()?;
-        Ok(Self { db, runtime })
+        let mut owned = source.prepare("select id, owner_id from rooms where owner_id is not null")?;
+        let callers = owned
+            .query_map([], |row| Ok([row.get(0)?, row.get(1)?]))?
+            .collect::<Result<_, _>>()?;
+        Ok(Self { db, runtime, callers })
     }
 
-    /// Messages a second of so many callers, and how many shared a commit.
-    pub fn run(&self, callers: usize, round: Duration) -> Result<f64> {
+    /// Messages a second.
+    pub fn run(&self, round: Duration) -> Result<f64> {
         let (start, before) = (Instant::now(), self.db.writer_stats());
         self.runtime.block_on(async {
-            let callers: Vec<_> = (0..callers)
-                .map(|caller| {
+            let callers: Vec<_> = self
+                .callers
+                .iter()
+                .map(|&place| {
                     let db = self.db.clone();
                     tokio::spawn(async move {
                         while start.elapsed() < round {
-                            let nonce = format!("{caller}-{}", start.elapsed().as_nanos());
-                            db.write(move |tx| write_post(tx, &nonce)).await?;
+                            let nonce = start.elapsed().as_nanos().to_string();
+                            db.write(move |tx| write_post(tx, place, &nonce)).await?;
                         }
                         Ok::<_, neospace::error::Error>(())
                     })
@@ -200,19 +208,20 @@ impl Posts {
     }
 }
 
-fn write_post(tx: &Tx, nonce: &str) -> Result<(), neospace::error::Error> {
-    let seq: i64 = tx.one(TAKE_SEQ, [], |row| row.get(0))?;
-    tx.run(SAY, params![seq, SAID, SHOWN, nonce, 1_700_000_000_000 + seq])?;
+fn write_post(tx: &Tx, [room, member]: [i64; 2], nonce: &str) -> Result<(), neospace::error::Error> {
+    let seq: i64 = tx.one(TAKE_SEQ, [room], |row| row.get(0))?;
+    let at = 1_700_000_000_000 + seq;
+    tx.run(SAY, params![room, seq, member, SAID, SHOWN, nonce, at])?;
     let id = tx.last_id();
-    tx.run(READ, [seq])?;
+    tx.run(READ, [seq, room, member])?;
     tx.run(INDEX, [id])?;
     Ok(())
 }
 
-const TAKE_SEQ: &str = "update rooms set last_seq = last_seq + 1 where id = 1 returning last_seq";
+const TAKE_SEQ: &str = "update rooms set last_seq = last_seq + 1 where id = ?1 returning last_seq";
 const SAY: &str = "insert into messages (room_id, seq, user_id, author, content, html, nonce, created_at)
-     values (1, ?1, 1, 'member-000', ?2, ?3, ?4, ?5)";
-const READ: &str = "update room_members set read_seq = ?1 where room_id = 1 and user_id = 1 and read_seq < ?1";
+     values (?1, ?2, ?3, 'member-000', ?4, ?5, ?6, ?7)";
+const READ: &str = "update room_members set read_seq = ?1 where room_id = ?2 and user_id = ?3 and read_seq < ?1";
 const INDEX: &str = "insert into search_queue (message_id) values (?1)";
 const SAID: &str = "and the ferry to Gozo leaves at **eight**, if it leaves at all. Bring the timetable, please.";
 const SHOWN: &str =
@@ -220,11 +229,12 @@ const SHOWN: &str =
 
 /// Writes a message of the first member's into the first room; its id.
 fn post(conn: &Connection, nonce: &str) -> Result<i64> {
-    let seq: i64 = conn.prepare_cached(TAKE_SEQ)?.query_row([], |row| row.get(0))?;
+    let seq: i64 = conn.prepare_cached(TAKE_SEQ)?.query_row([1], |row| row.get(0))?;
+    let at = 1_700_000_000_000 + seq;
     conn.prepare_cached(SAY)?
-        .execute(params![seq, SAID, SHOWN, nonce, 1_700_000_000_000 + seq])?;
+        .execute(params![1, seq, 1, SAID, SHOWN, nonce, at])?;
     let id = conn.last_insert_rowid();
-    conn.prepare_cached(READ)?.execute([seq])?;
+    conn.prepare_cached(READ)?.execute([seq, 1, 1])?;
     conn.prepare_cached(INDEX)?.execute([id])?;
     Ok(id)
 }
