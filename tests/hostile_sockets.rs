@@ -625,6 +625,11 @@ fn those_who_never_read_hold_up_nobody_and_are_shown_out() {
         loud.wait("message", |frame| frame["ref"] == nth);
         most = most.max(peace.server.memory());
     }
+    // Their systems have heard of it, too: what they didn't take isn't kept for them.
+    for raw in &mut deaf {
+        let end = std::io::copy(&mut raw.0, &mut std::io::sink()).expect_err("it didn't end well");
+        assert_eq!(end.kind(), ErrorKind::ConnectionReset);
+    }
     assert!(
         most < peace.memory + MEMORY_MOST,
         "{} MiB grew to {} MiB",

@@ -6,6 +6,7 @@ use std::{
     convert::Infallible,
     net::IpAddr,
     panic::AssertUnwindSafe,
+    pin::Pin,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -154,6 +155,15 @@ pub async fn serve(app: App, router: Router, listener: TcpListener, mut shutdown
     }
     drop((listener, open));
     let _ = timeout(SHUTDOWN_LONGEST, all_closed.recv()).await;
+}
+
+/// A client's connection, which ends when nothing of an answer is taken for too long.
+pub type Connection = Pin<Box<TimeoutWriter<TcpStream>>>;
+
+/// Has a connection end at once when it is dropped: what the client didn't take is thrown away.
+pub fn abort(connection: &Connection) {
+    // Where the system doesn't allow it, it ends a few minutes later.
+    let _ = SockRef::from(connection.get_ref()).set_linger(Some(Duration::ZERO));
 }
 
 async fn connection(

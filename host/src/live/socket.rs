@@ -20,7 +20,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::AsyncWrite,
@@ -43,7 +43,7 @@ use super::{
 use crate::{
     app::App,
     error::Error,
-    http::Seat,
+    http::{Connection, Seat, abort},
     session::{Credential, Viewer},
 };
 
@@ -148,9 +148,12 @@ pub fn serve(upgrade: Upgrade, app: App, client: Client, table: Table) -> Result
     let on_upgrade = upgrade.on_upgrade;
     tokio::spawn(async move {
         // A client that is gone before it is upgraded is nobody's fault.
-        if let Ok(upgraded) = on_upgrade.await {
-            Box::pin(Socket::run(app, client, dialect, table, upgraded)).await;
-        }
+        let Ok(upgraded) = on_upgrade.await else { return };
+        let parts = upgraded
+            .downcast::<TokioIo<Connection>>()
+            .expect("http.rs makes all connections, of this one type");
+        let connection = parts.io.into_inner();
+        Box::pin(Socket::run(app, client, dialect, table, connection, parts.read_buf)).await;
     });
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
@@ -161,7 +164,7 @@ pub fn serve(upgrade: Upgrade, app: App, client: Client, table: Table) -> Result
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response())
 }
 
-type Stream = WebSocketStream<TokioIo<Upgraded>>;
+type Stream = WebSocketStream<Connection>;
 
 struct Socket {
     app: App,
@@ -176,14 +179,15 @@ struct Socket {
 type End = Option<(u16, &'static str)>;
 
 impl Socket {
-    async fn run(app: App, client: Client, dialect: Dialect, table: Table, upgraded: Upgraded) {
+    /// `read` is what came behind the request already.
+    async fn run(app: App, client: Client, dialect: Dialect, table: Table, connection: Connection, read: Bytes) {
         let mut config = WebSocketConfig::default();
         config.read_buffer_size = READ_BUFFER;
         config.write_buffer_size = WRITE_BUFFER;
         config.max_write_buffer_size = WRITE_BUFFER_MOST;
         config.max_frame_size = Some(FRAME_MOST);
         config.max_message_size = Some(FRAME_MOST);
-        let mut stream = Stream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+        let mut stream = Stream::from_partially_read(connection, read.into(), Role::Server, Some(config)).await;
         let line = app
             .hub
             .connect(client.viewer, dialect, client.network, client.credential);
@@ -213,6 +217,8 @@ impl Socket {
                     let written = timeout(WRITE_LONGEST, write(stream, &mut frames)).await;
                     self.line.sent();
                     if !matches!(written, Ok(Ok(()))) {
+                        // Else the system would go on trying to get rid of what waits, and the client not hear of its end.
+                        abort(stream.get_ref());
                         return None;
                     }
                     if frames.capacity() > QUEUE_KEPT {
