@@ -1,0 +1,37 @@
+// Forgets what this device kept of somebody's direct messages. Small, because every page may need it and few do: at log-out, and
+// where nobody or somebody else is logged in.
+
+export const DATABASE = "neospace-dm"
+/** Where it stands in localStorage whose database there is. */
+export const OWNER = "dm:owner"
+const CHANNEL = "neospace-dm"
+
+/** Deletes all that is kept here about direct messages, in every tab. */
+export async function wipe() {
+  localStorage.removeItem(OWNER)
+  tell({ kind: "wiped" })
+  await new Promise((resolve) => {
+    const deleting = indexedDB.deleteDatabase(DATABASE)
+    deleting.onsuccess = deleting.onerror = resolve
+  })
+}
+
+/** Deletes it unless it is this member's; "" is nobody. */
+export async function keepOnlyOf(name) {
+  const owner = localStorage.getItem(OWNER)
+  if (owner !== null && owner !== name) await wipe()
+}
+
+/** Tells the other tabs. */
+export function tell(said) {
+  const channel = new BroadcastChannel(CHANNEL)
+  channel.postMessage(said)
+  channel.close()
+}
+
+/** Calls `each` with what other tabs tell; answers what ends that. */
+export function heed(each) {
+  const channel = new BroadcastChannel(CHANNEL)
+  channel.onmessage = ({ data }) => each(data)
+  return () => channel.close()
+}
