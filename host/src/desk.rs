@@ -1,7 +1,7 @@
 //! The desk: one's rooms, the conversation in one of them, and a tool beside it; the address says what each pane shows. It
 //! keeps nothing and decides nothing: rooms say who may read what, and a tool is a page like any other, shown in a frame.
 
-use std::{sync::LazyLock, time::Instant};
+use std::time::Instant;
 
 use axum::{
     extract::State,
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::{
     app::App,
     error::Error,
-    http::{CONTENT_SECURITY_POLICY, Query, see_other},
+    http::{Query, private_policy, see_other},
     rooms,
     session::Viewer,
     words::lasted,
@@ -22,12 +22,6 @@ use crate::{
 
 /// The room that is open when none is named.
 const FIRST: &str = "lobby";
-
-/// What the desk may load beyond other pages: the tool in its frame.
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    HeaderValue::from_str(&format!("{CONTENT_SECURITY_POLICY}; frame-src 'self'"))
-        .expect("a policy is visible ASCII, as the constant is that it is made from")
-});
 
 /// What the panes show.
 #[derive(Debug, Deserialize)]
@@ -75,13 +69,18 @@ pub async fn show(State(app): State<App>, viewer: Viewer, Query(asked): Query<As
         },
     ]);
     let html = app.html.render("desk.html", context)?;
+    // The tool is in a frame.
+    let policy = format!("{}; frame-src 'self'", private_policy(&app.html));
     let headers = [
         (
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/html; charset=utf-8"),
         ),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::CONTENT_SECURITY_POLICY, POLICY.clone()),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_str(&policy).map_err(Error::internal)?,
+        ),
     ];
     Ok((headers, html).into_response())
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use axum::response::Response;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use include_dir::{Dir, include_dir};
@@ -38,6 +39,23 @@ struct Inner {
     assets: HashMap<String, Asset>,
     ui_hash: String,
     static_hash: String,
+    import_map: ImportMap,
+}
+
+/// Where vendored modules find what they import by a bare name: an inline script, since browsers take import maps no other way,
+/// which the policy of the pages that have it names by its hash.
+#[derive(Clone)]
+struct ImportMap {
+    json: String,
+    hash: String,
+}
+
+impl ImportMap {
+    fn new(ui_hash: &str) -> Self {
+        let json = format!(r#"{{"imports":{{"@hpke/common":"/ui/{ui_hash}/js/dm/hpke-common.js"}}}}"#);
+        let hash = format!("sha256-{}", STANDARD.encode(Sha256::digest(&json)));
+        Self { json, hash }
+    }
 }
 
 struct Asset {
@@ -65,7 +83,8 @@ impl Html {
             tree_hash(&UI)
         };
         let static_hash = tree_hash(&STATIC);
-        let templates = environment(sources.as_deref(), &globals, &ui_hash, &static_hash)?;
+        let import_map = ImportMap::new(&ui_hash);
+        let templates = environment(sources.as_deref(), &globals, &ui_hash, &static_hash, &import_map)?;
         Ok(Self(Arc::new(Inner {
             templates,
             sources,
@@ -73,6 +92,7 @@ impl Html {
             assets,
             ui_hash,
             static_hash,
+            import_map,
         })))
     }
 
@@ -84,11 +104,22 @@ impl Html {
         match &self.0.sources {
             Some(sources) => {
                 let inner = &self.0;
-                let fresh = environment(Some(sources), &inner.globals, &inner.ui_hash, &inner.static_hash)?;
+                let fresh = environment(
+                    Some(sources),
+                    &inner.globals,
+                    &inner.ui_hash,
+                    &inner.static_hash,
+                    &inner.import_map,
+                )?;
                 Ok(fresh.get_template(template)?.render(context)?)
             }
             None => Ok(self.0.templates.get_template(template)?.render(context)?),
         }
+    }
+
+    /// The hash, as policies name it, of the script that `import_map()` writes in templates.
+    pub fn import_map_hash(&self) -> &str {
+        &self.0.import_map.hash
     }
 
     /// Where an authored asset is served, e.g. `css/app.css`.
@@ -132,6 +163,7 @@ fn environment(
     globals: &[(&'static str, minijinja::Value)],
     ui_hash: &str,
     static_hash: &str,
+    import_map: &ImportMap,
 ) -> Result<Environment<'static>, Error> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -145,6 +177,8 @@ fn environment(
     let safe = minijinja::Value::from_safe_string;
     env.add_function("asset", move |path: &str| safe(format!("{ui}{path}")));
     env.add_function("static", move |path: &str| safe(format!("{fixed}{path}")));
+    let import_map = format!(r#"<script type="importmap">{}</script>"#, import_map.json);
+    env.add_function("import_map", move || safe(import_map.clone()));
     match sources {
         Some(sources) => env.set_loader(minijinja::path_loader(sources.join("templates"))),
         None => add_templates(&mut env, &TEMPLATES)?,

@@ -33,7 +33,7 @@ use tokio::{
 use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt;
 
-use crate::{app::App, error, error::Error, throttle, tokens};
+use crate::{app::App, error, error::Error, html::Html, throttle, tokens};
 
 /// Headers that one request may have.
 const HEADERS_MOST: usize = 64;
@@ -63,6 +63,15 @@ macro_rules! content_security_policy {
 
 /// What pages may load and do. Pages that need other sources set the header themselves.
 pub const CONTENT_SECURITY_POLICY: &str = content_security_policy!("'none'");
+
+/// What pages may load and do on which members talk in private (`/dm`, and the desk): the modules there need the import map, and
+/// pictures that were opened in the browser have addresses of their own.
+pub fn private_policy(html: &Html) -> String {
+    let scripts = format!("script-src 'self' '{}'", html.import_map_hash());
+    CONTENT_SECURITY_POLICY
+        .replace("script-src 'self'", &scripts)
+        .replace("img-src 'self' data:", "img-src 'self' data: blob:")
+}
 
 /// Where the pages are that the desk shows in its tool pane: our own pages may frame them, and nobody else's. All others are
 /// framed by nobody.
@@ -205,6 +214,8 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
     let peer = peer(&app, request.headers(), address);
     request.extensions_mut().insert(Peer(peer));
     let method = request.method().clone();
+    let private =
+        matches!(request.uri().path().strip_prefix("/dm"), Some(rest) if rest.is_empty() || rest.starts_with('/'));
     let framed = FRAMED.iter().any(|place| request.uri().path().starts_with(place));
     let outcome = async {
         // Browsers send no token unasked, so there is no page that could misuse it.
@@ -227,6 +238,9 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
     }
     let headers = response.headers_mut();
     headers.reserve(HEADERS.len());
+    if private && let Ok(policy) = HeaderValue::from_str(&private_policy(&app.html)) {
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
+    }
     let of_frames = if framed { &FRAMED_HEADERS[..] } else { &[] };
     for (name, value) in of_frames.iter().chain(&HEADERS) {
         headers.entry(name).or_insert_with(|| value.clone());

@@ -11,7 +11,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-/// Takes `files` of an npm package into `to/PACKAGE-VERSION/`, with its licence, and lists them.
+/// Takes `files` of an npm package into `to/PACKAGE-VERSION/`, with its licence, and lists them. Modules name each other by
+/// relative paths, so the files keep their places among each other; the folder that they have in common is left out.
 ///
 /// # Errors
 /// A package, version or file that there isn't; a package that names no licence.
@@ -43,8 +44,10 @@ pub fn take(package: &str, version: &str, files: &[String], to: &Path) -> Result
 
     let list = to.join("list.toml");
     let mut entries = fs::read_to_string(&list).unwrap_or_else(|_| HEAD.into());
+    let shared = shared_folder(files);
     for file in files {
-        let taken = folder.join(Path::new(file).file_name().context("a file has a name")?);
+        let taken = folder.join(Path::new(file).strip_prefix(&shared)?);
+        fs::create_dir_all(taken.parent().context("it lies in a folder")?)?;
         fs::copy(source.join(file), &taken).with_context(|| format!("{package} {version} holds no file {file:?}"))?;
         let entry = format!(
             "[[file]]\npath = {:?}\npackage = \"npm:{package}\"\nversion = {version:?}\nsource = {homepage:?}\npublished_as = {file:?}\n\
@@ -62,6 +65,18 @@ pub fn take(package: &str, version: &str, files: &[String], to: &Path) -> Result
         list.display()
     );
     Ok(())
+}
+
+/// The folder that all of these files lie in, at whatever depth.
+fn shared_folder(files: &[String]) -> PathBuf {
+    let mut folders = files.iter().filter_map(|file| Path::new(file).parent());
+    let first = folders.next().unwrap_or(Path::new("")).to_owned();
+    folders.fold(first, |shared, folder| {
+        let both = shared.components().zip(folder.components());
+        both.take_while(|(one, other)| one == other)
+            .map(|(one, _)| one)
+            .collect()
+    })
 }
 
 /// Compares every listed file with the one that its authors publish now.

@@ -7,6 +7,10 @@ const CHUNK = 65_536
 const TAG = 16
 const DATA = utf8("neospace/1 dm file\0")
 const LEAST = 256
+/** The longest side of a picture, in pixels. */
+export const SIDE_MOST = 16_384
+/** What no name of a file holds: control characters, those that turn the direction of writing, and what parts paths. */
+export const NOT_IN_NAMES = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069/\\]/u
 /** Pixels of a picture that is drawn anew. */
 const PIXELS_MOST = 50_000_000
 
@@ -95,8 +99,8 @@ export async function prepareFile(file) {
   if (!picture) throw new Malformed(`“${name}” is not a whole picture.`)
   const { width, height } = picture
   try {
+    if (width > SIDE_MOST || height > SIDE_MOST || width * height > PIXELS_MOST) throw new Malformed(`“${name}” has too many pixels: at most ${PIXELS_MOST / 1e6} million, and ${SIDE_MOST} on a side.`)
     if (type === "image/gif") return { bytes, name, type, width, height, drawn: false }
-    if (width * height > PIXELS_MOST) throw new Malformed(`“${name}” has too many pixels: at most ${PIXELS_MOST / 1e6} million.`)
     const canvas = new OffscreenCanvas(width, height)
     canvas.getContext("2d").drawImage(picture, 0, 0)
     const drawn = await canvas.convertToBlob({ type, quality: 0.9 })
@@ -114,9 +118,9 @@ export function asBlob(bytes) {
   return new Blob([bytes], { type: pictureType(bytes) ?? "application/octet-stream" })
 }
 
-// At most 200 characters, none of them a control character; never empty.
+// At most 200 characters that a name may hold; never empty.
 function cleanName(name) {
-  const clean = [...name.toWellFormed().replace(/\p{Cc}/gu, "")]
+  const clean = [...name.toWellFormed()].filter((character) => !NOT_IN_NAMES.test(character))
   return clean.slice(0, 200).join("") || "file"
 }
 

@@ -23,17 +23,18 @@ export function makeRoot() {
   return random(ROOT_BYTES)
 }
 
-/** The keys of a root: `{ identity, signing }`, the public keys as bytes; `pair`, X25519 as HPKE takes it; `sign` and `notebook`. */
+/** The keys of a root: `{ identity, signing }`, the public keys as bytes; `pair`, X25519 as HPKE takes it; `sign`, `notebook` and `hide`. */
 export async function deriveKeys(name, root) {
   const input = await crypto.subtle.importKey("raw", root, "HKDF", false, ["deriveBits", "deriveKey"])
   const [secret, seed] = await Promise.all(["identity", "signing"].map((what) => expand(input, `neospace/1 dm ${what} ${name}`)))
   const notebook = await crypto.subtle.deriveKey(hkdf(`neospace/1 dm notebook ${name}`), input, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"])
+  const hide = await crypto.subtle.deriveKey(hkdf(`neospace/1 dm hidden ${name}`), input, { name: "HMAC", hash: "SHA-256", length: 256 }, false, ["sign", "verify"])
   const pair = await importIdentity(secret)
   const identity = await rawPublic(pair.publicKey)
   const { key: sign, bytes: signing } = await importSigning(seed)
   secret.fill(0)
   seed.fill(0)
-  return { identity, signing, pair, sign, notebook }
+  return { identity, signing, pair, sign, notebook, hide }
 }
 
 /** An X25519 key pair from its 32 secret bytes. The public key is what multiplying the base point gives, so that the private one
@@ -89,14 +90,32 @@ export function statement(name, generation, identity, signing) {
   return join("neospace/1 dm keys\0", len8(name), u32(generation), identity, signing)
 }
 
-/** Signs the statement about these keys. */
-export async function signStatement(name, generation, keys) {
+/** Signs the statement about `keys`: by themselves, and by those of the generation before. */
+export async function signStatement(name, generation, keys, by = keys) {
   const said = statement(name, generation, keys.identity, keys.signing)
-  return new Uint8Array(await crypto.subtle.sign("Ed25519", keys.sign, said))
+  return new Uint8Array(await crypto.subtle.sign("Ed25519", by.sign, said))
 }
 
-/** Whether an Ed25519 signature is right. */
+// The y of the eight points of small order of Ed25519.
+const SMALL_ORDER = new Set([
+  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+  "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+  "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
+  "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o",
+  "7P_______________________________________38",
+])
+
+// Whether 32 bytes spell a point as they must (y below 2^255 - 19) that is none of small order.
+function isStrictPoint(bytes) {
+  const y = bytes.slice()
+  y[31] &= 0x7f
+  const beyond = y[31] === 0x7f && y.subarray(1, 31).every((byte) => byte === 0xff) && y[0] >= 0xed
+  return !beyond && !SMALL_ORDER.has(toBase64url(y))
+}
+
+/** Whether an Ed25519 signature is right, strictly: browsers differ from each other, and from Rust, only in what is refused here first. */
 export async function isSigned(signing, signature, said) {
+  if (!isStrictPoint(signing) || !isStrictPoint(signature.subarray(0, 32))) return false
   try {
     const key = await crypto.subtle.importKey("raw", signing, "Ed25519", false, ["verify"])
     return await crypto.subtle.verify("Ed25519", key, signature, said)
@@ -190,6 +209,23 @@ function hkdf(info) {
 
 async function expand(input, info) {
   return new Uint8Array(await crypto.subtle.deriveBits(hkdf(info), input, 256))
+}
+
+/** Marks a message that its member hides from themselves; `hash` is the message's. */
+export async function hidingTag(keys, hash) {
+  return new Uint8Array(await crypto.subtle.sign("HMAC", keys.hide, hidingData(hash)))
+}
+
+/** Whether a tag is one that keys of any generation made. */
+export async function isHidingTag(generations, tag, hash) {
+  for (const { hide } of generations) {
+    if (await crypto.subtle.verify("HMAC", hide, tag, hidingData(hash))) return true
+  }
+  return false
+}
+
+function hidingData(hash) {
+  return join("neospace/1 dm hidden\0", hash)
 }
 
 /** Whether this browser has what all of this needs. */

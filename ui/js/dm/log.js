@@ -2,7 +2,7 @@
 //
 // What is known is kept entry by entry in the store, so that a head which somebody names can be looked up.
 import { Alarm } from "./alarms.js"
-import { fromBase64url, isZero, join, len8, Malformed, Reader, same, sha256, toBase64url, u32, u64, u8 } from "./bytes.js"
+import { fromBase64url, isZero, join, len8, Malformed, Reader, same, sha256, u32, u64, u8 } from "./bytes.js"
 import { isLowOrder, isSigned, statement } from "./keys.js"
 import { getJson } from "./net.js"
 
@@ -13,9 +13,9 @@ const NOTHING = new Uint8Array(32)
 /** The head of a log without entries. */
 export const EMPTY_HEAD = { size: 0, head: NOTHING }
 
-/** The bytes of an entry. */
-export function encodeEntry({ index, at, previous, name, generation, identity, signing, signature }) {
-  return join(u8(1), u64(index), u64(at), previous, len8(name), u32(generation), identity, signing, signature)
+/** The bytes of an entry. `before` is the signature by the generation before; zeros for the first. */
+export function encodeEntry({ index, at, previous, name, generation, identity, signing, signature, before }) {
+  return join(u8(1), u64(index), u64(at), previous, len8(name), u32(generation), identity, signing, signature, before)
 }
 
 /** An entry from its bytes; throws `Malformed`. */
@@ -26,6 +26,7 @@ export function decodeEntry(bytes) {
   entry.identity = reader.take(32)
   entry.signing = reader.take(32)
   entry.signature = reader.take(64)
+  entry.before = reader.take(64)
   reader.end()
   if (entry.index < 1 || entry.generation < 1) throw new Malformed("counted from 0")
   if (isLowOrder(entry.identity)) throw new Malformed("an identity key of small order")
@@ -58,11 +59,13 @@ export async function checkEntries(known, encoded) {
   return entries
 }
 
-/** Checks the entries of one name, oldest first: signatures, and generations that count up from 1. */
+/** Checks the entries of one name, oldest first: generations that count up from 1, each signed by itself and by the one before. */
 export async function checkName(entries) {
-  for (const [nth, { name, generation, identity, signing, signature }] of entries.entries()) {
-    const right = generation === nth + 1 && (await isSigned(signing, signature, statement(name, generation, identity, signing)))
-    if (!right) throw new Alarm("log_broken", `generation ${generation} of ${name}`)
+  for (const [nth, { name, generation, identity, signing, signature, before }] of entries.entries()) {
+    const said = statement(name, generation, identity, signing)
+    const right = generation === nth + 1 && (await isSigned(signing, signature, said))
+    const follows = nth === 0 ? isZero(before) : await isSigned(entries[nth - 1].signing, before, said)
+    if (!right || !follows) throw new Alarm("log_broken", `generation ${generation} of ${name}`)
   }
   return entries
 }
@@ -114,7 +117,7 @@ export async function entriesOf(store, name) {
   return checkName(await store.logOf(name))
 }
 
-/** How an entry's keys are named in maps. */
-export function keyName(bytes) {
-  return toBase64url(bytes)
+/** The newest of a name's entries in the log when it had this size; undefined while there was none. */
+export function newestAt(entries, size) {
+  return entries.findLast(({ index }) => index <= size)
 }

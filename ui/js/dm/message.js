@@ -1,6 +1,7 @@
 // One message: its header, its body, padding, franking, sealing and opening. "Messages" in docs/direct-messages.md.
 import { Aes256Gcm, CipherSuiteNative, DhkemX25519HkdfSha256, HkdfSha256Native } from "./hpke.js"
 import { fromBase64url, fromUtf8, isWhole, isZero, join, len8, Malformed, random, Reader, same, sha256, toBase64url, u32, u64, u8, utf8 } from "./bytes.js"
+import { FILE_MOST, NOT_IN_NAMES, SIDE_MOST } from "./file.js"
 import { importPublic } from "./keys.js"
 
 export const HEADER_BYTES = 235
@@ -9,6 +10,8 @@ export const FILES_MOST = 8
 /** What a plain text is padded to. */
 export const SIZES = [256, 1024, 4096, 16384]
 const BODY_MOST = 16348
+const TARGETS_MOST = 64
+const DEPTH_MOST = 8
 /** What sealing adds: the encapsulated key and the tag. */
 const OVERHEAD = 32 + 16
 
@@ -103,8 +106,8 @@ export function encodeBody(body) {
   return bytes
 }
 
-/** What a body says: `{ type: "text", at, text, reply, files }`, `{ type: "edit", at, target, text }`, `{ type: "delete", at, target }`, or
- *  `{ type: "unknown" }`. Throws `Malformed`. */
+/** What a body says: `{ type: "text", at, text, reply, files }`, `{ type: "edit", at, target, text }`, `{ type: "delete", at, targets }`,
+ *  or `{ type: "unknown" }`. Throws `Malformed`. */
 export function readBody(bytes) {
   if (bytes.length > BODY_MOST) throw new Malformed("a body that is too long")
   let said
@@ -114,21 +117,32 @@ export function readBody(bytes) {
     throw new Malformed("not JSON")
   }
   if (said === null || typeof said !== "object" || Array.isArray(said) || typeof said.type !== "string") throw new Malformed("not a body")
-  const { type, at, target } = said
+  if (isDeeper(said, DEPTH_MOST)) throw new Malformed("nested too deeply")
+  const { type, at, target, targets } = said
   if (!["text", "edit", "delete"].includes(type)) return { type: "unknown" }
   if (!isWhole(at)) throw new Malformed("no time")
-  if (type !== "text" && !isWhole(target, 1)) throw new Malformed("no target")
-  if (type === "delete") return { type, at, target }
-  if (type === "edit") return { type, at, target, text: readText(said.text, 1) }
+  if (type === "delete") {
+    const named = Array.isArray(targets) && targets.length >= 1 && targets.length <= TARGETS_MOST
+    if (!named || !targets.every((one) => isWhole(one, 1))) throw new Malformed("no targets")
+    return { type, at, targets }
+  }
+  if (type === "edit") {
+    if (!isWhole(target, 1)) throw new Malformed("no target")
+    return { type, at, target, text: readText(said.text, 1) }
+  }
   const files = said.files === undefined || said.files === null ? [] : said.files
   if (!Array.isArray(files) || files.length > FILES_MOST) throw new Malformed("too many files")
   const text = files.length > 0 ? readText(said.text ?? "", 0) : readText(said.text, 1)
   return { type, at, text, reply: readReply(said.reply), files: files.map(readFile) }
 }
 
+function isDeeper(value, most) {
+  if (value === null || typeof value !== "object") return false
+  return most === 0 || Object.values(value).some((inner) => isDeeper(inner, most - 1))
+}
+
 function readText(text, least) {
-  const wrong = isText(text, TEXT_MOST) ? [...text].length < least : true
-  if (wrong) throw new Malformed("a text that isn't allowed")
+  if (!isText(text, TEXT_MOST) || text.length < least) throw new Malformed("a text that isn't allowed")
   return text
 }
 
@@ -146,9 +160,9 @@ function readReply(reply) {
 
 function readFile(file) {
   const { id, key, size, name, type, width, height } = file ?? {}
-  const dimension = (pixels) => pixels === undefined || pixels === null || isWhole(pixels)
-  const named = isText(name, 200) && name.length > 0 && !/\p{Cc}/u.test(name)
-  const whole = isFileId(id) && isWhole(size) && named && typeof type === "string" && /^[\x20-\x7e]{1,100}$/.test(type)
+  const dimension = (pixels) => pixels === undefined || pixels === null || (isWhole(pixels) && pixels <= SIDE_MOST)
+  const named = isText(name, 200) && name.length > 0 && !NOT_IN_NAMES.test(name)
+  const whole = isFileId(id) && isWhole(size) && size <= FILE_MOST && named && typeof type === "string" && /^[\x20-\x7e]{1,100}$/.test(type)
   if (!whole || !dimension(width) || !dimension(height)) throw new Malformed("not a file")
   fromBase64url(key, 32)
   return { id, key, size, name, type, width: width ?? null, height: height ?? null }

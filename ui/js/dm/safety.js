@@ -28,12 +28,8 @@ export function safetyText(a, b, digits) {
   return `neospace safety 1 ${lower} ${higher} ${digits.join("")}`
 }
 
-/** A QR code as rows of booleans, true where it is dark. */
+/** A QR code with its quiet zone, as rows of booleans: true where it is dark. */
 export async function qrMatrix(text) {
-  const { default: qrcode } = await import("/static/v/vendor/qrcode-generator-2.0.4/qrcode.mjs")
-  const code = qrcode(0, "M")
-  code.addData(text, "Byte")
-  code.make()
-  const size = code.getModuleCount()
-  return Array.from({ length: size }, (_, row) => Array.from({ length: size }, (_, column) => code.isDark(row, column)))
+  const { encodeQR } = await import("/static/v/vendor/qr-0.7.0/index.js")
+  return encodeQR(text, "raw", { ecc: "medium", encoding: "byte", border: 4 })
 }

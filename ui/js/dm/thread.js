@@ -1,0 +1,277 @@
+// The checker: a conversation as one member may believe it. `readMessage` looks at one message by itself, and opens it; `look` takes all that
+// is loaded and answers what was said and every alarm that there is reason for. What it answers depends on what is loaded and known and on nothing
+// else. The rules stand under "Opening" in docs/direct-messages.md; host/dm/src/thread.rs follows the same.
+//
+// It shows nothing that it couldn't check, and believes the server's word about nothing but its order, which it holds against the counters.
+import { sentence } from "./alarms.js"
+import { fromBase64url, isName, isWhole, Malformed, same, sha256 } from "./bytes.js"
+import { isHidingTag } from "./keys.js"
+import { newestAt } from "./log.js"
+import { conversationId, decodeHeader, HEADER_BYTES, inOrder, messageHash, open, RECIPIENTS, SENDERS, Unknown } from "./message.js"
+import { NOWHERE } from "./notebook.js"
+
+/** Where the sealed time and the server's differ by more, both are shown. */
+const TIMES_DIFFER_MS = 10 * 60_000
+const LONGEST_COPY = 32 + 16384 + 16
+
+/** A message as the server shows it (`M` of the protocol), with bytes in place of base64url. Throws `Malformed`. */
+export function readShown(shown) {
+  const { id, seq, at, from, header, copy, other, own, hidden, removed } = shown ?? {}
+  const whole = isWhole(id) && isWhole(seq) && isWhole(at) && isName(from) && typeof header === "string" && header.length <= 2 * HEADER_BYTES
+  if (!whole || (typeof copy === "string" && copy.length > 2 * LONGEST_COPY)) throw new Malformed("not a message")
+  const bytes = (text, length) => (text === undefined || text === null ? null : fromBase64url(text, length))
+  return { id, seq, at, from, header: fromBase64url(header), copy: bytes(copy), other: fromBase64url(other, 32), own: bytes(own, 32), hidden: bytes(hidden, 32), removed: removed === true }
+}
+
+/** What there is to find out about a message by itself: `{ shown, mine, counter, header, hash }`, and one of `opened` (`{ said, body, key }`), `bad`
+ *  (an alarm's code), and `gone` ("hidden" where a tag of mine says so, else "gone"). What has no counter has no place in a stream. */
+export async function readMessage(shown, { me, peer, generations }) {
+  const mine = shown.from === me
+  const placeless = (bad) => ({ shown, mine, counter: 0, header: null, hash: null, bad })
+  let header
+  try {
+    header = decodeHeader(shown.header)
+  } catch (error) {
+    return placeless(error instanceof Unknown ? "version" : "broken")
+  }
+  const names = mine ? { sender: me, recipient: peer } : { sender: peer, recipient: me }
+  const sender = inOrder(me, peer)[0] === names.sender ? 0 : 1
+  const fits = shown.from === names.sender && header.sender === sender && same(header.conversation, await conversationId(me, peer))
+  const own = shown.copy ? await sha256(shown.copy) : shown.own
+  if (!fits || !own) return placeless("broken")
+
+  const hash = await (mine ? messageHash(shown.header, shown.other, own) : messageHash(shown.header, own, shown.other))
+  const read = { shown, mine, counter: header.counter, header, hash }
+  if (!shown.copy) {
+    const hidden = shown.hidden !== null && (await isHidingTag(generations, shown.hidden, hash))
+    return { ...read, gone: hidden ? "hidden" : "gone" }
+  }
+  const sealedTo = mine ? header.from : header.to
+  const keys = generations.find(({ identity }) => same(identity, sealedTo))
+  if (!keys) return { ...read, bad: "broken" }
+  try {
+    return { ...read, opened: await open(mine ? SENDERS : RECIPIENTS, names, keys.pair, shown.header, shown.copy) }
+  } catch {
+    return { ...read, bad: "broken" }
+  }
+}
+
+/** Looks at a conversation. `messages` are those loaded, as `readMessage` made them, ascending by `seq`, each with `lies`: whether the head that it
+ *  names lies in the key log (null: beyond it). `complete` says that there are none before them; `notices` are what was noticed on the way.
+ *  `trust` is `{ own, theirs, pin, at: { mine, theirs } }`: the log's entries of both, and what the notebook has.
+ *
+ *  Answers `{ items, notices, mine, theirs }`: what was said, in order; `{ code, whose, first, last }` for whatever is wrong; the newest position
+ *  of each stream. */
+export function look(messages, { complete, notices, trust }) {
+  const check = { messages, complete, trust, notices: new Map(), streams: { mine: new Map(), theirs: new Map() } }
+  for (const { code, whose, first, last } of notices) say(check, code, whose, first, last)
+  checkKeys(check)
+  checkPlaces(check)
+  for (const whose of ["mine", "theirs"]) {
+    checkStream(check, whose)
+    checkSeen(check, whose)
+  }
+  const items = itemsOf(check)
+  return { items, notices: [...check.notices.values()], mine: newest(check, "mine"), theirs: newest(check, "theirs") }
+}
+
+/** What a notice says to people. */
+export function noticeSentence({ code, whose, first, last }) {
+  if (!whose) return sentence(code)
+  const of = whose === "mine" ? "your" : "their"
+  return `${sentence(code)} (${of} message${first === last ? ` ${first}` : `s ${first} to ${last}`})`
+}
+
+function say(check, code, whose = null, first = 0, last = first) {
+  check.notices.set(`${code} ${whose} ${first} ${last}`, { code, whose, first, last })
+}
+
+// What the key log says of the other side, against the pin.
+function checkKeys(check) {
+  const { theirs, pin } = check.trust
+  const now = theirs.at(-1)
+  if (pin && !(now && same(now.identity, pin.identity) && same(now.signing, pin.signing))) say(check, "key_changed")
+}
+
+// Puts every message in its place; of two in one place, the first that the server shows counts.
+function checkPlaces(check) {
+  for (const message of check.messages) {
+    const { counter, mine, bad, opened } = message
+    if (counter === 0) {
+      say(check, bad)
+      continue
+    }
+    const whose = mine ? "mine" : "theirs"
+    if (check.streams[whose].has(counter)) {
+      say(check, "repeated", whose, counter)
+      continue
+    }
+    check.streams[whose].set(counter, message)
+    if (bad) say(check, bad, whose, counter)
+    if (!opened) continue
+    if (!isAccepted(check, message)) say(check, "key_changed", whose, counter)
+    if (message.lies !== true) say(check, "log_fork", whose, counter)
+  }
+  for (const whose of ["mine", "theirs"]) check.streams[whose] = new Map([...check.streams[whose]].sort(([a], [b]) => a - b))
+}
+
+// Whether both keys in a header were the newest of their names when it was sealed, and the other side's is one that was accepted.
+function isAccepted({ trust: { own, theirs, pin } }, { header, mine, counter }) {
+  const [from, to] = mine ? [own, theirs] : [theirs, own]
+  const newestFrom = newestAt(from, header.log.size)
+  const newestTo = newestAt(to, header.log.size)
+  if (!newestFrom || !newestTo || !same(newestFrom.identity, header.from) || !same(newestTo.identity, header.to) || !pin) return false
+  const used = mine ? newestTo : newestFrom
+  if (used.generation === pin.generation) return same(used.identity, pin.identity)
+  return used.generation < pin.generation && (mine || counter <= pin.after)
+}
+
+// Counters, hashes and order of one stream, and what the notebook knows of it.
+function checkStream(check, whose) {
+  const stream = check.streams[whose]
+  let before = null
+  for (const [counter, message] of stream) {
+    const expected = before ? before.counter + 1 : check.complete ? 1 : counter
+    if (expected < counter) say(check, "missing", whose, expected, counter - 1)
+    if (before) {
+      const follows = counter > expected || same(message.header.previous, before.hash)
+      if (!follows || message.shown.seq < before.shown.seq) say(check, "reordered", whose, counter)
+      if (message.header.log.size < before.header.log.size) say(check, "key_changed", whose, counter)
+      if (message.header.seen.counter < before.header.seen.counter) say(check, "reordered", whose, counter)
+    }
+    before = message
+  }
+  const known = check.trust.at[whose]
+  const there = stream.get(known.counter)
+  if (there) {
+    if (!same(there.hash, known.hash)) say(check, "reordered", whose, known.counter)
+    return
+  }
+  const last = lastOf(stream) ?? (check.complete ? 0 : known.counter)
+  if (last < known.counter) say(check, "missing", whose, last + 1, known.counter)
+}
+
+// That what each message of a stream says to have seen is there, and stands above it.
+function checkSeen(check, whose) {
+  const other = whose === "mine" ? "theirs" : "mine"
+  const others = check.streams[other]
+  const last = lastOf(others) ?? (check.complete ? 0 : Infinity)
+  for (const { opened, header, shown } of check.streams[whose].values()) {
+    // Only what opened is its sender's word.
+    if (!opened || header.seen.counter === 0) continue
+    const seen = others.get(header.seen.counter)
+    if (seen) {
+      if (!same(seen.hash, header.seen.hash)) say(check, "missing", other, header.seen.counter)
+      else if (seen.shown.seq > shown.seq) say(check, "reordered", other, header.seen.counter)
+    } else if (last < header.seen.counter) {
+      say(check, "missing", other, header.seen.counter)
+    }
+  }
+}
+
+function lastOf(stream) {
+  return stream.size === 0 ? undefined : [...stream.keys()].at(-1)
+}
+
+// The newest message of a stream that hangs together with what its sender sealed or the notebook knows: a header that nobody sealed can't
+// move it.
+function newest(check, whose) {
+  const stream = check.streams[whose]
+  let at = check.trust.at[whose] ?? NOWHERE
+  const opened = [...stream.values()].findLast(({ opened }) => opened)
+  if (opened && opened.counter > at.counter) at = { counter: opened.counter, hash: opened.hash }
+  for (;;) {
+    const next = stream.get(at.counter + 1)
+    if (!next || !same(next.header.previous, at.hash)) return at
+    at = { counter: next.counter, hash: next.hash }
+  }
+}
+
+// ── what was said ──────────────────────────────────────────────────────────────────────────────
+
+function itemsOf(check) {
+  const placed = []
+  for (const whose of ["mine", "theirs"]) {
+    const said = saidIn(check, whose)
+    // The server's order, in which a stream's own places go by counter.
+    const places = said.map(({ seq }) => seq).sort((a, b) => a - b)
+    said.forEach((item, nth) => placed.push([places[nth], item]))
+  }
+  for (const message of check.messages) {
+    if (message.counter === 0) placed.push([message.shown.seq, { ...blank(message), key: `seq:${message.shown.seq}`, alarm: message.bad }])
+  }
+  const items = placed.sort(([a], [b]) => a - b).map(([, item]) => item)
+  const byKey = new Map(items.map((item) => [item.key, item]))
+  for (const item of items) {
+    if (!item.reply) continue
+    const of = (item.reply.of === "mine") === item.mine ? "mine" : "theirs"
+    const target = byKey.get(`${of}:${item.reply.counter}`)
+    item.reply = { key: `${of}:${item.reply.counter}`, text: target && !target.deleted ? target.text : "", mine: of === "mine" }
+  }
+  return items
+}
+
+// One stream's items, by counter.
+function saidIn(check, whose) {
+  const stream = check.streams[whose]
+  const items = new Map()
+  const removed = new Set()
+  // What a removal names besides the message itself are its edits.
+  const removedEdits = new Set()
+  for (const [counter, message] of stream) {
+    const item = blank(message)
+    const said = message.opened?.said
+    if (message.opened && !isAccepted(check, message)) item.alarm = "key_changed"
+    else if (message.bad) item.alarm = message.bad
+    else if (message.gone === "hidden") item.deleted = "me"
+    else if (message.gone) item.alarm = message.shown.removed ? "forged" : "removed"
+    else if (said.type === "text") fill(item, said)
+    else if (said.type === "unknown") item.unknown = true
+    else {
+      if (!mayChange(stream, counter, said)) say(check, "forged", whose, counter)
+      else if (said.type === "edit") edit(items.get(said.target), said)
+      else {
+        const [message, ...edits] = [...said.targets].sort((a, b) => a - b)
+        removed.add(message)
+        for (const target of edits) removedEdits.add(target)
+      }
+      continue
+    }
+    items.set(counter, item)
+  }
+  for (const [counter, item] of items) {
+    if (item.deleted || item.alarm === "key_changed") continue
+    if (removed.has(counter)) items.set(counter, { ...blank(stream.get(counter)), deleted: "both" })
+    else if (removedEdits.has(counter) && stream.get(counter).gone) items.delete(counter)
+    else if (removedEdits.has(counter)) items.set(counter, { ...blank(stream.get(counter)), deleted: "both" })
+    else if (item.alarm === "forged" || item.alarm === "removed") say(check, item.alarm, whose, counter)
+  }
+  return [...items.values()]
+}
+
+// Whether an edit or a removal names messages before it that say what it may change. What isn't loaded, or can't be read any more, is given
+// the benefit of the doubt: there is nothing to change then.
+function mayChange(stream, counter, { type, target, targets = [target] }) {
+  return targets.every((one) => {
+    const said = stream.get(one)?.opened?.said
+    if (one >= counter) return false
+    return !said || (type === "edit" ? said.type === "text" : said.type !== "delete")
+  })
+}
+
+function blank({ shown: { id, seq, at }, mine, counter }) {
+  const key = `${mine ? "mine" : "theirs"}:${counter}`
+  return { key, mine, counter, seq, id, at, storedAt: null, text: "", edited: false, history: [], reply: null, files: [], deleted: null, unknown: false, pending: false, failed: null, alarm: null }
+}
+
+function fill(item, { at, text, reply, files }) {
+  if (Math.abs(at - item.at) > TIMES_DIFFER_MS) item.storedAt = item.at
+  Object.assign(item, { at, text, reply, files })
+}
+
+function edit(item, { at, text }) {
+  if (!item || item.alarm || item.deleted || item.unknown) return
+  item.history = [...item.history, { text: item.text, at: item.edited || item.at }]
+  item.text = text
+  item.edited = at
+}
