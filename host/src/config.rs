@@ -106,6 +106,14 @@ pub struct Limits {
     pub room_posts_per_minute: u32,
     /// The same for everybody at one address together.
     pub address_posts_per_minute: u32,
+    /// Direct messages that one member may send in a minute, on average; a third of it at once.
+    pub dms_per_minute: u32,
+    /// The same for both in one conversation together.
+    pub dm_conversation_per_minute: u32,
+    /// The largest file in a direct message, in bytes, before it is padded and sealed.
+    pub dm_file_bytes: u32,
+    /// What the files of one member may take altogether, in MiB.
+    pub dm_files_mib: u32,
     /// Seconds for a request's headers to arrive.
     pub header_seconds: u32,
     /// Seconds for a request's body to arrive.
@@ -268,6 +276,10 @@ impl Default for Limits {
             posts_per_minute: 60,
             room_posts_per_minute: 1_200,
             address_posts_per_minute: 300,
+            dms_per_minute: 120,
+            dm_conversation_per_minute: 240,
+            dm_file_bytes: 20 << 20,
+            dm_files_mib: 1024,
             header_seconds: 10,
             body_seconds: 30,
             answer_seconds: 30,
@@ -460,6 +472,16 @@ impl Config {
                 3,
                 1 << 30,
             ),
+            ("limits", "dms_per_minute", self.limits.dms_per_minute, 3, 1 << 30),
+            (
+                "limits",
+                "dm_conversation_per_minute",
+                self.limits.dm_conversation_per_minute,
+                3,
+                1 << 30,
+            ),
+            ("limits", "dm_file_bytes", self.limits.dm_file_bytes, 0, 1 << 30),
+            ("limits", "dm_files_mib", self.limits.dm_files_mib, 0, 1 << 20),
             ("limits", "header_seconds", self.limits.header_seconds, 1, 300),
             ("limits", "body_seconds", self.limits.body_seconds, 1, 600),
             ("limits", "answer_seconds", self.limits.answer_seconds, 1, 600),

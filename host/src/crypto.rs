@@ -6,6 +6,7 @@
 //! `tests/vectors/derivation.json`.
 
 use base64::Engine;
+use base64::display::Base64Display as Display;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
@@ -93,6 +94,49 @@ impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
         let text = String::deserialize(deserializer)?;
         Bytes::parse(&text)
             .ok_or_else(|| serde::de::Error::custom(format_args!("expected {N} bytes as base64url without padding")))
+    }
+}
+
+/// Any number of bytes, written as base64url without padding, in one spelling only. Its `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Blob(pub Vec<u8>);
+
+impl Blob {
+    /// Reads the one spelling of some bytes; anything else, padding and stray bits included, is `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(Blob(URL_SAFE_NO_PAD.decode(text).ok()?))
+    }
+}
+
+impl fmt::Debug for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Blob;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("bytes as base64url without padding")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Blob, E> {
+                Blob::parse(text).ok_or_else(|| E::custom("expected bytes as base64url without padding"))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+/// Bytes on their way into JSON, spelled as [`Blob`] reads them.
+#[derive(Clone, Copy)]
+pub struct Spelled<'b>(pub &'b [u8]);
+
+impl Serialize for Spelled<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Display::new(self.0, &URL_SAFE_NO_PAD))
     }
 }
 

@@ -26,6 +26,12 @@ pub enum Error {
     MethodNotAllowed,
     /// 409: it has changed meanwhile; the sentence says what.
     Conflict(String),
+    /// A refusal that programs must tell from others of its status: its code names it.
+    Coded {
+        status: StatusCode,
+        code: &'static str,
+        message: String,
+    },
     /// 413: more than this many bytes.
     TooLarge { most: usize },
     /// 415: another content type is allowed.
@@ -93,6 +99,15 @@ impl Error {
         Self::Invalid(invalid)
     }
 
+    /// A refusal with a code of its own; the sentence says what is allowed.
+    pub fn coded(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self::Coded {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+
     /// Our fault, with what the log should say.
     pub fn internal(detail: impl fmt::Display) -> Self {
         Self::Internal(anyhow::anyhow!("{detail}"))
@@ -130,6 +145,7 @@ impl Error {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Coded { status, .. } => *status,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -137,6 +153,22 @@ impl Error {
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// One word for programs, over HTTP and on `/live`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized | Self::InvalidToken => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Conflict(_) => "conflict",
+            Self::Coded { code, .. } => code,
+            Self::TooLarge { .. } | Self::Invalid(_) | Self::BadRequest(_) => "invalid",
+            Self::TooMany { .. } => "too_often",
+            Self::Unavailable(_) | Self::Timeout => "unavailable",
+            Self::MethodNotAllowed | Self::UnsupportedMediaType(_) => "bad_request",
+            Self::Internal(_) => "internal",
         }
     }
 
@@ -150,6 +182,12 @@ impl Error {
             Self::NotFound => "Nothing here",
             Self::MethodNotAllowed => "Not this way",
             Self::Conflict(_) => "Somebody was quicker",
+            Self::Coded { status, .. } => match *status {
+                StatusCode::CONFLICT => "Somebody was quicker",
+                StatusCode::FORBIDDEN => "Not allowed",
+                StatusCode::PAYLOAD_TOO_LARGE => "Too large",
+                _ => "Please look at this again",
+            },
             Self::TooLarge { .. } => "Too large",
             Self::UnsupportedMediaType(_) => "Not in this format",
             Self::Invalid(_) => "Please look at this again",
@@ -164,6 +202,7 @@ impl Error {
     pub fn detail(&self) -> String {
         match self {
             Self::BadRequest(m) | Self::Forbidden(m) | Self::Conflict(m) | Self::Unavailable(m) => m.clone(),
+            Self::Coded { message, .. } => message.clone(),
             Self::Unauthorized => "This is for members. Log in, and you come back to it.".into(),
             Self::InvalidToken => {
                 "This token is not one of this place, or it has expired or was revoked. Members make new ones in their settings.".into()
@@ -198,6 +237,7 @@ pub struct Problem {
     pub kind: &'static str,
     pub title: &'static str,
     pub status: u16,
+    pub code: &'static str,
     pub detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
@@ -226,6 +266,7 @@ impl IntoResponse for Error {
             kind: "about:blank",
             title: self.title(),
             status: self.status().as_u16(),
+            code: self.code(),
             detail: self.detail(),
             errors: if let Self::Invalid(invalid) = self {
                 invalid.errors

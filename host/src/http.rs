@@ -43,6 +43,9 @@ const HEAD_MOST: usize = 32 * 1024;
 const FIELDS_MOST: usize = 1_000;
 /// Bytes of a body beyond its limit that are still read, so that the refusal can be.
 const DISCARD_MOST: usize = 4 * 1024 * 1024;
+/// A member's notebook has up to 1 MiB, in base64; it takes more room than a form.
+const NOTEBOOK: &str = "/dm/notebook";
+const NOTEBOOK_BODY_MOST: usize = 1_500 * 1024;
 /// How long open requests may take once the server shuts down.
 const SHUTDOWN_LONGEST: Duration = Duration::from_secs(5);
 /// Bytes of an answer that the system holds for a client beyond what is on its way.
@@ -302,18 +305,38 @@ fn is_own_origin(app: &App, headers: &HeaderMap, origin: &str) -> bool {
     origin.strip_prefix("http://") == Some(host)
 }
 
-/// Reads the body: whole, within its limit and its time. (Uploads will be streamed by their own route.)
+/// Reads the body: whole, within its limit and its time. Uploads are streamed by their own route.
 async fn receive(app: &App, request: Request) -> Result<Request, Error> {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    let is_without = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if is_without || is_upload(request.uri().path()) {
         return Ok(request);
     }
     let limits = &app.config().limits;
-    let most = limits.body_kib as usize * 1024;
+    let most = match request.uri().path() {
+        NOTEBOOK => NOTEBOOK_BODY_MOST,
+        _ => limits.body_kib as usize * 1024,
+    };
     let (parts, body) = request.into_parts();
     let body = timeout(Duration::from_secs(limits.body_seconds.into()), collect(body, most))
         .await
         .map_err(|_| Error::Timeout)??;
     Ok(Request::from_parts(parts, body.into()))
+}
+
+/// Whether an address takes files: `/dm/{user}/files`.
+fn is_upload(path: &str) -> bool {
+    let user = path.strip_prefix("/dm/").and_then(|rest| rest.strip_suffix("/files"));
+    user.is_some_and(|user| !user.contains('/'))
+}
+
+/// Reads on for a while and throws away, for an answer that is given before the whole body has come.
+pub async fn discard(mut body: Body) {
+    let mut length = 0;
+    while length <= DISCARD_MOST
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        length += frame.data_ref().map_or(0, Bytes::len);
+    }
 }
 
 /// The whole body. What is larger than `most` is read on and thrown away for a while: a browser that is cut off while
@@ -538,6 +561,36 @@ fn parse_json(body: &[u8]) -> Result<Vec<(String, String)>, Error> {
     Ok(fields)
 }
 
+/// A JSON object of one shape; fields that aren't known are ignored.
+pub struct Object<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Object<T> {
+    type Rejection = Error;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("");
+        if kind.split(';').next().unwrap_or("").trim() != "application/json" {
+            return Err(Error::UnsupportedMediaType("application/json"));
+        }
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(|_| Error::BadRequest("The request's body broke off.".into()))?;
+        serde_json::from_slice(&body)
+            .map(Self)
+            .map_err(|error| Error::BadRequest(format!("The body can't be understood: {}.", shortened(&error))))
+    }
+}
+
+/// What is wrong with some JSON. It quotes what came, however long that was: only so much of it is sent back.
+pub fn shortened(error: &serde_json::Error) -> String {
+    const QUOTED_MOST: usize = 200;
+    let error = error.to_string();
+    match error.char_indices().nth(QUOTED_MOST) {
+        Some((end, _)) => format!("{}…", &error[..end]),
+        None => error,
+    }
+}
+
 /// Path parameters; what doesn't parse isn't found.
 pub struct Path<T>(pub T);
 
@@ -567,6 +620,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
                 })?;
         Ok(Self(value))
     }
+}
+
+/// No cache keeps this answer: it is somebody's own.
+pub fn unstored(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// 303: go and look at this page.

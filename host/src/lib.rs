@@ -11,6 +11,7 @@ pub mod db;
 pub mod demo;
 pub mod desk;
 pub mod directory;
+pub mod dms;
 pub mod error;
 pub mod fragments;
 pub mod gallery;
@@ -113,6 +114,8 @@ async fn run(options: Options, config: Config, mut seen: Seen, demo: bool) -> an
     rooms::give_lobby(&app).await?;
     tokio::spawn(rooms::follow(app.clone()));
     tokio::spawn(rooms::follow_search(app.clone()));
+    dms::prepare(&app.config().data).context("the folder for files can't be made")?;
+    tokio::spawn(dms::sweep(app.clone()));
     tokio::spawn(live::beat(app.clone()));
     tokio::spawn(system::follow(app.clone()));
     if demo && demo::fill(&app).await? {

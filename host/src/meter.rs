@@ -126,6 +126,9 @@ impl Times {
 pub struct Meter {
     /// How long requests took to answer.
     pub requests: Histogram,
+    /// Direct messages that were stored, and sealed files that were taken.
+    dms: AtomicU64,
+    dm_files: AtomicU64,
     /// Told when somebody begins to look.
     pub looked: Notify,
     minute: Mutex<VecDeque<Sample>>,
@@ -154,6 +157,9 @@ pub struct Sample {
     pub plugin_fuel: u64,
     pub plugin_faults: u64,
     pub lanes: Lanes,
+    /// Direct messages that were stored, and files that were taken.
+    pub dms: u64,
+    pub dm_files: u64,
     /// Proportional set sizes, in bytes; where the system doesn't tell, what is resident.
     pub host_bytes: u64,
     pub lanes_bytes: u64,
@@ -172,6 +178,16 @@ pub struct Lanes {
 }
 
 impl Meter {
+    /// A direct message was stored.
+    pub fn note_dm(&self) {
+        self.dms.fetch_add(1, Relaxed);
+    }
+
+    /// A sealed file was taken.
+    pub fn note_dm_file(&self) {
+        self.dm_files.fetch_add(1, Relaxed);
+    }
+
     /// The samples of the last minute, the oldest first. The last one is of now; what was taken before it depends on
     /// whether somebody looked.
     pub async fn minute(&self, app: &App) -> Vec<Sample> {
@@ -234,6 +250,8 @@ pub fn sample(app: &App) -> Sample {
         plugin_hits,
         plugin_fuel,
         plugin_faults,
+        dms: app.meter.dms.load(Relaxed),
+        dm_files: app.meter.dm_files.load(Relaxed),
         host_bytes: memory(std::process::id()),
         lanes_bytes: lanes.pids.iter().map(|pid| memory(*pid)).sum(),
         lanes: Lanes {

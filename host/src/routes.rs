@@ -4,14 +4,14 @@ use axum::{
     Json, Router,
     extract::State,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use http::{HeaderMap, StatusCode};
 
 use crate::{
     accounts,
     app::App,
-    db, desk, directory,
+    db, desk, directory, dms,
     error::Error,
     gallery, home,
     http::{Path, Peer, Seat},
@@ -63,6 +63,21 @@ pub fn router(app: App) -> Router {
         .route("/rooms/{room}/kick", post(rooms::kick))
         .route("/rooms/{room}/ban", post(rooms::ban))
         .route("/rooms/{room}/unban", post(rooms::unban))
+        .route("/keys", get(dms::log))
+        .route("/dm", get(dms::list))
+        .route("/dm/keys", get(dms::own).post(accounts::post_keys))
+        .route("/dm/recovery", post(accounts::set_recovery))
+        .route("/dm/notebook", put(dms::notebook))
+        .route("/dm/{user}", get(dms::show))
+        .route("/dm/{user}/messages", get(dms::messages).post(dms::send))
+        .route("/dm/{user}/messages/delete", post(dms::delete))
+        .route("/dm/{user}/files", post(dms::upload))
+        .route("/dm/{user}/files/{id}", get(dms::download))
+        .route("/dm/{user}/read", post(dms::read))
+        .route("/dm/{user}/report", post(dms::report))
+        .route("/dm/{user}/{measure}", post(dms::measure))
+        .route("/recover", get(accounts::recover_page).post(accounts::recover))
+        .route("/recover/open", post(accounts::open_recovery))
         .route("/system", get(system::show))
         .route("/metrics", get(system::metrics))
         .route("/live", get(live))
@@ -127,10 +142,15 @@ fn on_event(call: live::Call) -> Result<live::Handling, String> {
         "typing" => call.run(Scope::RoomsWrite, rooms::on_typing),
         "stop_typing" => call.run(Scope::RoomsWrite, rooms::on_stop_typing),
         "read_up_to" => call.run(Scope::RoomsWrite, rooms::on_read),
+        "dm_send" => call.run(Scope::DmWrite, dms::on_send),
+        "dm_typing" => call.run(Scope::DmWrite, dms::on_typing),
+        "dm_stop_typing" => call.run(Scope::DmWrite, dms::on_stop_typing),
+        "dm_read" => call.run(Scope::DmWrite, dms::on_read),
         _ => {
             return Err(
                 "There is no such event. There are watch, unwatch, ping, join_room, leave_room, send_message, \
-                 edit_message, delete_message, request_backfill, typing, stop_typing and read_up_to."
+                 edit_message, delete_message, request_backfill, typing, stop_typing, read_up_to, dm_send, dm_typing, \
+                 dm_stop_typing and dm_read."
                     .into(),
             );
         }

@@ -45,10 +45,19 @@ pub enum Scope {
     RoomsWrite,
     WallsRead,
     WallsWrite,
+    DmRead,
+    DmWrite,
 }
 
 impl Scope {
-    pub const ALL: [Scope; 4] = [Self::RoomsRead, Self::RoomsWrite, Self::WallsRead, Self::WallsWrite];
+    pub const ALL: [Scope; 6] = [
+        Self::RoomsRead,
+        Self::RoomsWrite,
+        Self::WallsRead,
+        Self::WallsWrite,
+        Self::DmRead,
+        Self::DmWrite,
+    ];
 
     /// As members and programs write it.
     pub fn name(self) -> &'static str {
@@ -57,6 +66,8 @@ impl Scope {
             Self::RoomsWrite => "rooms:write",
             Self::WallsRead => "walls:read",
             Self::WallsWrite => "walls:write",
+            Self::DmRead => "dm:read",
+            Self::DmWrite => "dm:write",
         }
     }
 
@@ -69,6 +80,10 @@ impl Scope {
             }
             Self::WallsRead => "look at walls and the directory as you",
             Self::WallsWrite => "change your wall, and press in modules as you",
+            Self::DmRead => {
+                "fetch your direct messages and hear them come, sealed as they are: only with your password can it open them"
+            }
+            Self::DmWrite => "send and delete direct messages as you, accept, decline, block and mute",
         }
     }
 }
@@ -124,6 +139,25 @@ const REACH: &[(&str, &str, Option<Scope>)] = &[
     ("POST", "/wall/{user}/profile", Some(Scope::WallsWrite)),
     ("POST", "/wall/{user}/modules", Some(Scope::WallsWrite)),
     ("POST", "/wall/{user}/modules/{id}/{action}", Some(Scope::WallsWrite)),
+    ("GET", "/keys", None),
+    ("GET", "/dm", Some(Scope::DmRead)),
+    ("GET", "/dm/keys", Some(Scope::DmRead)),
+    ("GET", "/dm/{user}", Some(Scope::DmRead)),
+    ("GET", "/dm/{user}/messages", Some(Scope::DmRead)),
+    ("GET", "/dm/{user}/files/{id}", Some(Scope::DmRead)),
+    // What a program has seen belongs to its member's other devices too. New keys and recovery stay with people.
+    ("PUT", "/dm/notebook", Some(Scope::DmRead)),
+    ("POST", "/dm/{user}/messages", Some(Scope::DmWrite)),
+    ("POST", "/dm/{user}/messages/delete", Some(Scope::DmWrite)),
+    ("POST", "/dm/{user}/read", Some(Scope::DmWrite)),
+    ("POST", "/dm/{user}/accept", Some(Scope::DmWrite)),
+    ("POST", "/dm/{user}/decline", Some(Scope::DmWrite)),
+    ("POST", "/dm/{user}/block", Some(Scope::DmWrite)),
+    ("POST", "/dm/{user}/unblock", Some(Scope::DmWrite)),
+    ("POST", "/dm/{user}/mute", Some(Scope::DmWrite)),
+    ("POST", "/dm/{user}/unmute", Some(Scope::DmWrite)),
+    ("POST", "/dm/{user}/files", Some(Scope::DmWrite)),
+    ("POST", "/dm/{user}/report", Some(Scope::DmWrite)),
 ];
 
 /// A token, as kept in memory.

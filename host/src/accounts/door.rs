@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::config::Registration;
 use crate::crypto::{self, AuthKey, MAX_ROUNDS, MIN_ROUNDS, Parameters, Salt};
 use crate::error::{self, Error, Invalid};
-use crate::http::{Form, Peer, Query, see_other};
+use crate::http::{Form, Peer, Query, see_other, unstored};
 use crate::profiles;
 use crate::session::{self, Viewer};
 use crate::throttle;
@@ -220,7 +220,7 @@ pub fn leave(app: &App, headers: &HeaderMap) -> Response {
     unstored(response)
 }
 
-fn come_in(app: &App, headers: &HeaderMap, form: &Form, name: &str, token: &[u8; 32]) -> Response {
+pub(super) fn come_in(app: &App, headers: &HeaderMap, form: &Form, name: &str, token: &[u8; 32]) -> Response {
     let mut response = go(headers, &way_on(form.text("next"), name));
     response
         .headers_mut()
@@ -387,12 +387,4 @@ pub fn device(headers: &HeaderMap) -> String {
         (None, Some(system)) => format!("A program on {system}"),
         (None, None) => "A program".into(),
     }
-}
-
-/// Answers about accounts are nobody else's: no cache keeps them.
-pub fn unstored(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

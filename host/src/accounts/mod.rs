@@ -1,12 +1,14 @@
 //! Accounts: getting one, coming in, leaving, and one's own settings.
 //!
 //! The server never sees a password. What it gets is a key that the browser derived (`crypto.rs`), and what it keeps is
-//! argon2id of that key. It does not tell who exists, never locks anybody out, and has no way to reset a password.
+//! argon2id of that key. It does not tell who exists, never locks anybody out, and has no way to reset a password:
+//! a recovery code, whose key it keeps in the same way, is the only other way in.
 //!
 //! `door.rs` answers `/register`, `/login`, `/login/parameters` and `/logout`; `settings.rs` answers `/settings` and
-//! what hangs below it, `tokens.rs` the part of it about tokens; `pace.rs` says how often one may try.
+//! what hangs below it, `tokens.rs` the part of it about tokens, `keys.rs` what makes and recovers keys; `pace.rs` says how often one may try.
 
 mod door;
+mod keys;
 mod mutations;
 mod pace;
 mod queries;
@@ -14,6 +16,7 @@ mod settings;
 mod tokens;
 
 pub use door::{log_in, log_in_page, log_out, log_out_page, parameters, register_member, register_page};
+pub use keys::{open_recovery, post_keys, recover, recover_page, set_recovery};
 pub use settings::{
     change_password, notice, notices, revoke_other_sessions, revoke_session, set_presence, settings_page,
 };
@@ -28,9 +31,9 @@ use crate::walls;
 
 /// Names that would be taken for the house, its staff or a page.
 const RESERVED: &str = "abuse account accounts admin administrator all anonymous api apps desk directory dm everybody everyone \
-    guest guests health help here host hostmaster live lobby login logout mail member members metrics mod \
-    moderator neospace nobody null official operator operators owner plugin plugins postmaster public-feed \
-    random register root rooms sandbox security settings signin signup staff static support sysop system \
+    guest guests health help here host hostmaster keys live lobby login logout mail member members metrics mod \
+    moderator neospace nobody notebook null official operator operators owner plugin plugins postmaster public-feed \
+    random recover recovery register reports root rooms sandbox security settings signin signup staff static support sysop system \
     undefined visitor wall walls webmaster www you";
 
 /// An account about to be made. `name` is folded and checked already.

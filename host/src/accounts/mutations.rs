@@ -4,6 +4,7 @@ use super::New;
 use crate::app::now_ms;
 use crate::crypto::{self, Parameters};
 use crate::db::Tx;
+use crate::dms;
 use crate::error::Error;
 use crate::profiles::is_name;
 use crate::session;
@@ -134,20 +135,39 @@ pub fn end_other_sessions(tx: &Tx, user_id: i64, kept: i64) -> Result<(), Error>
 /// A changed password.
 pub struct Change {
     pub user_id: i64,
-    /// The hash that was proved.
-    pub proved: String,
+    pub proved: Proved,
     pub parameters: Parameters,
     pub auth_hash: String,
+    /// The roots of the account's keys under the new wrap key, where it has any.
+    pub wrapped: Option<Vec<u8>>,
     pub device: String,
 }
 
-/// Changes the password, ends every session and every token, and starts a new session; answers its token.
+/// With what who changes a password proved who they are: the hash that it was held against.
+pub enum Proved {
+    Password(String),
+    Code(String),
+}
+
+/// Changes the password, wraps the account's keys anew, ends every session and every token, and starts a new session;
+/// answers its token.
 pub fn change_password(tx: &Tx, change: &Change) -> Result<[u8; 32], Error> {
+    let (sql, proved) = match &change.proved {
+        Proved::Password(hash) => (
+            "update users set auth_salt = ?3, auth_rounds = ?4, auth_hash = ?5 where id = ?1 and auth_hash = ?2",
+            hash,
+        ),
+        Proved::Code(hash) => (
+            "update users set auth_salt = ?3, auth_rounds = ?4, auth_hash = ?5
+              where id = ?1 and id in (select user_id from dm_keys where recovery_hash = ?2)",
+            hash,
+        ),
+    };
     let changed = tx.run(
-        "update users set auth_salt = ?3, auth_rounds = ?4, auth_hash = ?5 where id = ?1 and auth_hash = ?2",
+        sql,
         params![
             change.user_id,
-            change.proved,
+            proved,
             change.parameters.salt.0,
             change.parameters.rounds,
             change.auth_hash
@@ -155,9 +175,10 @@ pub fn change_password(tx: &Tx, change: &Change) -> Result<[u8; 32], Error> {
     )?;
     if changed == 0 {
         return Err(Error::Conflict(
-            "Your password was changed on another device meanwhile. Log in again.".into(),
+            "Your password or code was changed on another device meanwhile. Log in again.".into(),
         ));
     }
+    dms::rewrap(tx, change.user_id, change.wrapped.as_deref())?;
     tx.run("delete from sessions where user_id = ?1", [change.user_id])?;
     tokens::revoke_all(tx, change.user_id)?;
     begin_session(tx, change.user_id, &change.device, None)

@@ -1,10 +1,10 @@
 //! `/settings`: a member's own page.
 
-use super::door::{auth_key, chosen_parameters, device, go, leave, shell, unstored};
-use super::{hash, mutations, pace, queries, tokens};
+use super::door::{auth_key, chosen_parameters, device, go, leave, shell};
+use super::{hash, keys, mutations, queries, tokens};
 use crate::app::{App, now_ms};
 use crate::error::{self, Error, Invalid};
-use crate::http::{FRAGMENT, Form, Path, Peer, Query, Wants, see_other};
+use crate::http::{FRAGMENT, Form, Path, Peer, Query, Wants, see_other, unstored};
 use crate::session::{self, Member, Viewer};
 use crate::throttle;
 use axum::Json;
@@ -124,7 +124,7 @@ fn notices_page(app: &App, member: &Member, before: Option<i64>, clock: &Clock) 
     })
 }
 
-/// `POST /settings/password` with `current`, `auth`, `salt`, `rounds`.
+/// `POST /settings/password` with `current`, `auth`, `salt`, `rounds`; where the account has keys, `wrapped`.
 pub async fn change_password(
     State(app): State<App>,
     Peer(address): Peer,
@@ -140,22 +140,14 @@ pub async fn change_password(
         return Err(Error::Invalid(wrong));
     };
 
-    let network = throttle::network(address);
-    pace::try_log_in(&app, &network, &member.name)?;
-    let known = app
-        .db
-        .read(|db| queries::credentials(db, &member.name))?
-        .ok_or(Error::Unauthorized)?;
-    let right = app.hasher.verify(&current, Some(&known.auth_hash)).await;
-    if !right.map_err(|wait| pace::not_answered(&app, &network, &member.name, wait))? {
-        return Err(Error::field("current", "That is not your password now."));
-    }
-    pace::came_in(&app, &network, &member.name);
+    let wrapped = keys::wrapped(&form)?;
+    let proved = keys::prove(&app, &throttle::network(address), &member, &current).await?;
     let change = mutations::Change {
         user_id: member.id,
-        proved: known.auth_hash,
+        proved: mutations::Proved::Password(proved),
         parameters,
         auth_hash: hash(&app, &auth).await?,
+        wrapped,
         device: device(&headers),
     };
     let token = app.db.write(move |tx| mutations::change_password(tx, &change)).await?;

@@ -1,11 +1,10 @@
 //! The part of `/settings` about tokens: the list, making one, revoking one.
 
-use super::door::unstored;
 use super::queries;
 use super::settings::{Asked, Clock, changed, page};
 use crate::app::{App, now_ms};
 use crate::error::{Error, Invalid};
-use crate::http::{FRAGMENT, Form, Path, Wants};
+use crate::http::{FRAGMENT, Form, Path, Wants, unstored};
 use crate::session::{Member, Viewer};
 use crate::tokens::{self, Scope, Scopes};
 use axum::Json;

@@ -10,6 +10,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_rooms.sql"),
     include_str!("../../migrations/0003_search.sql"),
     include_str!("../../migrations/0004_tokens.sql"),
+    include_str!("../../migrations/0005_dms.sql"),
 ];
 
 /// Runs what has not run yet.

@@ -11,7 +11,7 @@ use super::{
     frame::{Event, Frame, Reference},
     hub::Line,
 };
-use crate::{app::App, error::Error, session::Viewer, tokens::Scope};
+use crate::{app::App, error::Error, http::shortened, session::Viewer, tokens::Scope};
 
 /// What a socket may do, slice by slice: `routes.rs` knows them.
 #[derive(Clone, Copy)]
@@ -113,35 +113,19 @@ impl Caller {
     }
 }
 
-/// What is wrong with a frame. It quotes what came, however long that was: only so much of it is sent back.
+/// What is wrong with a frame.
 pub(super) fn not_understood(event: &str, error: &serde_json::Error) -> String {
-    const QUOTED_MOST: usize = 200;
-    let error = error.to_string();
-    match error.char_indices().nth(QUOTED_MOST) {
-        Some((end, _)) => format!("This {event} can't be understood: {}…", &error[..end]),
-        None => format!("This {event} can't be understood: {error}."),
-    }
+    format!("This {event} can't be understood: {}.", shortened(error))
 }
 
 /// How an error is called on `/live`, what it says, and when to try again. Our own faults go to the log.
 pub(super) fn code_of(error: &Error) -> (&'static str, String, Option<u64>) {
-    let code = match error {
-        Error::Unauthorized | Error::InvalidToken => "unauthorized",
-        Error::Forbidden(_) => "forbidden",
-        Error::NotFound => "not_found",
-        Error::Conflict(_) => "conflict",
-        Error::TooLarge { .. } | Error::Invalid(_) | Error::BadRequest(_) => "invalid",
-        Error::TooMany { .. } => "too_often",
-        Error::Unavailable(_) | Error::Timeout => "unavailable",
-        Error::MethodNotAllowed | Error::UnsupportedMediaType(_) => "bad_event",
-        Error::Internal(error) => {
-            tracing::error!(error = %format!("{error:#}").escape_debug(), "an event failed");
-            "internal"
-        }
-    };
+    if let Error::Internal(error) = error {
+        tracing::error!(error = %format!("{error:#}").escape_debug(), "an event failed");
+    }
     let retry_after_ms = match error {
         Error::TooMany { retry_after, .. } => Some(retry_after * 1_000),
         _ => None,
     };
-    (code, error.detail(), retry_after_ms)
+    (error.code(), error.detail(), retry_after_ms)
 }

@@ -221,6 +221,11 @@ impl Hub {
         }
     }
 
+    /// Whether a member has a socket open.
+    pub fn is_here(&self, member: i64) -> bool {
+        self.lock().members.contains_key(&member)
+    }
+
     /// The members who have a socket open.
     pub fn online(&self) -> HashSet<i64> {
         self.lock().members.keys().copied().collect()
@@ -661,6 +666,11 @@ impl Line {
         let queue = self.queue();
         let names = queue.watching.iter().filter_map(|topic| topic.strip_prefix(prefix));
         names.map(str::to_owned).collect()
+    }
+
+    /// Whether its member doesn't want others to see that they are here.
+    pub fn is_hidden(&self) -> bool {
+        self.hidden.load(Relaxed)
     }
 
     /// Whether this is the very same line.

@@ -13,14 +13,14 @@ use serde_json::json;
 use super::{
     TOPIC_MOST, is_name,
     mutations::{self, Posted},
-    page::{self, Asked, Thread, address, fragment, html_page, unstored},
+    page::{self, Asked, Thread, address, fragment, html_page},
     talk::{self, Post, Said, Speaker},
     view,
 };
 use crate::{
     app::App,
     error::{Error, Invalid},
-    http::{Form, Path, Peer, Wants, see_other},
+    http::{Form, Path, Peer, Wants, see_other, unstored},
     session::{Member, Viewer},
     throttle,
 };

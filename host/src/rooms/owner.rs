@@ -14,13 +14,13 @@ use super::{
     forms::checked_topic,
     live, mutations,
     mutations::Measure,
-    page::{address, door, html_page, unstored, you},
+    page::{address, door, html_page, you},
     queries, talk, view,
 };
 use crate::{
     app::App,
     error::Error,
-    http::{Form, Path, Query, Wants, see_other},
+    http::{Form, Path, Query, Wants, see_other, unstored},
     session::{Member, Viewer},
 };
 

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     error::Error,
-    http::{FRAGMENT, Path, Query, Wants, see_other},
+    http::{FRAGMENT, Path, Query, Wants, see_other, unstored},
     session::Viewer,
 };
 
@@ -379,13 +379,5 @@ pub(super) fn fragment(html: String, status: StatusCode) -> Response {
     if let Ok(kind) = kind {
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
-    response
-}
-
-/// No cache keeps what was said.
-pub(super) fn unstored(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

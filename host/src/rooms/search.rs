@@ -27,15 +27,12 @@ use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::{
-    page::{self, unstored},
-    queries, talk, view,
-};
+use super::{page, queries, talk, view};
 use crate::{
     app::App,
     db::{Db, Reader, Tx},
     error::Error,
-    http::{Query, Wants},
+    http::{Query, Wants, unstored},
     markdown,
     session::Viewer,
 };

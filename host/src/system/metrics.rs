@@ -139,6 +139,9 @@ fn text(app: &App, now: &Sample) -> String {
     page.counter("page_hits_total", "Pages answered from memory.", now.page_hits);
     page.counter("page_renders_total", "Pages rendered.", now.page_renders);
 
+    page.counter("dms_total", "Direct messages stored.", now.dms);
+    page.counter("dm_files_total", "Sealed files of direct messages taken.", now.dm_files);
+
     let plugins: Vec<_> = app
         .plugins
         .standings()
