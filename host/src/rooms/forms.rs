@@ -343,7 +343,7 @@ pub async fn read(
     let unread = talk::read_up_to(&app, &viewer, None, &name, seq).await?;
     Ok(match wants {
         Wants::Page => see_other(&address(&name, "")),
-        Wants::Fragment => fragment(html, StatusCode::OK),
+        Wants::Fragment => fragment(String::new(), StatusCode::OK),
         Wants::Json => Json(json!({
             "room": name,
             "count": unread.count,
