@@ -48,7 +48,6 @@ export function encodeHeader({ conversation, sender, counter, previous, seen, lo
 
 /** A header from its bytes. Throws `Unknown` for another version or suite, `Malformed` for all else. */
 export function decodeHeader(bytes) {
-  if (bytes.length !== HEADER_BYTES) throw new Malformed("a header of another length")
   const reader = new Reader(bytes)
   const [version, kind] = [reader.u8(), reader.u8()]
   if (version !== VERSION || kind !== SUITE) throw new Unknown(`version ${version}, suite ${kind}`)

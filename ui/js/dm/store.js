@@ -2,7 +2,7 @@
 // database, deleted at log-out and by every page that finds nobody or somebody else logged in (wipe.js). What the member wrote is
 // sealed under a key of this device, so that what a browser leaves of a deleted database is no text.
 import { fromUtf8, random, utf8 } from "./bytes.js"
-import { DATABASE, heed, OWNER, tell } from "./wipe.js"
+import { DATABASE, OWNER } from "./wipe.js"
 
 const VERSION = 1
 
@@ -15,7 +15,7 @@ export async function openStore() {
       made.createObjectStore("own")
       made.createObjectStore("log", { keyPath: "index" }).createIndex("name", "name")
       made.createObjectStore("drafts")
-      made.createObjectStore("pending", { keyPath: "id", autoIncrement: true }).createIndex("with", "with")
+      made.createObjectStore("pending", { keyPath: "id" }).createIndex("with", "with")
     }
     opening.onsuccess = () => resolve(opening.result)
     opening.onerror = () => reject(opening.error)
@@ -79,22 +79,14 @@ class Store {
 
   // ── the notebook ─────────────────────────────────────────────────────────────────────────────
 
-  /** `{ version, book }`, as it was last agreed with the server, and what was learnt since. */
+  /** `{ version, hash, put, book }`: what was last agreed with the server (`put`, whose sealed bytes have this hash), and with what was learnt
+   *  since; undefined on a new device. */
   notebook() {
     return this.#get("own", "notebook")
   }
 
-  setNotebook(version, book) {
-    return this.#put("own", { version, book }, "notebook")
-  }
-
-  /** Heads that were named in messages and don't lie in the log: `[{ with, counter, size, head }]`. */
-  async forks() {
-    return (await this.#get("own", "forks")) ?? []
-  }
-
-  setForks(forks) {
-    return this.#put("own", forks, "forks")
+  setNotebook(notebook) {
+    return this.#put("own", notebook, "notebook")
   }
 
   // ── what was written and not sent ────────────────────────────────────────────────────────────
@@ -116,7 +108,7 @@ class Store {
     return Promise.all(kept.map(async ({ body, ...rest }) => ({ ...rest, body: JSON.parse(await this.#open(body)) })))
   }
 
-  /** Keeps one that waits; answers its id. */
+  /** Keeps one that waits, under its `id`; ids sort by age. */
   async putPending({ body, ...rest }) {
     const kept = { ...rest, body: await this.#seal(JSON.stringify(body)) }
     return this.#write(["pending"], ({ pending }) => pending.put(kept))
@@ -169,5 +161,3 @@ function answer(request) {
     request.onerror = () => reject(request.error)
   })
 }
-
-export { heed, tell }

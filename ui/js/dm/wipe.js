@@ -24,14 +24,20 @@ export async function keepOnlyOf(name) {
 
 /** Tells the other tabs. */
 export function tell(said) {
-  const channel = new BroadcastChannel(CHANNEL)
-  channel.postMessage(said)
-  channel.close()
+  between().postMessage(said)
 }
 
 /** Calls `each` with what other tabs tell; answers what ends that. */
 export function heed(each) {
-  const channel = new BroadcastChannel(CHANNEL)
-  channel.onmessage = ({ data }) => each(data)
-  return () => channel.close()
+  const heard = ({ data }) => each(data)
+  between().addEventListener("message", heard)
+  return () => between().removeEventListener("message", heard)
+}
+
+// One channel a page, so that no page hears itself.
+let channel = null
+
+function between() {
+  channel ??= new BroadcastChannel(CHANNEL)
+  return channel
 }
