@@ -7,7 +7,11 @@ use std::{
     thread,
 };
 
-use neospace_tests::{Browser, Page, process::Process};
+use neospace_tests::{
+    Browser, Page, Person, Proxy, Server,
+    process::Process,
+    proxy::{Told, Way},
+};
 use serde_json::json;
 
 /// Serves this document at every path, and says where.
@@ -141,4 +145,76 @@ fn a_browser_leaves_no_process_behind() {
     neospace_tests::eventually("Chromium's helpers to end", || {
         helpers.iter().all(|process| !process.runs()).then_some(())
     });
+}
+
+#[test]
+fn a_malicious_server_lies_to_one_device_and_not_to_another() {
+    let server = Server::start();
+    let (lying, honest) = (Proxy::before(&server), Proxy::before(&server));
+    let ana = lying.person("ana");
+    let elsewhere = honest.door_for(&ana);
+    ana.post("/rooms/lobby/join", &[]).see_other();
+
+    // Requests, answers, and answers of its own.
+    let mark = lying.mark();
+    lying.requests(|asked| {
+        if asked.place() == "/rooms/lobby/messages" && asked.method == "POST" {
+            asked.body = b"content=what+the+server+wants".to_vec();
+        }
+        (asked.place() == "/nowhere").then(|| Told::json(200, &json!({ "made": "up" })))
+    });
+    lying.rewrite("/rooms/lobby", |_, page| page["topic"] = json!("lies"));
+    ana.post_json("/rooms/lobby/messages", &[("content", "what ana wants")])
+        .expect(201);
+    let sent = lying.sent(mark);
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert!(String::from_utf8_lossy(&sent[0].bytes).contains("what+ana+wants"));
+    let read = |person: &Person| {
+        let ask = person
+            .request("GET", "/rooms/lobby")
+            .header("accept", "application/json");
+        ask.send().expect(200).json()
+    };
+    assert_eq!(ana.get("/nowhere").expect(200).json()["made"], "up");
+    elsewhere.get("/nowhere").expect(404);
+    let (told, truth) = (read(&ana), read(&elsewhere));
+    assert_eq!(told["topic"], "lies");
+    assert_ne!(truth["topic"], "lies");
+    assert_eq!(truth["messages"][0]["content"], "what the server wants");
+
+    // Frames: changed, doubled, dropped, and said out of nowhere, to a browser too.
+    lying.honest();
+    lying.events("message", |mut frame| {
+        let html = frame["html"].as_str().unwrap_or_default().replace("truth", "lie");
+        frame["html"] = json!(html);
+        vec![frame]
+    });
+    let browser = Browser::start();
+    let (page, other) = (browser.page_of(&ana), browser.page_of(&elsewhere));
+    for (page, door) in [(&page, &lying), (&other, &honest)] {
+        page.goto(&door.url("/rooms/lobby"));
+        page.wait_until("document.querySelector('neo-room:state(listening)')");
+    }
+    elsewhere
+        .post_json("/rooms/lobby/messages", &[("content", "the truth")])
+        .expect(201);
+    page.wait_for(".message \"the lie\"");
+    other.wait_for(".message \"the truth\"");
+    assert_eq!(lying.sockets(), 1);
+    lying.honest();
+    lying.events("message", |_| Vec::new());
+    elsewhere
+        .post_json("/rooms/lobby/messages", &[("content", "unheard")])
+        .expect(201);
+    other.wait_for(".message \"unheard\"");
+    lying.wait_for("the socket's frames", 0, |passed| {
+        passed.way == Way::Down && passed.what == "frame" && passed.bytes.windows(7).any(|part| part == b"the lie")
+    });
+    assert!(!page.has(".message \"unheard\""));
+
+    // A rule that fails, fails the test.
+    let door = Proxy::before(&server);
+    door.answers(|_, _| panic!("no such thing"));
+    door.guest("cyd").get("/login").expect(200);
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(door))).is_err());
 }

@@ -3,7 +3,7 @@
 //! A [`Server`] is `neospace serve` on a temporary data directory; when it is dropped, it must have ended in order,
 //! without a panic or an unexpected error in its log, and without leaving a process behind. A [`Person`] holds cookies
 //! and speaks HTTP as a browser would; [`Live`] is their WebSocket. A [`Browser`] is Chromium, where each person has a
-//! profile of their own.
+//! profile of their own. A [`Proxy`] is a malicious server: it rewrites what passes between clients and the real one.
 //!
 //! The cast: **ana** owns the wall that the test is about, **bob** visits, **cyd** has no business there, and **the
 //! operator** has the configuration file.
@@ -24,6 +24,7 @@ pub mod live;
 pub mod markup;
 pub mod person;
 pub mod process;
+pub mod proxy;
 pub mod server;
 pub mod socket;
 pub mod talker;
@@ -31,6 +32,7 @@ pub mod talker;
 pub use browser::{Browser, Page};
 pub use live::Live;
 pub use person::{Answer, Person};
+pub use proxy::Proxy;
 pub use server::{Builder, Server};
 pub use talker::Talker;
 
