@@ -44,6 +44,7 @@ pub async fn show(State(app): State<App>, viewer: Viewer, headers: HeaderMap) ->
     let thumbs = app.db.read(|db| drawn(db, random(), DRAWN))?;
     let context = context! {
         thumbs,
+        signed_in => false,
         open => app.config().registration != crate::config::Registration::Closed,
         made => format!("drawn from a hat in {}", words::lasted(started)),
     };

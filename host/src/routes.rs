@@ -92,6 +92,7 @@ pub fn router(app: App) -> Router {
         .route("/settings", get(accounts::settings_page))
         .route("/settings/presence", post(accounts::set_presence))
         .route("/settings/password", post(accounts::change_password))
+        .route("/settings/password/check", post(accounts::check_password))
         .route("/settings/sessions/revoke", post(accounts::revoke_other_sessions))
         .route("/settings/sessions/{id}/revoke", post(accounts::revoke_session))
         .route("/settings/tokens", post(accounts::make_token))

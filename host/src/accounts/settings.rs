@@ -10,7 +10,7 @@ use crate::throttle;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::value::merge_maps;
@@ -157,6 +157,23 @@ pub async fn change_password(
         .headers_mut()
         .insert(header::SET_COOKIE, session::set_cookie(&app, &token));
     Ok(unstored(response))
+}
+
+/// `POST /settings/password/check` with `current`: whether that is the password, for pages that are about to use the keys that it opens.
+/// Throttled like a log-in.
+///
+/// # Errors
+/// [`Error::Invalid`] where it isn't.
+pub async fn check_password(
+    State(app): State<App>,
+    Peer(address): Peer,
+    member: Member,
+    form: Form,
+) -> Result<Response, Error> {
+    let mut wrong = Invalid::default();
+    let current = auth_key(&form, "current", &mut wrong).ok_or(Error::Invalid(wrong))?;
+    keys::prove(&app, &throttle::network(address), &member, &current).await?;
+    Ok(unstored(StatusCode::NO_CONTENT.into_response()))
 }
 
 /// `POST /settings/presence`: field `present` (`on`: others see that one is here; absent: they don't). Takes effect at once, in

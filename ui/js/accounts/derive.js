@@ -10,9 +10,13 @@ export const SALT_BYTES = 16
 export const MIN_PASSWORD_CHARACTERS = 10
 export const MAX_PASSWORD_BYTES = 1024
 
-// Why nothing is derived. The message is a sentence for people.
+// Why nothing is done. The message is a sentence for people. (`kdf`: because a server asks for less than is safe.)
 export class Refused extends Error {
   name = "Refused"
+}
+
+function unsafe(message) {
+  return Object.assign(new Refused(message), { code: "kdf" })
 }
 
 // Parameters for a new password: `{ salt: Uint8Array(16), rounds }`.
@@ -24,7 +28,7 @@ export function freshParameters() {
 export function readParameters({ salt, rounds } = {}) {
   const bytes = fromBase64url(salt)
   if (bytes?.length !== SALT_BYTES) {
-    throw new Refused(`The server sent a salt that is not ${SALT_BYTES} bytes. Your password was not used.`)
+    throw unsafe(`The server sent a salt that is not ${SALT_BYTES} bytes. Your password was not used.`)
   }
   checkRounds(rounds)
   return { salt: bytes, rounds }
@@ -87,7 +91,7 @@ function fromBase64url(text) {
 
 function checkRounds(rounds) {
   if (!Number.isInteger(rounds) || rounds < MIN_ROUNDS || rounds > MAX_ROUNDS) {
-    throw new Refused(`The server asks for ${rounds} rounds; only ${MIN_ROUNDS} to ${MAX_ROUNDS} are safe. Your password was not used.`)
+    throw unsafe(`The server asks for ${rounds} rounds; only ${MIN_ROUNDS} to ${MAX_ROUNDS} are safe. Your password was not used.`)
   }
 }
 

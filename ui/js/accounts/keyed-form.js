@@ -13,8 +13,8 @@ export class KeyedForm extends HTMLElement {
 
   connectedCallback() {
     this.#form = this.querySelector("form")
-    this.#button = this.querySelector("button[type=submit]")
-    this.#status = this.querySelector("[role=status]")
+    this.#button = this.#form.querySelector("button[type=submit]")
+    this.#status = this.#form.querySelector("[role=status]")
     if (!window.isSecureContext) return this.#refuseInsecure()
     this.#form.noValidate = true
     this.#form.addEventListener("submit", this.#submit)
@@ -39,10 +39,7 @@ export class KeyedForm extends HTMLElement {
     this.#begin()
     try {
       if (this.#markEmpty()) return
-      const body = new URLSearchParams(new FormData(this.#form))
-      for (const [field, value] of Object.entries(await this.keys())) body.set(field, value)
-      this.#say("Knocking …")
-      await this.#answer(await ask(this.#form.action, { method: "POST", body }))
+      await this.act(event.submitter)
     } catch (error) {
       if (error instanceof FieldRefused) this.#mark(error.field, error.message)
       else if (error instanceof Refused) this.#fail(error.message)
@@ -52,12 +49,24 @@ export class KeyedForm extends HTMLElement {
     }
   }
 
+  // What is done once all is filled in: the form is sent with its keys.
+  async act() {
+    const body = new URLSearchParams(new FormData(this.#form))
+    for (const [field, value] of Object.entries(await this.keys())) body.set(field, value)
+    this.say("Knocking …")
+    await this.#answer(await ask(this.#form.action, { method: "POST", body }))
+  }
+
+  // What is done with an answer that lets one in, before the next page.
+  async entered() {}
+
   #typed = event => this.#unmark(event.target.closest(".field"))
 
   async #answer(response) {
     const answer = await response.json().catch(() => ({}))
     if (response.ok) {
-      this.#say("Come in.")
+      this.say("Come in …")
+      await this.entered()
       return location.assign(answer.next)
     }
     const seconds = Number(response.headers.get("retry-after"))
@@ -71,14 +80,14 @@ export class KeyedForm extends HTMLElement {
     for (const field of this.querySelectorAll(".field")) this.#unmark(field)
     this.#button.setAttribute("aria-disabled", "true")
     this.classList.add("is-keying")
-    this.#say("Turning your password into a key …")
+    this.say("Turning your password into a key …")
   }
 
   #end() {
     this.#busy = false
     this.classList.remove("is-keying")
     if (!this.#wait) this.#button.removeAttribute("aria-disabled")
-    if (this.#status.textContent.endsWith("…")) this.#say("")
+    if (this.#status.textContent.endsWith("…")) this.say("")
     this.querySelector(".field.bad .input")?.focus()
   }
 
@@ -92,7 +101,7 @@ export class KeyedForm extends HTMLElement {
       clearInterval(this.#wait)
       this.#wait = undefined
       this.#button.removeAttribute("aria-disabled")
-      this.#say("You may try again now.")
+      this.say("You may try again now.")
     }
     this.#wait = setInterval(tell, 1000)
     this.#button.setAttribute("aria-disabled", "true")
@@ -100,7 +109,7 @@ export class KeyedForm extends HTMLElement {
   }
 
   #markEmpty() {
-    const empty = [...this.querySelectorAll("input[required]")].filter(input => input.value === "")
+    const empty = [...this.#form.querySelectorAll("input[required]")].filter(input => input.value === "")
     for (const input of empty) this.#mark(input.closest(".field").dataset.field, "This can't be empty.")
     return empty.length > 0
   }
@@ -127,13 +136,14 @@ export class KeyedForm extends HTMLElement {
     field.querySelector("input").removeAttribute("aria-invalid")
   }
 
-  #say(text) {
+  // Says what is going on.
+  say(text) {
     this.#status.textContent = text
     this.#status.classList.remove("bad")
   }
 
   #fail(text) {
-    this.#say(text)
+    this.say(text)
     this.#status.classList.add("bad")
   }
 

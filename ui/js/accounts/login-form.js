@@ -1,14 +1,23 @@
+import { bringKeys } from "./bring-keys.js"
 import { derive, readParameters } from "./derive.js"
 import { forField, KeyedForm } from "./keyed-form.js"
 import { askParameters } from "./parameters.js"
 
-// <neo-login> around the form of the same name: sends the auth key in place of the password.
+// <neo-login> around the form of the same name: sends the auth key in place of the password, and brings the member's other keys
+// to this device with the wrap key.
 class NeoLogin extends KeyedForm {
+  #wrap
+
   async keys() {
     const name = this.value("login-name")
     const parameters = readParameters(await askParameters(name))
-    const { auth } = await forField("auth", () => derive(name, this.value("login-password"), parameters))
+    const { auth, wrap } = await forField("auth", () => derive(name, this.value("login-password"), parameters))
+    this.#wrap = wrap
     return { auth }
+  }
+
+  entered() {
+    return bringKeys(this.value("login-name"), this.#wrap)
   }
 }
 

@@ -3,7 +3,7 @@ import { Refused } from "./derive.js"
 // fetch, whose failure is a sentence for people.
 export async function ask(address, options) {
   try {
-    return await fetch(address, { ...options, headers: { accept: "application/json" } })
+    return await fetch(address, { ...options, credentials: "same-origin", headers: { accept: "application/json" } })
   } catch {
     throw new Refused("The line is down. What you typed is kept: try again.")
   }

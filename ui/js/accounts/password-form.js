@@ -1,18 +1,20 @@
-import { checkNewPassword, derive, freshParameters, readParameters, toBase64url } from "./derive.js"
+import { prove, rewrap } from "../dm/account.js"
+import { checkNewPassword, derive, freshParameters, toBase64url } from "./derive.js"
 import { forField, KeyedForm } from "./keyed-form.js"
-import { askParameters } from "./parameters.js"
 
-// <neo-password> around the form that changes one's password: proves the old one and sends the key of the new one.
+// <neo-password> around the form that changes one's password: proves the old one, sends the key of the new one, and wraps the keys for
+// direct messages anew.
 class NeoPassword extends KeyedForm {
   async keys() {
     const name = this.value("password-name")
     const chosen = this.value("password-new")
     await forField("auth", () => checkNewPassword(chosen))
-    const before = readParameters(await askParameters(name))
-    const old = await forField("current", () => derive(name, this.value("password-current"), before))
+    const old = await forField("current", () => prove(name, this.value("password-current")))
     const after = freshParameters()
     const fresh = await derive(name, chosen, after)
-    return { current: old.auth, auth: fresh.auth, salt: toBase64url(after.salt), rounds: after.rounds }
+    const wrapped = await rewrap(name, old.wrap, fresh.wrap)
+    const keys = { current: old.auth, auth: fresh.auth, salt: toBase64url(after.salt), rounds: after.rounds }
+    return wrapped ? { ...keys, wrapped } : keys
   }
 }
 

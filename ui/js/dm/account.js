@@ -9,7 +9,8 @@ import { entriesOf, syncLog } from "./log.js"
 import { Denied, getJson, postJson } from "./net.js"
 import { emptyNotebook, sealNotebook } from "./notebook.js"
 import { openStore } from "./store.js"
-import { wipe } from "./wipe.js"
+import { changing, putting, takeNotebook } from "./sync.js"
+import { tell, wipe } from "./wipe.js"
 
 /** What the server keeps about keys (`GET /dm/keys`), checked: `{ name, generation, wrapped, recovery, notebook, version }`. */
 export async function askKeys() {
@@ -175,39 +176,47 @@ export async function makeRecovery({ name, auth, wrap }) {
   return { code: written, groups, ask, check }
 }
 
-/** Makes new keys, as after a device was stolen. The old ones stay beside them, for the history; the recovery code is void then. `book` is the
- *  notebook, and `version` the one that it has. Answers nothing: the client is to be opened anew. */
-export async function replaceKeys({ name, auth, wrap }, { book, version }) {
-  const store = await storeOf(name)
+/** Makes new keys, as after a device was stolen, once the password was proved. The old ones stay beside them, for the history; the recovery code is
+ *  void then. */
+export async function replaceKeys(proof) {
+  await enter(proof.name, proof.wrap)
+  const store = await storeOf(proof.name)
   try {
-    const roots = await openRoots(store, name, wrap)
-    if (!roots) throw new Alarm("wrapped", "no keys")
-    if (roots.length === ROOTS_MOST) {
-      forget(roots)
-      throw new Refused(`You have made new keys ${ROOTS_MOST - 1} times: there can be no more.`)
-    }
-    const before = await deriveKeys(name, roots.at(-1))
-    roots.push(makeRoot())
-    const keys = await deriveKeys(name, roots.at(-1))
-    const generation = roots.length
-    const notebook = await sealNotebook(keys.notebook, name, version + 1, book)
-    await postJson("/dm/keys", {
-      generation,
-      identity: toBase64url(keys.identity),
-      signing: toBase64url(keys.signing),
-      signature: toBase64url(await signStatement(name, generation, keys)),
-      previous_signature: toBase64url(await signStatement(name, generation, keys, before)),
-      wrapped: toBase64url(await wrapRoots(wrap, BY_PASSWORD, name, roots, keys)),
-      notebook: toBase64url(notebook),
-      notebook_version: version + 1,
-      current: auth,
-    })
-    await store.setNotebook({ version: version + 1, hash: await sha256(notebook), put: book, book })
-    await keep(store, name, roots)
-    await syncLog(store)
+    await putting(() => changing(() => replace(store, proof)))
   } finally {
     store.close()
   }
+  tell({ kind: "keys" })
+}
+
+async function replace(store, { name, auth, wrap }) {
+  const account = await store.account()
+  const { book, version } = await takeNotebook(store, name, account.keys, await askKeys(), askKeys)
+  const roots = await openRoots(store, name, wrap)
+  if (!roots) throw new Alarm("wrapped", "no keys")
+  if (roots.length === ROOTS_MOST) {
+    forget(roots)
+    throw new Refused(`You have made new keys ${ROOTS_MOST - 1} times: there can be no more.`)
+  }
+  const before = await deriveKeys(name, roots.at(-1))
+  roots.push(makeRoot())
+  const keys = await deriveKeys(name, roots.at(-1))
+  const generation = roots.length
+  const notebook = await sealNotebook(keys.notebook, name, version + 1, book)
+  await postJson("/dm/keys", {
+    generation,
+    identity: toBase64url(keys.identity),
+    signing: toBase64url(keys.signing),
+    signature: toBase64url(await signStatement(name, generation, keys)),
+    previous_signature: toBase64url(await signStatement(name, generation, keys, before)),
+    wrapped: toBase64url(await wrapRoots(wrap, BY_PASSWORD, name, roots, keys)),
+    notebook: toBase64url(notebook),
+    notebook_version: version + 1,
+    current: auth,
+  })
+  await store.setNotebook({ version: version + 1, hash: await sha256(notebook), put: book, book })
+  await keep(store, name, roots)
+  await syncLog(store)
 }
 
 /** Opens an account by its recovery code: `{ roots, auth, told }`. */

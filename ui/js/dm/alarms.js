@@ -1,5 +1,7 @@
 // What can be wrong, in words for people. An alarm is computed here, never taken over from the server.
 
+import { Refused } from "../accounts/derive.js"
+
 const SENTENCES = {
   missing: "Messages are missing here: the server held some back, or lost them.",
   repeated: "The server sent a message a second time. It is shown once.",
@@ -21,7 +23,7 @@ const SENTENCES = {
 export const STOPS = new Set(["key_changed", "own_key", "log_fork", "log_broken", "wrapped", "notebook", "kdf"])
 
 /** Something is wrong in a way that must be said. `code` as in docs/direct-messages.md; the message is for people. */
-export class Alarm extends Error {
+export class Alarm extends Refused {
   name = "Alarm"
 
   constructor(code, detail = "") {

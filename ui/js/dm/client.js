@@ -5,9 +5,10 @@ import { Alarm, sentence } from "./alarms.js"
 import { fromBase64url, isName, isWhole, Malformed, same, sha256, toBase64url } from "./bytes.js"
 import { Conversation, preview } from "./conversation.js"
 import { isAble } from "./keys.js"
-import { entriesOf, liesIn, syncLog } from "./log.js"
+import { entriesOf, syncLog } from "./log.js"
 import { Denied, getJson, Offline, putJson } from "./net.js"
-import { contains, mergeNotebooks, NOWHERE, openNotebook, sealNotebook } from "./notebook.js"
+import { contains, NOWHERE, sealNotebook } from "./notebook.js"
+import { changing, mergeNotebook, putting, takeNotebook } from "./sync.js"
 import { heed, tell, wipe } from "./wipe.js"
 
 export { Alarm, Denied, Offline, sentence }
@@ -117,7 +118,7 @@ export class Client extends EventTarget {
   async start(told) {
     this.#own = await entriesOf(this.#store, this.name)
     this.#log = await this.#store.logHead()
-    await this.#takeNotebook(told)
+    this.#notebook = await changing(() => takeNotebook(this.#store, this.name, this.#keys, told, askKeys))
     const live = { "live:key_log": this.#readLog, "live:connected": this.#connected, "live:dm_changed": this.#relist }
     for (const [event, heard] of Object.entries(live)) document.addEventListener(event, heard)
     this.#ends.push(() => Object.entries(live).forEach(([event, heard]) => document.removeEventListener(event, heard)))
@@ -167,8 +168,7 @@ export class Client extends EventTarget {
   /** Makes new keys, once the password is right. The recovery code is void then: make another one. */
   async makeNewKeys(password) {
     const proof = await prove(this.name, password)
-    await this.#putting(() => this.#changing(async () => replaceKeys(proof, await this.#store.notebook())))
-    tell({ kind: "keys" })
+    await replaceKeys(proof)
     await this.#reopen()
   }
 
@@ -254,54 +254,9 @@ export class Client extends EventTarget {
 
   // ── the notebook ─────────────────────────────────────────────────────────────────────────────
 
-  // Two locks over all tabs: the inner one while what is kept of the notebook changes, the outer one, which may wait for the server, while it is
-  // put there.
-  #changing(work) {
-    return navigator.locks.request("neospace-dm:notebook", work)
-  }
-
-  #putting(work) {
-    return navigator.locks.request("neospace-dm:notebook:put", work)
-  }
-
-  // Takes over what the server keeps of the notebook, as far as it may be believed.
-  async #takeNotebook({ notebook: sealed, version }) {
-    await this.#changing(async () => {
-      const known = await this.#store.notebook()
-      // What was asked for before another tab put a newer one is old news, not an alarm.
-      if (!sealed || version < 1 || (known && version < known.version)) {
-        const again = await askKeys()
-        sealed = again.notebook
-        version = again.version
-      }
-      if (!sealed || version < 1 || (known && version < known.version)) throw new Alarm("notebook", "an older one")
-      const hash = await sha256(sealed)
-      if (known && version === known.version) {
-        if (!same(hash, known.hash)) throw new Alarm("notebook", "another one")
-        this.#notebook = known
-        return
-      }
-      await this.#merge(known, sealed, version, hash)
-    })
-    const lies = await liesIn(this.#store, this.#notebook.book.log)
-    if (!lies) throw new Alarm("log_fork", "the notebook knows another log")
-  }
-
-  async #merge(known, sealed, version, hash) {
-    let opened
-    try {
-      opened = await openNotebook(this.#keys.at(-1).notebook, this.name, version, sealed)
-    } catch (error) {
-      throw new Alarm("notebook", error.message)
-    }
-    if (known && !contains(opened, known.put)) throw new Alarm("notebook", "it lacks what was put into it")
-    this.#notebook = { version, hash, put: opened, book: known ? mergeNotebooks(opened, known.book) : opened }
-    await this.#store.setNotebook(this.#notebook)
-  }
-
   // Changes what stands in the notebook about somebody; `change` gets it and answers what it is then, or null for no change.
   async #note(user, change) {
-    await this.#changing(async () => {
+    await changing(async () => {
       const known = await this.#store.notebook()
       this.#notebook = known
       const changed = change(known.book.peers.get(user) ?? { pin: null, mine: NOWHERE, theirs: NOWHERE })
@@ -320,19 +275,18 @@ export class Client extends EventTarget {
     this.#noting = null
     if (this.alarm) return
     try {
-      await this.#putting(async () => {
+      await putting(async () => {
         for (let nth = 0; nth < MERGES_MOST; nth++) {
           const { version, put, book } = await this.#store.notebook()
           if (isSameBook(put, book)) return
           const sealed = await sealNotebook(this.#keys.at(-1).notebook, this.name, version + 1, book)
           const newer = await putJson("/dm/notebook", { version: version + 1, notebook: toBase64url(sealed) }).then(() => null, readConflict)
           if (newer && newer.version <= version) throw new Alarm("notebook", "an older one")
-          const hash = await sha256(newer?.sealed ?? sealed)
-          await this.#changing(async () => {
+          const hash = await sha256(sealed)
+          await changing(async () => {
             const known = await this.#store.notebook()
-            if (newer) return this.#merge(known, newer.sealed, newer.version, hash)
-            this.#notebook = { version: version + 1, hash, put: book, book: known.book }
-            await this.#store.setNotebook(this.#notebook)
+            this.#notebook = newer ? await mergeNotebook(this.#store, this.name, this.#keys, newer) : { version: version + 1, hash, put: book, book: known.book }
+            if (!newer) await this.#store.setNotebook(this.#notebook)
           })
           if (!newer) return
         }
@@ -385,7 +339,7 @@ function readConflict(error) {
   const { version, notebook } = error.body ?? {}
   try {
     if (!isWhole(version, 1)) throw new Malformed("no version")
-    return { version, sealed: fromBase64url(notebook) }
+    return { version, notebook: fromBase64url(notebook) }
   } catch (wrong) {
     throw new Alarm("notebook", wrong.message)
   }

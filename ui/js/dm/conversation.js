@@ -482,7 +482,7 @@ export class Conversation extends EventTarget {
 
   // The line or the server holds it up: it is tried again.
   #held(error) {
-    if (!(error instanceof Offline || error instanceof Denied)) throw error
+    if (!(error instanceof Offline || error instanceof Denied || error instanceof Alarm)) throw error
     this.#again ??= setTimeout(() => this.sendWaiting(), (error.retryAfter ?? 0) * 1000 || AGAIN_MS)
   }
 
@@ -506,8 +506,7 @@ export class Conversation extends EventTarget {
       this.#waiters.get(waiting.id)?.resolve()
       this.#waiters.delete(waiting.id)
     } catch (error) {
-      const refused = error instanceof Refused || error instanceof Malformed || (error instanceof Denied && isFinal(error.status))
-      if (!refused) throw error
+      if (!isFinal(error)) throw error
       const waiter = this.#waiters.get(waiting.id)
       // Who waits for the answer gets it; else it stands with the item.
       if (waiter) await this.#inside.store.dropPending(waiting.id)
@@ -735,8 +734,10 @@ function pinOf({ index, generation, identity, signing }, after) {
   return { index, generation, identity, signing, compared: false, after }
 }
 
-function isFinal(status) {
-  return status >= 400 && status < 500 && ![401, 408, 409, 425, 429].includes(status)
+// Whether it makes no sense to try again what failed so.
+function isFinal(error) {
+  if (error instanceof Denied) return error.status >= 400 && error.status < 500 && ![401, 408, 409, 425, 429].includes(error.status)
+  return error instanceof Malformed || (error instanceof Refused && !(error instanceof Offline || error instanceof Alarm))
 }
 
 // Sorts by age; two tabs don't make the same.

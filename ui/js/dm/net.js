@@ -1,12 +1,13 @@
 // Requests about keys and messages. What a server answers is input from outside: its size is bounded here, its shape is checked by
 // whoever asked.
+import { Refused } from "../accounts/derive.js"
 import { fromUtf8 } from "./bytes.js"
 
 /** Bytes of a JSON answer. */
 const JSON_MOST = 16 * 1024 * 1024
 
 /** The server refused. `status` is HTTP's, `code` the problem's, the message a sentence for people, `body` the whole answer. */
-export class Denied extends Error {
+export class Denied extends Refused {
   name = "Denied"
 
   constructor(status, body, retryAfter) {
@@ -20,7 +21,7 @@ export class Denied extends Error {
 }
 
 /** There was no answer. */
-export class Offline extends Error {
+export class Offline extends Refused {
   name = "Offline"
 
   constructor() {

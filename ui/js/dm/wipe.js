@@ -16,12 +16,6 @@ export async function wipe() {
   })
 }
 
-/** Deletes it unless it is this member's; "" is nobody. */
-export async function keepOnlyOf(name) {
-  const owner = localStorage.getItem(OWNER)
-  if (owner !== null && owner !== name) await wipe()
-}
-
 /** Tells the other tabs. */
 export function tell(said) {
   between().postMessage(said)
