@@ -19,6 +19,8 @@ const FIRST = 50
 const BATCH = 200
 /** How often a message is sealed anew because others of one's own devices were faster. */
 const SEALS_MOST = 20
+/** How often it is sealed anew because the server knows something newer. */
+const TRIES_MOST = 4
 /** Before what the line or the server held up is tried again, in milliseconds. */
 const AGAIN_MS = 5000
 
@@ -556,14 +558,28 @@ export class Conversation extends EventTarget {
         await (contiguous ? this.#takeOne(stored) : this.#catchUp())
       })
     } catch (error) {
-      if (!(error instanceof Denied) || error.code !== "counter_taken") throw error
+      if (!(error instanceof Denied) || error.status !== 409) throw error
+      if (error.code !== "counter_taken") return this.#sealAnew(waiting, keep, error)
       await this.#serially(() => this.#catchUp())
       // It is sealed anew only once another message of one's own is seen in its place.
       const there = this.#messages.find((message) => message.mine && message.counter === counter)
       if (there && same(there.hash, hash)) await keep({ stored: true })
-      else if (there?.opened || (there && there.gone) || this.#at.mine.counter < counter - 1) await keep({ sealed: null })
+      else if (there?.opened || there?.gone) await keep({ sealed: null })
       else throw new Denied(503, { detail: "Another device of yours was faster, and the server doesn't show what it sent." })
     }
+  }
+
+  // The server holds that what was sealed names a key, a head of the log, or a message that is not the newest: it is sealed anew once all of
+  // that was fetched. (A server that kept it all the same, and shows it later, breaks the chain of hashes for whom it shows it to.)
+  async #sealAnew(waiting, keep, error) {
+    const tries = (waiting.tries ?? 0) + 1
+    if (tries > TRIES_MOST) throw new Refused(error.message)
+    await this.#inside.readLog()
+    await this.#serially(async () => {
+      await this.#readTheirs()
+      await this.#catchUp()
+    })
+    await keep({ sealed: null, tries })
   }
 
   // ── reading, typing, drafts ──────────────────────────────────────────────────────────────────

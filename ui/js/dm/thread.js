@@ -23,8 +23,8 @@ export function readShown(shown) {
   return { id, seq, at, from, header: fromBase64url(header), copy: bytes(copy), other: fromBase64url(other, 32), own: bytes(own, 32), hidden: bytes(hidden, 32), removed: removed === true }
 }
 
-/** What there is to find out about a message by itself: `{ shown, mine, counter, header, hash }`, and one of `opened` (`{ said, body, key }`), `bad`
- *  (an alarm's code), and `gone` ("hidden" where a tag of mine says so, else "gone"). What has no counter has no place in a stream. */
+/** What there is to find out about a message by itself: `{ shown, mine, counter, header, hash, hidden }` (`hidden`: a tag of mine says so), and one of
+ *  `opened` (`{ said, body, key }`), `bad` (an alarm's code), and `gone` (there is no copy). What has no counter has no place in a stream. */
 export async function readMessage(shown, { me, peer, generations }) {
   const mine = shown.from === me
   const placeless = (bad) => ({ shown, mine, counter: 0, header: null, hash: null, bad })
@@ -42,10 +42,8 @@ export async function readMessage(shown, { me, peer, generations }) {
 
   const hash = await (mine ? messageHash(shown.header, shown.other, own) : messageHash(shown.header, own, shown.other))
   const read = { shown, mine, counter: header.counter, header, hash }
-  if (!shown.copy) {
-    const hidden = shown.hidden !== null && (await isHidingTag(generations, shown.hidden, hash))
-    return { ...read, gone: hidden ? "hidden" : "gone" }
-  }
+  read.hidden = shown.hidden !== null && (await isHidingTag(generations, shown.hidden, hash))
+  if (!shown.copy) return { ...read, gone: true }
   const sealedTo = mine ? header.from : header.to
   const keys = generations.find(({ identity }) => same(identity, sealedTo))
   if (!keys) return { ...read, bad: "broken" }
@@ -63,7 +61,7 @@ export async function readMessage(shown, { me, peer, generations }) {
  *  Answers `{ items, notices, mine, theirs }`: what was said, in order; `{ code, whose, first, last }` for whatever is wrong; the newest position
  *  of each stream. */
 export function look(messages, { complete, notices, trust }) {
-  const check = { messages, complete, trust, notices: new Map(), streams: { mine: new Map(), theirs: new Map() } }
+  const check = { messages, complete, trust, notices: new Map(), withheld: new Map(), streams: { mine: new Map(), theirs: new Map() } }
   for (const { code, whose, first, last } of notices) say(check, code, whose, first, last)
   checkKeys(check)
   checkPlaces(check)
@@ -109,37 +107,47 @@ function checkPlaces(check) {
     check.streams[whose].set(counter, message)
     if (bad) say(check, bad, whose, counter)
     if (!opened) continue
-    if (!isAccepted(check, message)) say(check, "key_changed", whose, counter)
     if (message.lies !== true) say(check, "log_fork", whose, counter)
+    const wrong = keyAlarm(check, message)
+    if (!wrong) continue
+    say(check, wrong, whose, counter)
+    if (!mine) check.withheld.set(counter, wrong)
   }
   for (const whose of ["mine", "theirs"]) check.streams[whose] = new Map([...check.streams[whose]].sort(([a], [b]) => a - b))
 }
 
-// Whether both keys in a header were the newest of their names when it was sealed, and the other side's is one that was accepted.
-function isAccepted({ trust: { own, theirs, pin } }, { header, mine, counter }) {
-  const [from, to] = mine ? [own, theirs] : [theirs, own]
-  const newestFrom = newestAt(from, header.log.size)
-  const newestTo = newestAt(to, header.log.size)
-  if (!newestFrom || !newestTo || !same(newestFrom.identity, header.from) || !same(newestTo.identity, header.to) || !pin) return false
-  const used = mine ? newestTo : newestFrom
-  if (used.generation === pin.generation) return same(used.identity, pin.identity)
-  return used.generation < pin.generation && (mine || counter <= pin.after)
+// What is wrong with the two keys in a header, if anything: each must be the newest of its name in the log as the sender knew it, and the other
+// side's the pinned one, or one before it in a message from before that was accepted.
+function keyAlarm({ trust: { own, theirs, pin } }, { header, mine, counter }) {
+  const [of, other] = mine ? [header.from, header.to] : [header.to, header.from]
+  const [ours, newest] = [newestAt(own, header.log.size), newestAt(theirs, header.log.size)]
+  if (!ours || !newest || !pin) return "key_changed"
+  const pinned = newest.generation === pin.generation && same(newest.identity, pin.identity)
+  const earlier = newest.generation < pin.generation && (mine || counter <= pin.after)
+  if (!same(newest.identity, other) || !(pinned || earlier)) return "key_changed"
+  return same(ours.identity, of) ? null : "broken"
 }
 
 // Counters, hashes and order of one stream, and what the notebook knows of it.
 function checkStream(check, whose) {
   const stream = check.streams[whose]
   let before = null
+  const had = { log: 0, seen: 0 }
   for (const [counter, message] of stream) {
     const expected = before ? before.counter + 1 : check.complete ? 1 : counter
     if (expected < counter) say(check, "missing", whose, expected, counter - 1)
     if (before) {
       const follows = counter > expected || same(message.header.previous, before.hash)
       if (!follows || message.shown.seq < before.shown.seq) say(check, "reordered", whose, counter)
-      if (message.header.log.size < before.header.log.size) say(check, "key_changed", whose, counter)
-      if (message.header.seen.counter < before.header.seen.counter) say(check, "reordered", whose, counter)
     }
     before = message
+    if (!message.opened) continue
+    // What its sender had of the log and of the other stream grows.
+    const { log, seen } = message.header
+    if (log.size < had.log) say(check, "log_fork", whose, counter)
+    if (seen.counter < had.seen) say(check, "reordered", whose, counter)
+    had.log = Math.max(had.log, log.size)
+    had.seen = Math.max(had.seen, seen.counter)
   }
   const known = check.trust.at[whose]
   const there = stream.get(known.counter)
@@ -214,49 +222,51 @@ function itemsOf(check) {
 // One stream's items, by counter.
 function saidIn(check, whose) {
   const stream = check.streams[whose]
-  const items = new Map()
-  const removed = new Set()
-  // What a removal names besides the message itself are its edits.
-  const removedEdits = new Set()
-  for (const [counter, message] of stream) {
-    const item = blank(message)
-    const said = message.opened?.said
-    if (message.opened && !isAccepted(check, message)) item.alarm = "key_changed"
-    else if (message.bad) item.alarm = message.bad
-    else if (message.gone === "hidden") item.deleted = "me"
-    else if (message.gone) item.alarm = message.shown.removed ? "forged" : "removed"
-    else if (said.type === "text") fill(item, said)
-    else if (said.type === "unknown") item.unknown = true
-    else {
-      if (!mayChange(stream, counter, said)) say(check, "forged", whose, counter)
-      else if (said.type === "edit") edit(items.get(said.target), said)
-      else {
-        const [message, ...edits] = [...said.targets].sort((a, b) => a - b)
-        removed.add(message)
-        for (const target of edits) removedEdits.add(target)
-      }
+  const bodies = new Map()
+  for (const [counter, { opened }] of stream) {
+    if (opened && !(whose === "theirs" && check.withheld.has(counter))) bodies.set(counter, opened.said)
+  }
+  const alarms = []
+  // What was removed; and what of it goes without a mark, because the first in the same removal, the message itself, leaves one.
+  const [removed, unmarked] = [new Set(), new Set()]
+  for (const [counter, { type, targets }] of bodies) {
+    if (type !== "delete") continue
+    if (!targets.every((target) => target < counter && bodies.get(target)?.type !== "delete")) {
+      alarms.push([counter, "forged"])
       continue
+    }
+    const message = Math.min(...targets)
+    for (const target of targets) {
+      removed.add(target)
+      if (target !== message) unmarked.add(target)
+    }
+  }
+  const items = new Map()
+  for (const [counter, message] of stream) {
+    const said = bodies.get(counter)
+    const item = blank(message)
+    if (said?.type === "delete") continue
+    if (said?.type === "edit" && (removed.has(counter) || message.hidden)) continue
+    if (!said && unmarked.has(counter)) continue
+    if (removed.has(counter)) item.deleted = "both"
+    else if (message.hidden) item.deleted = "me"
+    else if (said?.type === "text") fill(item, said)
+    else if (said?.type === "unknown") item.unknown = true
+    else if (said?.type === "edit") {
+      const target = bodies.get(said.target)
+      if (said.target >= counter || (target && target.type !== "text")) alarms.push([counter, "forged"])
+      else edit(items.get(said.target), said)
+      continue
+    } else if (message.bad) item.alarm = message.bad
+    else if (message.opened) item.alarm = check.withheld.get(counter) ?? "key_changed"
+    else {
+      item.alarm = message.shown.removed ? "forged" : "removed"
+      alarms.push([counter, item.alarm])
     }
     items.set(counter, item)
   }
-  for (const [counter, item] of items) {
-    if (item.deleted || item.alarm === "key_changed") continue
-    if (removed.has(counter)) items.set(counter, { ...blank(stream.get(counter)), deleted: "both" })
-    else if (removedEdits.has(counter) && stream.get(counter).gone) items.delete(counter)
-    else if (removedEdits.has(counter)) items.set(counter, { ...blank(stream.get(counter)), deleted: "both" })
-    else if (item.alarm === "forged" || item.alarm === "removed") say(check, item.alarm, whose, counter)
-  }
+  for (const [counter, code] of alarms) say(check, code, whose, counter)
   return [...items.values()]
-}
-
-// Whether an edit or a removal names messages before it that say what it may change. What isn't loaded, or can't be read any more, is given
-// the benefit of the doubt: there is nothing to change then.
-function mayChange(stream, counter, { type, target, targets = [target] }) {
-  return targets.every((one) => {
-    const said = stream.get(one)?.opened?.said
-    if (one >= counter) return false
-    return !said || (type === "edit" ? said.type === "text" : said.type !== "delete")
-  })
 }
 
 function blank({ shown: { id, seq, at }, mine, counter }) {
