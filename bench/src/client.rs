@@ -91,6 +91,21 @@ impl Client {
         self.request("POST", path, &head, form.as_bytes())
     }
 
+    /// Asks for data, as a program does.
+    pub fn get_json(&mut self, path: &str) -> Result<Answer> {
+        self.request("GET", path, "accept: application/json\r\n", b"")
+    }
+
+    /// Sends a JSON object, as our script does.
+    pub fn post_json(&mut self, path: &str, body: &str) -> Result<Answer> {
+        let head = format!(
+            "accept: application/json\r\norigin: http://{}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
+            self.address,
+            body.len()
+        );
+        self.request("POST", path, &head, body.as_bytes())
+    }
+
     fn request(&mut self, method: &str, path: &str, head: &str, body: &[u8]) -> Result<Answer> {
         let line = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name}: {value}\r\n"));
         let own = [

@@ -6,6 +6,7 @@
 
 mod baseline;
 mod client;
+mod dms;
 mod fresh;
 mod load;
 mod machine;
@@ -68,7 +69,7 @@ enum Measure {
 }
 
 /// Every metric.
-const METRICS: [(&str, Measure); 16] = [
+const METRICS: [(&str, Measure); 17] = [
     ("wall_cached", Measure::On(walls::wall_cached)),
     ("wall_private", Measure::On(walls::wall_private)),
     ("wall_fresh", Measure::On(fresh::wall_fresh)),
@@ -82,6 +83,7 @@ const METRICS: [(&str, Measure); 16] = [
     ("fanout", Measure::On(rooms::fanout)),
     ("post_latency", Measure::On(rooms::post_latency)),
     ("durable_posts", Measure::On(rooms::durable_posts)),
+    ("dm_relay", Measure::On(dms::dm_relay)),
     ("idle_sockets", Measure::On(rooms::idle_sockets)),
     ("history_growth", Measure::On(rooms::history_growth)),
     ("deaf_sockets", Measure::On(rooms::deaf_sockets)),

@@ -32,14 +32,15 @@ use crate::{
 const ROOM: &str = "lobby";
 /// The browser's dialect: what most sockets speak.
 const HTML: &str = "neospace.html.v1";
-const JSON: &str = "neospace.json.v1";
+pub const JSON: &str = "neospace.json.v1";
 /// What a socket waits for at most.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// What is said: a line of talk, about. A number stands before it, by which a message is known again.
 const TEXT: &str = "and the ferry to Gozo leaves at **eight**, if it leaves at all. Bring the timetable, please.";
 /// Limits that are out of the way: what is measured is the machine, not the manners.
-const NO_LIMITS: &str = "posts_per_minute = 1000000000\nroom_posts_per_minute = 1000000000\n\
-    address_posts_per_minute = 1000000000\nframes_per_window = 1000000000\nconnections = 20000";
+pub const NO_LIMITS: &str = "posts_per_minute = 1000000000\nroom_posts_per_minute = 1000000000\n\
+    address_posts_per_minute = 1000000000\ndms_per_minute = 1000000000\n\
+    dm_conversation_per_minute = 1000000000\nframes_per_window = 1000000000\nconnections = 20000";
 
 /// The word by which message `n` is known in any frame that carries it.
 fn mark(n: u64) -> String {
@@ -344,7 +345,7 @@ pub fn durable_posts(site: &Site) -> Result<Vec<Row>> {
     }
     let folder = tempfile::tempdir_in(crate::scratch()?)?;
     machine::pin(machine::cores().0)?;
-    let raw = crate::writes::Posts::open(&site.folder().join("data/neospace.db"), folder.path())?;
+    let raw = crate::writes::Raw::posts(&site.folder().join("data/neospace.db"), folder.path())?;
     machine::pin(machine::cores().1)?;
     let (mut rates, mut baselines, mut sizes, mut next) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for _ in 0..POSTS_ROUNDS {
@@ -371,7 +372,7 @@ pub fn durable_posts(site: &Site) -> Result<Vec<Row>> {
 }
 
 /// Writes and commits so far.
-fn written(program: &Program) -> Result<(f64, f64)> {
+pub fn written(program: &Program) -> Result<(f64, f64)> {
     let metrics = Client::connect(program.address)?.get("/metrics")?.expect(200)?.text();
     let value = |name: &str| {
         let mut lines = metrics.lines();

@@ -11,6 +11,7 @@ use neospace::{
     cache::Topics,
     db::{Db, Sizes, Tx},
 };
+use neospace_dm::message::{CLASSES, HEADER_BYTES, SEAL_BYTES};
 use rusqlite::{Connection, params};
 
 use crate::{
@@ -150,17 +151,35 @@ impl Bare {
 }
 
 /// The product's writer with nothing around it: callers that hand it the rows of a message, on a copy of its file.
-pub struct Posts {
+pub struct Raw {
     db: Db,
     runtime: tokio::runtime::Runtime,
-    /// Room and member of each caller, who says everything there.
-    callers: Vec<[i64; 2]>,
+    /// Where each caller says everything.
+    callers: Vec<[i64; 3]>,
+    write: fn(&Tx, [i64; 3]) -> Result<(), neospace::error::Error>,
 }
 
-impl Posts {
-    /// A caller for each room that somebody owns, who is its owner. All of it runs on the core that this thread is kept on.
-    pub fn open(database: &Path, folder: &Path) -> Result<Self> {
-        let file = folder.join("posts.db");
+impl Raw {
+    /// Messages in rooms: a caller for each room that somebody owns, who is its owner. All of it runs on the core that this
+    /// thread is kept on.
+    pub fn posts(database: &Path, folder: &Path) -> Result<Self> {
+        let places = "select id, owner_id, 0 from rooms where owner_id is not null";
+        Self::open(database, folder, places, write_post)
+    }
+
+    /// Direct messages: a caller for each stream that has begun.
+    pub fn letters(database: &Path, folder: &Path) -> Result<Self> {
+        let places = "select conversation_id, user_id, peer_id from dm_sides where counter > 0";
+        Self::open(database, folder, places, write_letter)
+    }
+
+    fn open(
+        database: &Path,
+        folder: &Path,
+        places: &str,
+        write: fn(&Tx, [i64; 3]) -> Result<(), neospace::error::Error>,
+    ) -> Result<Self> {
+        let file = folder.join("raw.db");
         let source = Connection::open(database)?;
         source.execute("vacuum into ?1", [file.to_str().context("a path in UTF-8")?])?;
         let sizes = Sizes {
@@ -173,11 +192,16 @@ impl Posts {
             .worker_threads(1)
             .enable_all()
             .build()?;
-        let mut owned = source.prepare("select id, owner_id from rooms where owner_id is not null")?;
-        let callers = owned
-            .query_map([], |row| Ok([row.get(0)?, row.get(1)?]))?
+        let mut places = source.prepare(places)?;
+        let callers = places
+            .query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?
             .collect::<Result<_, _>>()?;
-        Ok(Self { db, runtime, callers })
+        Ok(Self {
+            db,
+            runtime,
+            callers,
+            write,
+        })
     }
 
     /// Messages a second.
@@ -188,11 +212,10 @@ impl Posts {
                 .callers
                 .iter()
                 .map(|&place| {
-                    let db = self.db.clone();
+                    let (db, write) = (self.db.clone(), self.write);
                     tokio::spawn(async move {
                         while start.elapsed() < round {
-                            let nonce = start.elapsed().as_nanos().to_string();
-                            db.write(move |tx| write_post(tx, place, &nonce)).await?;
+                            db.write(move |tx| write(tx, place)).await?;
                         }
                         Ok::<_, neospace::error::Error>(())
                     })
@@ -208,9 +231,44 @@ impl Posts {
     }
 }
 
-fn write_post(tx: &Tx, [room, member]: [i64; 2], nonce: &str) -> Result<(), neospace::error::Error> {
+fn write_letter(tx: &Tx, [conversation, from, to]: [i64; 3]) -> Result<(), neospace::error::Error> {
+    let seq: i64 = tx.one(
+        "update dm_conversations set last_seq = last_seq + 1, at = ?2 where id = ?1 returning last_seq",
+        [conversation, 1_700_000_000_000],
+        |row| row.get(0),
+    )?;
+    let counter: i64 = tx.one(
+        "update dm_sides set counter = counter + 1, hash = ?3, read_seq = ?4 where user_id = ?1 and peer_id = ?2
+         returning counter",
+        params![from, to, HASH, seq],
+        |row| row.get(0),
+    )?;
+    tx.run(
+        "insert into dm_messages (conversation_id, seq, sender, counter, at, header, to_recipient, to_sender,
+                                  recipient_sha256, sender_sha256)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?8)",
+        params![
+            conversation,
+            seq,
+            i64::from(from > to),
+            counter,
+            1_700_000_000_000 + seq,
+            [4_u8; HEADER_BYTES],
+            [5_u8; COPY],
+            HASH
+        ],
+    )?;
+    Ok(())
+}
+
+/// A sealed line or two, and a hash.
+const COPY: usize = CLASSES[0] + SEAL_BYTES;
+const HASH: [u8; 32] = [6; 32];
+
+fn write_post(tx: &Tx, [room, member, _]: [i64; 3]) -> Result<(), neospace::error::Error> {
     let seq: i64 = tx.one(TAKE_SEQ, [room], |row| row.get(0))?;
     let at = 1_700_000_000_000 + seq;
+    let nonce = format!("raw-{room}-{seq}");
     tx.run(SAY, params![room, seq, member, SAID, SHOWN, nonce, at])?;
     let id = tx.last_id();
     tx.run(READ, [seq, room, member])?;
