@@ -3,7 +3,10 @@
 //! They register as anyone does, with keys derived from their passwords; their modules are put up as they are, and hold
 //! what their plugins would have stored. Done once: whoever is there already is left alone.
 
+mod letters;
+
 use futures_util::future::try_join_all;
+use neospace_dm::keys::Identity;
 use rusqlite::params;
 use serde_json::{Value, json};
 
@@ -17,6 +20,8 @@ use crate::{
     session::{Member, Viewer},
     walls::{self, NewModule},
 };
+
+use letters::Rings;
 
 /// Everyone's password in the demo.
 pub const PASSWORD: &str = "wipe your feet";
@@ -54,10 +59,14 @@ pub async fn fill(app: &App) -> Result<bool, Error> {
         .filter(|p| !known.iter().any(|name| name == p.name))
         .collect();
     let came = !missing.is_empty();
-    try_join_all(missing.into_iter().map(|person| settle(app, person))).await?;
+    let came_in: Rings = try_join_all(missing.into_iter().map(|person| settle(app, person)))
+        .await?
+        .into_iter()
+        .collect();
     if came {
         visit(app).await?;
         talk(app).await?;
+        letters::write(app, &came_in).await?;
     }
     Ok(came)
 }
@@ -277,21 +286,23 @@ async fn press(app: &App, wall: &str, plugin: &str, member: &str, label: &str) -
     Ok(())
 }
 
-/// Registers somebody and hangs up what is theirs in place of the starter wall.
-async fn settle(app: &App, person: Person) -> Result<(), Error> {
+/// Registers somebody, makes their keys, and hangs up what is theirs in place of the starter wall.
+async fn settle(app: &App, person: Person) -> Result<(&'static str, Identity), Error> {
     let ink = if person.colour == "mauve" {
         "blue"
     } else {
         person.colour
     };
-    let id = accounts::register(app, person.name, PASSWORD, ink).await?;
+    let (name, (id, wrap)) = (person.name, accounts::register(app, person.name, PASSWORD, ink).await?);
+    let keys = letters::make_keys(app, id, name, &wrap).await?;
     let installed: Vec<String> = app
         .plugins
         .list()
         .iter()
         .map(|plugin| plugin.manifest.id.clone())
         .collect();
-    app.db.write(move |tx| hang_up(tx, id, &person, &installed)).await
+    app.db.write(move |tx| hang_up(tx, id, &person, &installed)).await?;
+    Ok((name, keys))
 }
 
 fn hang_up(tx: &Tx, id: i64, person: &Person, installed: &[String]) -> Result<(), Error> {

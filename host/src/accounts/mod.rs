@@ -47,11 +47,11 @@ struct New {
 }
 
 /// Makes an account from a password, as the registration form does from keys: for programs that have the password, such
-/// as the demo. Answers the member's id.
+/// as the demo. Answers the member's id, and the wrap key, which is kept nowhere.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a name, password or ink that is not allowed or a name that is taken; the database's.
-pub async fn register(app: &App, name: &str, password: &str, ink: &str) -> Result<i64, Error> {
+pub async fn register(app: &App, name: &str, password: &str, ink: &str) -> Result<(i64, [u8; 32]), Error> {
     let name = check_name(name).map_err(|why| Error::field("name", why))?;
     crypto::check_new_password(password).map_err(|why| Error::field("auth", why.to_string()))?;
     if !is_ink(ink) {
@@ -71,7 +71,8 @@ pub async fn register(app: &App, name: &str, password: &str, ink: &str) -> Resul
         ink: ink.to_owned(),
         starter: walls::starter(app),
     };
-    app.db.write(move |tx| mutations::create(tx, &new)).await
+    let id = app.db.write(move |tx| mutations::create(tx, &new)).await?;
+    Ok((id, keys.wrap))
 }
 
 /// Whether something waits on the viewer's `/settings` that they have not read.
