@@ -7,10 +7,17 @@ use neospace_tests::{Browser, Live, Person, Server, eventually};
 use serde_json::json;
 use tokio_tungstenite::tungstenite;
 
-const EVERY_SCOPE: [&str; 4] = ["rooms:read", "rooms:write", "walls:read", "walls:write"];
+const EVERY_SCOPE: [&str; 6] = [
+    "rooms:read",
+    "rooms:write",
+    "walls:read",
+    "walls:write",
+    "dm:read",
+    "dm:write",
+];
 
 /// Some address of each kind, and the scope that it takes; none: any token gets there.
-const CLASSES: [(&str, &str, Option<&str>); 14] = [
+const CLASSES: [(&str, &str, Option<&str>); 22] = [
     ("GET", "/me", None),
     ("GET", "/health", None),
     ("GET", "/plugins", None),
@@ -25,6 +32,14 @@ const CLASSES: [(&str, &str, Option<&str>); 14] = [
     ("POST", "/wall/ana/profile", Some("walls:write")),
     ("POST", "/wall/ana/modules", Some("walls:write")),
     ("POST", "/wall/ana/modules/1/act", Some("walls:write")),
+    ("GET", "/keys", None),
+    ("GET", "/dm", Some("dm:read")),
+    ("GET", "/dm/bob/messages", Some("dm:read")),
+    ("PUT", "/dm/notebook", Some("dm:read")),
+    ("POST", "/dm/bob/messages", Some("dm:write")),
+    ("POST", "/dm/bob/files", Some("dm:write")),
+    ("POST", "/dm/bob/block", Some("dm:write")),
+    ("POST", "/dm/bob/report", Some("dm:write")),
 ];
 
 #[test]
@@ -73,6 +88,12 @@ fn no_token_reaches_settings_accounts_or_what_nobody_thought_of() {
         ("GET", "/login/parameters?name=ana"),
         ("POST", "/register"),
         ("POST", "/logout"),
+        ("GET", "/recover"),
+        ("POST", "/recover"),
+        ("POST", "/recover/open"),
+        ("POST", "/dm/keys"),
+        ("POST", "/dm/recovery"),
+        ("POST", "/dm/bob"),
         ("GET", "/"),
         ("GET", "/nothing/of/the/kind"),
         ("DELETE", "/rooms/lobby"),

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod operator;
+mod reports;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -27,6 +28,9 @@ enum Command {
     Check(Place),
     /// Tells the running server to read its configuration again.
     Reload(Place),
+    /// Direct messages that members reported
+    #[command(subcommand)]
+    Reports(reports::Command),
     /// Plugins: for those who write them and for those who run them.
     #[command(subcommand)]
     Plugin(Plugin),
@@ -102,6 +106,7 @@ pub fn run() -> ExitCode {
             .map_err(Into::into)
             .map(|_| println!("The configuration is fine.")),
         Command::Reload(place) => reload(&place),
+        Command::Reports(command) => reports::run(command),
         Command::Plugin(Plugin::Author(command)) => return crate::author::main(command),
         Command::Plugin(Plugin::Operator(command)) => operator::run(command),
     };

@@ -126,6 +126,12 @@ pub fn append(tx: &Tx, app: &App, user_id: i64, new: &NewKeys) -> Result<u64, Er
             ),
         );
     }
+    if log::generation_of(tx, &new.signed.name)? != generation {
+        return conflict(
+            "generation",
+            "This name had keys before, of an account that is gone. Only those could sign new ones.".into(),
+        );
+    }
     log::check_continued(tx, &new.signed)?;
     if put_notebook(tx, user_id, new.notebook_version, &new.notebook)?.is_some() {
         return conflict(

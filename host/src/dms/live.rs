@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
+    crypto::{Blob, Bytes},
     error::Error,
     live::{Caller, Frame, Line},
     session::Member,
@@ -67,8 +68,12 @@ enum Event<'a> {
 #[derive(Deserialize)]
 pub struct Send {
     with: String,
-    #[serde(flatten)]
-    sealed: Sealed,
+    // Not flattened, for which serde would keep everything twice.
+    header: Blob,
+    recipient: Blob,
+    sender: Blob,
+    #[serde(default)]
+    files: Vec<Bytes<16>>,
 }
 
 /// `dm_send`: answered by the `dm_message` itself when it is on disk.
@@ -82,7 +87,13 @@ pub async fn on_send(app: App, caller: Caller, sent: Send) -> Result<(), Error> 
         network: &caller.line.network,
         origin: Some(&caller),
     };
-    let stands = talk::send(&app, hand, &sent.with, sent.sealed).await?;
+    let sealed = Sealed {
+        header: sent.header,
+        recipient: sent.recipient,
+        sender: sent.sender,
+        files: sent.files,
+    };
+    let stands = talk::send(&app, hand, &sent.with, sealed).await?;
     // Else the announcer has answered, at the message's place in the order.
     if stands.repeated {
         caller.answer(&Event::DmMessage {
@@ -168,7 +179,7 @@ fn unread<'a>(with: &'a str, conversation: &Conversation) -> Event<'a> {
 
 /// A message that was written, to be told once it is committed.
 pub struct Told {
-    message: Message,
+    message: Arc<Message>,
     from: Member,
     to: i64,
     peer: Arc<str>,

@@ -11,7 +11,7 @@ use minijinja::context;
 use neospace_dm::{
     Name,
     keys::Keys,
-    log::{self, Entry},
+    log::{self, Entry, Head},
 };
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,18 @@ pub struct Signed {
     pub signature: [u8; 64],
     /// By the generation before, over the same; zeros for the first.
     pub previous_signature: [u8; 64],
+}
+
+/// How many keys the log has under a name.
+///
+/// # Errors
+/// The database's.
+pub(super) fn generation_of(db: &Reader, name: &Name) -> Result<u32, Error> {
+    db.one(
+        "select coalesce(max(generation), 0) from key_log where name = ?1",
+        [&**name],
+        |row| row.get(0),
+    )
 }
 
 /// Whether the generation before has signed these keys.
@@ -81,8 +93,17 @@ fn entry(signed: &Signed, index: u64, at: u64, previous: [u8; 32]) -> Entry {
     }
 }
 
-/// How far the log goes: its size, and the hash of its last entry.
-fn head(db: &Reader) -> Result<(u64, i64, [u8; 32]), Error> {
+/// How far the log goes.
+///
+/// # Errors
+/// The database's.
+pub fn head(db: &Reader) -> Result<Head, Error> {
+    let (size, _, hash) = last(db)?;
+    Ok(Head { size, hash })
+}
+
+/// The size of the log, and its last entry's time and hash.
+fn last(db: &Reader) -> Result<(u64, i64, [u8; 32]), Error> {
     let found = db.maybe("select id, at, hash from key_log order by id desc limit 1", [], |row| {
         Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?, row.get(2)?))
     })?;
@@ -106,7 +127,7 @@ pub(super) fn stands(db: &Reader, user_id: i64, signed: &Signed) -> Result<Optio
 /// # Errors
 /// The database's.
 pub(super) fn append(tx: &Tx, user_id: i64, signed: &Signed) -> Result<u64, Error> {
-    let (size, at, previous) = head(tx)?;
+    let (size, at, previous) = last(tx)?;
     // A clock that was set back doesn't take the log with it.
     let at = at.max(now_ms());
     let entry = entry(signed, size + 1, at.unsigned_abs(), previous);
@@ -178,13 +199,13 @@ fn entries(app: &App, asked: &Asked) -> Result<Response, Error> {
     let after = asked.after.unwrap_or(0).min(i64::MAX as u64);
     let (size, head, entries) = app.db.read(|db| {
         // No entry comes after the head that is told with it.
-        let (size, _, head) = head(db)?;
+        let Head { size, hash } = head(db)?;
         let entries = db.all(
             "select entry from key_log where id > ?1 and id <= ?2 order by id limit ?3",
             params![after as i64, size as i64, limit as i64],
             |row| row.get::<_, Vec<u8>>(0),
         )?;
-        Ok((size, head, entries))
+        Ok((size, hash, entries))
     })?;
     let entries: Vec<_> = entries.iter().map(|entry| Spelled(entry)).collect();
     let body = json!({ "entries": entries, "size": size, "head": Spelled(&head) });
@@ -230,7 +251,7 @@ fn hex(bytes: &[u8]) -> String {
 fn html(app: &App, viewer: &Viewer, asked: &Asked) -> Result<Response, Error> {
     let before = asked.before.unwrap_or(u64::MAX).min(i64::MAX as u64) as i64;
     let name = Some(asked.name.trim()).filter(|name| is_name(name));
-    let ((size, _, head), mut entries) = app.db.read(|db| {
+    let (Head { size, hash: head }, mut entries) = app.db.read(|db| {
         let entries = db.all(
             "select id, entry from key_log where id < ?1 and (?2 is null or name = ?2) order by id desc limit ?3",
             params![before, name, PAGE as i64 + 1],

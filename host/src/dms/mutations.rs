@@ -47,7 +47,7 @@ pub struct NewMessage {
 
 /// A message that stands.
 pub struct Sent {
-    pub message: Message,
+    pub message: Arc<Message>,
     /// The recipient's id.
     pub to: i64,
     /// Whether the recipient's devices hear of it: not, where they declined to.
@@ -64,7 +64,7 @@ pub fn send(tx: &Tx, member: &Member, new: NewMessage) -> Result<Sent, Error> {
     let pair = queries::pair(tx, member.id, &new.with)?;
     if let Some(message) = stands(tx, &pair, &new)? {
         return Ok(Sent {
-            message,
+            message: Arc::new(message),
             to: pair.peer.id,
             heard: true,
             repeated: true,
@@ -124,7 +124,7 @@ pub fn send(tx: &Tx, member: &Member, new: NewMessage) -> Result<Sent, Error> {
         tx.run("update dm_files set message_id = ?2 where id = ?1", params![file, id])?;
     }
     Ok(Sent {
-        message: Message {
+        message: Arc::new(Message {
             id,
             seq,
             at: now,
@@ -137,7 +137,7 @@ pub fn send(tx: &Tx, member: &Member, new: NewMessage) -> Result<Sent, Error> {
             recipient_tag: None,
             sender_tag: None,
             removed: false,
-        },
+        }),
         to: pair.peer.id,
         heard,
         repeated: false,

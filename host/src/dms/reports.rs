@@ -26,7 +26,7 @@ use crate::{
 /// Characters of a reason.
 const REASON_MOST: usize = 500;
 /// Reports that one member may make in a minute.
-const REPORTS_PER_MINUTE: u32 = 15;
+const REPORTS_PER_MINUTE: u32 = 30;
 
 /// What a recipient reveals.
 #[derive(Deserialize)]

@@ -43,11 +43,22 @@ const STRANGERS: Pace = Pace {
 /// A message as it comes.
 #[derive(Deserialize)]
 pub struct Sealed {
-    header: Blob,
-    recipient: Blob,
-    sender: Blob,
+    pub(super) header: Blob,
+    pub(super) recipient: Blob,
+    pub(super) sender: Blob,
     #[serde(default)]
-    files: Vec<Bytes<16>>,
+    pub(super) files: Vec<Bytes<16>>,
+}
+
+impl From<message::Sealed> for Sealed {
+    fn from(sealed: message::Sealed) -> Self {
+        Self {
+            header: Blob(sealed.header),
+            recipient: Blob(sealed.recipient),
+            sender: Blob(sealed.sender),
+            files: Vec::new(),
+        }
+    }
 }
 
 /// Who does something, and from where.
@@ -90,7 +101,7 @@ pub async fn send(app: &App, hand: Hand<'_>, with: &str, sealed: Sealed) -> Resu
         let stands = app.db.read(|db| mutations::stands(db, &pair, &new))?;
         let message = stands.ok_or(refusal)?;
         return Ok(Sent {
-            message,
+            message: Arc::new(message),
             to: pair.peer.id,
             heard: false,
             repeated: true,
