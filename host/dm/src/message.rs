@@ -331,10 +331,14 @@ impl Body {
 /// Refuses what nests too deep, and writes numbers that are whole, like 1.0 or 1e3, as such: to a browser they are.
 fn settle(json: &mut Value, depth: usize) -> Option<()> {
     match json {
-        Value::Array(list) => list.iter_mut().try_for_each(|json| settle(json, depth.checked_sub(1)?)),
-        Value::Object(map) => map
-            .values_mut()
-            .try_for_each(|json| settle(json, depth.checked_sub(1)?)),
+        Value::Array(list) => {
+            let depth = depth.checked_sub(1)?;
+            list.iter_mut().try_for_each(|json| settle(json, depth))
+        }
+        Value::Object(map) => {
+            let depth = depth.checked_sub(1)?;
+            map.values_mut().try_for_each(|json| settle(json, depth))
+        }
         Value::Number(number) => {
             if let Some(float) = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0)
                 && (0.0..=MAX_NUMBER as f64).contains(&float)
