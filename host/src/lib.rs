@@ -11,6 +11,7 @@ pub mod db;
 pub mod demo;
 pub mod desk;
 pub mod directory;
+pub mod dm_client;
 pub mod dms;
 pub mod error;
 pub mod fragments;

@@ -18,6 +18,7 @@
 
 pub mod axe;
 pub mod browser;
+pub mod dm;
 pub mod faults;
 pub mod forms;
 pub mod live;
@@ -30,6 +31,7 @@ pub mod socket;
 pub mod talker;
 
 pub use browser::{Browser, Page};
+pub use dm::Dm;
 pub use live::Live;
 pub use person::{Answer, Person};
 pub use proxy::Proxy;

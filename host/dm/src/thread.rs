@@ -108,6 +108,14 @@ pub struct View {
 }
 
 impl View {
+    /// Adds an alarm that isn't about one message.
+    pub fn alarm(&mut self, alarm: Alarm) {
+        let notice = Notice { alarm, place: None };
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
+        }
+    }
+
     /// The first reason why nothing may be sent, if there is one.
     pub fn stopped(&self) -> Option<Alarm> {
         self.notices
@@ -157,6 +165,10 @@ pub struct Item {
     pub seq: u64,
     /// When the server stored it, Unix time in milliseconds.
     pub at: u64,
+    /// [`message::hash`] of it: what hides it is a tag over this.
+    pub hash: Bytes32,
+    /// The edits of it that still stand, by counter and the server's number: who removes it removes them too.
+    pub edits: Vec<(u64, u64)>,
     /// What it says.
     pub says: Says,
 }
@@ -301,6 +313,26 @@ impl Thread {
             hash,
             content,
         })
+    }
+
+    /// The first and last place in the server's order that was loaded.
+    pub fn loaded(&self) -> Option<(u64, u64)> {
+        let (first, _) = self.messages.first_key_value()?;
+        let (last, _) = self.messages.last_key_value()?;
+        Some((*first, *last))
+    }
+
+    /// Whether anything in it could be opened: the moment of first use.
+    pub fn has_opened(&self) -> bool {
+        let mut messages = self.messages.values();
+        messages.any(|message| matches!(message.content, Content::Opened(_)))
+    }
+
+    /// The header that stands at a counter of one's own stream, which tells whether that is what one sent.
+    pub fn own_header(&self, counter: u64) -> Option<&[u8]> {
+        let mut messages = self.messages.values();
+        let own = messages.find(|message| message.whose == Whose::Mine && message.header.counter == counter)?;
+        Some(&own.shown.header)
     }
 
     /// The proof for a report of their message `counter`: its body and franking key.
@@ -633,6 +665,7 @@ impl<'a> Check<'a> {
                         alarms.push((counter, Alarm::Forged));
                     } else if let Some(item) = items.get_mut(target) {
                         item.edit(*at, text);
+                        item.edits.push((counter, message.shown.id));
                     }
                     continue;
                 }
@@ -667,6 +700,8 @@ fn item(message: &Message, says: Says) -> Item {
         id: message.shown.id,
         seq: message.shown.seq,
         at: message.shown.at,
+        hash: message.hash,
+        edits: Vec::new(),
         says,
     }
 }
