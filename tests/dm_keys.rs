@@ -72,7 +72,7 @@ fn make_code(page: &Page, server: &Server, password: &str, button: &str) -> Stri
     }
     page.fill("#keys-password", password).click(button);
     page.wait_for("neo-keys [data-code]:not([hidden])");
-    let code = page.text("neo-keys output.code");
+    let code = page.text("neo-keys output.groups");
     assert_eq!(code.len(), 34, "{code}");
     code
 }

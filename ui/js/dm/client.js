@@ -226,12 +226,22 @@ export class Client extends EventTarget {
       await syncLog(this.#store)
       this.#log = await this.#store.logHead()
       this.#own = await entriesOf(this.#store, this.name)
-      if (checkOwn(this.#keys, this.#own) === "newer") throw new Alarm("own_key")
+      if (checkOwn(this.#keys, this.#own) === "newer") await this.#takeKeys()
     } catch (error) {
       if (error instanceof Alarm) this.#stop(error)
       else if (!(error instanceof Offline || error instanceof Denied)) throw error
     }
     for (const conversation of this.#conversations.values()) conversation.heed("log")
+  }
+
+  // New keys stand in the log: made here, in this or another tab, or else on another device.
+  async #takeKeys() {
+    await putting(async () => {
+      const account = await this.#store.account()
+      if (!account || checkOwn(account.keys, this.#own) === "newer") throw new Alarm("own_key")
+      this.#keys = account.keys
+      this.#notebook = await this.#store.notebook()
+    })
   }
 
   #stop({ code, message }) {
@@ -311,8 +321,6 @@ export class Client extends EventTarget {
 
   // New keys were made on this device.
   async #reopen() {
-    this.#keys = (await this.#store.account()).keys
-    this.#notebook = await this.#store.notebook()
     this.recovery = (await askKeys().catch(() => ({ recovery: false }))).recovery
     await this.#readLog()
   }
@@ -329,7 +337,7 @@ export class Client extends EventTarget {
 function readListed(one) {
   const { with: user, colour, last_seq, read_seq, at, state, muted, blocked } = one ?? {}
   if (!isName(user) || !isWhole(last_seq) || !isWhole(read_seq) || !isWhole(at)) return null
-  const known = ["open", "request", "asked"].includes(state) ? state : "open"
+  const known = ["new", "open", "request", "asked"].includes(state) ? state : "open"
   const ink = typeof colour === "string" && /^[a-z]{1,20}$/.test(colour) ? colour : "green"
   return { with: user, colour: ink, last_seq, read_seq, at, state: known, muted: muted === true, blocked: blocked === true || blocked === "me", unread: last_seq > read_seq, preview: null }
 }

@@ -29,7 +29,7 @@ export class Conversation extends EventTarget {
   items = []
   /** What is wrong: `[{ code, sentence, counters: { mine, first, last } | null }]`. */
   alarms = []
-  /** The other side: `{ name, colour, state, muted, blocked, keyless, pin, changed: null | { from, to, at }, compared }`. */
+  /** The other side (`state`: "new", "asked", "request" or "open"): `{ name, colour, state, muted, blocked, keyless, pin, changed: null | { from, to, at }, compared }`. */
   peer
   /** Whether `load` is done, and whether there is older. */
   loaded = false
@@ -44,7 +44,7 @@ export class Conversation extends EventTarget {
   #theirs = [] // the log's entries of the other
   #at = null // newest positions
   #pending = []
-  #state = "open"
+  #state = "new"
   #queue = Promise.resolve()
   #sending = null
   #again = null
@@ -54,7 +54,7 @@ export class Conversation extends EventTarget {
   constructor(inside, user) {
     super()
     this.#inside = inside
-    this.peer = { name: user, colour: "green", state: "open", muted: false, blocked: false, keyless: false, pin: null, changed: null, compared: false }
+    this.peer = { name: user, colour: "green", state: "new", muted: false, blocked: false, keyless: false, pin: null, changed: null, compared: false }
   }
 
   get #me() {
@@ -130,7 +130,7 @@ export class Conversation extends EventTarget {
     if (!Array.isArray(messages) || messages.length > 2 * BATCH) throw new Denied(502, { detail: "The server sent something that is no conversation." })
     if (isWhole(read_seq)) this.readSeq = read_seq
     if (isWhole(last_seq)) this.lastSeq = last_seq
-    if (["open", "request", "asked"].includes(state)) this.#state = state
+    if (["new", "open", "request", "asked"].includes(state)) this.#state = state
     return { messages, more: more === true }
   }
 
@@ -304,33 +304,33 @@ export class Conversation extends EventTarget {
         return this.#catchUp()
       }
       if (this.#messages.some((known) => known.shown.seq === shown.seq && known.shown.id === shown.id)) return
-      // What doesn't follow what is here may follow what was missed.
-      const last = this.#messages.at(-1)?.shown.seq ?? 0
-      await (this.#follows(shown) && shown.seq > last ? this.#takeOne(detail) : this.#catchUp())
+      // What doesn't follow what is here follows what was missed.
+      await (shown.seq <= this.#last || this.#follows(shown) ? this.#takeOne(detail) : this.#catchUp())
     }).catch((error) => this.#held(error))
   }
 
-  #follows({ from, header }) {
-    const at = from === this.#me ? this.#at.mine : this.#at.theirs
-    const counter = header.length === 235 ? Number(new DataView(header.buffer, header.byteOffset).getBigUint64(19)) : 0
-    return counter === at.counter + 1
+  // The newest that is here, in the server's order. There is no gap below it: what comes is taken only where it follows.
+  get #last() {
+    return this.#messages.at(-1)?.shown.seq ?? 0
+  }
+
+  #follows({ seq }) {
+    return seq === this.#last + 1
   }
 
   async #takeOne(message) {
     await this.#take([message])
-    const seq = this.#messages.at(-1)?.shown.seq ?? 0
-    this.lastSeq = Math.max(this.lastSeq, seq)
+    this.lastSeq = Math.max(this.lastSeq, this.#last)
     await this.#settle()
   }
 
   // Fetches what came after the newest that is here.
   async #catchUp() {
     for (let more = true; more; ) {
-      const last = this.#messages.at(-1)?.shown.seq ?? 0
+      const last = this.#last
       const page = await this.#page(`after=${last}&limit=${BATCH}`)
       await this.#take(page.messages)
-      const now = this.#messages.at(-1)?.shown.seq ?? 0
-      more = page.more && now > last
+      more = page.more && this.#last > last
     }
     await this.#settle()
   }
@@ -553,9 +553,7 @@ export class Conversation extends EventTarget {
       const stored = await this.#ask(() => postJson(`${this.#address}/messages`, fields))
       await keep({ stored: true })
       await this.#serially(async () => {
-        const last = this.#messages.at(-1)?.shown.seq ?? 0
-        const contiguous = isWhole(stored?.seq) && stored.seq > last && this.#at.mine.counter + 1 === counter
-        await (contiguous ? this.#takeOne(stored) : this.#catchUp())
+        if (!isWhole(stored?.seq) || stored.seq > this.#last) await (this.#follows(stored ?? {}) ? this.#takeOne(stored) : this.#catchUp())
       })
     } catch (error) {
       if (!(error instanceof Denied) || error.status !== 409) throw error

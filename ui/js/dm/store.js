@@ -85,8 +85,9 @@ class Store {
     return this.#get("own", "notebook")
   }
 
-  setNotebook(notebook) {
-    return this.#put("own", notebook, "notebook")
+  setNotebook({ version, hash, put, book }) {
+    // What is kept of one must not change with the other, and a clone keeps what two have in common.
+    return this.#put("own", { version, hash, put: copyOf(put), book: copyOf(book) }, "notebook")
   }
 
   // ── what was written and not sent ────────────────────────────────────────────────────────────
@@ -153,6 +154,10 @@ class Store {
       transaction.onabort = transaction.onerror = () => reject(transaction.error)
     })
   }
+}
+
+function copyOf({ log, peers }) {
+  return { log: { ...log }, peers: new Map(peers) }
 }
 
 function answer(request) {
