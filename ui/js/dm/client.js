@@ -42,6 +42,8 @@ export async function openClient() {
       return { state: "out" }
     }
     if (error instanceof Offline || error instanceof Denied) return { state: "offline" }
+    // A browser that keeps no database, as some do in private windows.
+    if (error instanceof DOMException) return { state: "unable" }
     throw error
   }
 }
@@ -80,7 +82,7 @@ export async function unlock(password) {
     await enter(name, wrap)
   } catch (error) {
     // A parameter below the minimum is an alarm, and a refusal to use the password.
-    if (error?.code === "kdf") throw new Alarm("kdf")
+    if (error?.code === "kdf" && !(error instanceof Denied)) throw new Alarm("kdf")
     throw error
   }
 }
@@ -176,7 +178,8 @@ export class Client extends EventTarget {
 
   async #list() {
     const answer = await getJson("/dm")
-    const listed = (Array.isArray(answer) ? answer : (answer?.conversations ?? [])).map(readListed).filter(Boolean)
+    const rows = answer?.conversations
+    const listed = (Array.isArray(rows) ? rows : []).map(readListed).filter(Boolean)
     this.#listed = new Map(listed.map((one) => [one.with, one]))
     return listed
   }
@@ -304,7 +307,8 @@ export class Client extends EventTarget {
     } catch (error) {
       if (error instanceof Alarm) this.#stop(error)
       else if (error instanceof Denied && error.status === 401) this.#out()
-      else if (!(error instanceof Offline || error instanceof Denied)) throw error
+      // One that has grown too large stays on this device.
+      else if (!(error instanceof Offline || error instanceof Denied || error instanceof Malformed)) throw error
     }
   }
 

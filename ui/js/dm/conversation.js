@@ -17,6 +17,8 @@ import { Refused } from "../accounts/derive.js"
 
 const FIRST = 50
 const BATCH = 200
+/** How many pages are fetched at once of what was missed. */
+const PAGES_MOST = 50
 /** How often a message is sealed anew because others of one's own devices were faster. */
 const SEALS_MOST = 20
 /** How often it is sealed anew because the server knows something newer. */
@@ -41,6 +43,7 @@ export class Conversation extends EventTarget {
   #inside
   #messages = [] // as readMessage made them, by seq
   #notices = []
+  #forks = []
   #theirs = [] // the log's entries of the other
   #at = null // newest positions
   #pending = []
@@ -92,8 +95,7 @@ export class Conversation extends EventTarget {
       this.loaded = true
       await this.#settle()
     })
-    if (!this.#inside.listed(this.#user)) await this.#inside.list().catch(() => {})
-    this.heed("listed")
+    if (!this.#inside.listed(this.#user)) this.#relist()
     this.sendWaiting()
   }
 
@@ -172,10 +174,24 @@ export class Conversation extends EventTarget {
       }
     }
     await lies()
-    if (!this.#messages.some(({ opened, lies }) => opened && lies === null)) return
-    await this.#inside.readLog()
-    await this.#readTheirs()
-    await lies()
+    if (this.#messages.some(({ opened, lies }) => opened && lies === null)) {
+      await this.#inside.readLog()
+      await this.#readTheirs()
+      await lies()
+    }
+    await this.#checkForks()
+  }
+
+  // What once named a head outside the log is remembered, until the log has it.
+  async #checkForks() {
+    const { store } = this.#inside
+    const known = await store.forks(this.#user)
+    const fresh = this.#messages.filter(({ opened, lies }) => opened && lies !== true).map(({ mine, counter, header }) => ({ whose: mine ? "mine" : "theirs", counter, ...header.log }))
+    const added = fresh.filter(({ whose, counter }) => !known.some((one) => one.whose === whose && one.counter === counter))
+    const forks = []
+    for (const fork of [...known, ...added]) if ((await liesIn(store, fork)) !== true) forks.push(fork)
+    if (added.length > 0 || forks.length < known.length) await store.setForks(this.#user, forks)
+    this.#forks = forks.map(({ whose, counter }) => ({ code: "log_fork", whose, first: counter, last: counter }))
   }
 
   // Computes what is shown from what is loaded and known, and tells of it.
@@ -183,7 +199,7 @@ export class Conversation extends EventTarget {
     await this.#pin()
     const known = this.#inside.peer(this.#user)
     const trust = { own: this.#inside.own, theirs: this.#theirs, pin: known.pin, at: { mine: known.mine, theirs: known.theirs } }
-    const found = look(this.#messages, { complete: !this.more, notices: this.#notices, trust })
+    const found = look(this.#messages, { complete: !this.more, notices: [...this.#notices, ...this.#forks], trust })
     this.#at = { mine: found.mine, theirs: found.theirs }
     this.#show([...found.items, ...this.#pending.filter(({ body }) => body.type === "text").map(pendingItem)])
     this.#alarm(found.notices)
@@ -322,11 +338,18 @@ export class Conversation extends EventTarget {
     await this.#take([message])
     this.lastSeq = Math.max(this.lastSeq, this.#last)
     await this.#settle()
+    // The first message makes it a request, and an answer opens it.
+    if (this.#state !== "open") this.#relist()
+  }
+
+  async #relist() {
+    await this.#inside.list().catch(() => {})
+    await this.heed("listed")
   }
 
   // Fetches what came after the newest that is here.
   async #catchUp() {
-    for (let more = true; more; ) {
+    for (let more = true, nth = 0; more && nth < PAGES_MOST; nth++) {
       const last = this.#last
       const page = await this.#page(`after=${last}&limit=${BATCH}`)
       await this.#take(page.messages)
@@ -345,10 +368,8 @@ export class Conversation extends EventTarget {
     if (detail.with !== this.#user || !this.loaded || !Array.isArray(detail.ids)) return
     const ids = new Set(detail.ids)
     this.#serially(async () => {
-      for (const { shown } of this.#messages.filter(({ shown }) => ids.has(shown.id))) {
-        const page = await this.#page(`after=${shown.seq - 1}&limit=1`)
-        await this.#take(page.messages)
-      }
+      const changed = this.#messages.filter(({ shown }) => ids.has(shown.id)).map(({ shown }) => shown.seq)
+      for (const seq of changed.slice(-BATCH)) await this.#take((await this.#page(`after=${seq - 1}&limit=1`)).messages)
       await this.#settle()
     }).catch((error) => this.#held(error))
   }
@@ -446,7 +467,12 @@ export class Conversation extends EventTarget {
   }
 
   async #wait({ id = pendingId(), body, uploads = [], drop = [] }) {
-    await this.#inside.store.putPending({ id, with: this.#user, body, uploads, drop, sealed: null, stored: false, failed: null })
+    try {
+      await this.#inside.store.putPending({ id, with: this.#user, body, uploads, drop, sealed: null, stored: false, failed: null })
+    } catch (error) {
+      if (error instanceof DOMException) throw new Refused("This device has no room left to keep that until it is sent.")
+      throw error
+    }
     await this.#pendingChanged()
     this.sendWaiting()
   }
@@ -469,6 +495,7 @@ export class Conversation extends EventTarget {
     clearTimeout(this.#again)
     this.#again = null
     try {
+      if ((await this.#inside.store.pending(this.#user)).every(({ failed }) => failed)) return
       await this.load()
       await navigator.locks.request(`neospace-dm:send:${this.#user}`, async () => {
         for (;;) {
@@ -485,6 +512,7 @@ export class Conversation extends EventTarget {
   // The line or the server holds it up: it is tried again.
   #held(error) {
     if (!(error instanceof Offline || error instanceof Denied || error instanceof Alarm)) throw error
+    if (isFinal(error)) return
     this.#again ??= setTimeout(() => this.sendWaiting(), (error.retryAfter ?? 0) * 1000 || AGAIN_MS)
   }
 

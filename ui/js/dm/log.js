@@ -8,6 +8,8 @@ import { getJson } from "./net.js"
 
 /** Entries asked for at once. */
 const BATCH = 1000
+/** How often more is asked for at once: a million entries. */
+const BATCHES_MOST = 1000
 const NOTHING = new Uint8Array(32)
 
 /** The head of a log without entries. */
@@ -73,7 +75,8 @@ export async function checkName(entries) {
 /** Fetches what is new in the log, checks it and keeps it. Answers the head, `{ size, head }`. Throws an alarm, or what net.js throws. */
 export function syncLog(store) {
   return navigator.locks.request("neospace-dm:log", async () => {
-    for (;;) {
+    for (let nth = 0; ; nth++) {
+      if (nth === BATCHES_MOST) throw new Alarm("log_broken", "it doesn't end")
       const known = await store.logHead()
       const answer = await getJson(`/keys?after=${known.size}&limit=${BATCH}`)
       const told = readAnswer(answer)

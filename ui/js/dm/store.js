@@ -5,6 +5,9 @@ import { fromUtf8, random, utf8 } from "./bytes.js"
 import { DATABASE, OWNER } from "./wipe.js"
 
 const VERSION = 1
+const NEVER = new Promise(() => {})
+/** Heads outside the log that are remembered of one conversation. */
+const FORKS_MOST = 20
 
 /** Opens the store, making it where there is none. */
 export async function openStore() {
@@ -20,19 +23,22 @@ export async function openStore() {
     opening.onsuccess = () => resolve(opening.result)
     opening.onerror = () => reject(opening.error)
   })
-  // Whoever deletes the database must not wait for this page.
-  db.onversionchange = () => db.close()
   return new Store(db)
 }
 
 class Store {
   #db
+  #closed = false
 
   constructor(db) {
     this.#db = db
+    // Whoever deletes the database must not wait for this page.
+    db.onversionchange = () => this.close()
   }
 
+  /** Nothing that is asked for after this is ever answered: the page goes away, or what asked for it has. */
   close() {
+    this.#closed = true
     this.#db.close()
   }
 
@@ -90,6 +96,16 @@ class Store {
     return this.#put("own", { version, hash, put: copyOf(put), book: copyOf(book) }, "notebook")
   }
 
+  /** Heads that messages of a conversation named and that don't lie in the log: `[{ whose, counter, size, head }]`. Their alarm stays, also where
+   *  the message isn't loaded. */
+  async forks(user) {
+    return (await this.#get("own", `forks ${user}`)) ?? []
+  }
+
+  setForks(user, forks) {
+    return this.#put("own", forks.slice(0, FORKS_MOST), `forks ${user}`)
+  }
+
   // ── what was written and not sent ────────────────────────────────────────────────────────────
 
   /** What is being written to somebody. */
@@ -133,10 +149,12 @@ class Store {
   // ── IndexedDB with promises ──────────────────────────────────────────────────────────────────
 
   #get(store, key) {
+    if (this.#closed) return NEVER
     return answer(this.#db.transaction(store).objectStore(store).get(key))
   }
 
   #all(store, index, key) {
+    if (this.#closed) return NEVER
     const objects = this.#db.transaction(store).objectStore(store)
     return answer(index ? objects.index(index).getAll(key) : objects.getAll())
   }
@@ -147,6 +165,7 @@ class Store {
 
   // Durable before it resolves: a message that is shown as kept is kept.
   #write(names, change) {
+    if (this.#closed) return NEVER
     return new Promise((resolve, reject) => {
       const transaction = this.#db.transaction(names, "readwrite", { durability: "strict" })
       const request = change(Object.fromEntries(names.map((name) => [name, transaction.objectStore(name)])))
