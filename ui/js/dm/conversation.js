@@ -49,7 +49,8 @@ export class Conversation extends EventTarget {
   #pending = []
   #state = "new"
   #queue = Promise.resolve()
-  #sending = null
+  #sending = false
+  #asked = false
   #again = null
   #waiters = new Map() // pending id → { resolve, reject }
   #ends = []
@@ -90,8 +91,13 @@ export class Conversation extends EventTarget {
     await this.#serially(async () => {
       const [page, pending] = await Promise.all([this.#page(`limit=${FIRST}`), this.#inside.store.pending(this.#user), this.#readTheirs()])
       this.#pending = pending
-      await this.#take(page.messages)
-      this.more = page.more
+      // What was loaded before stays, and is followed up to here without a gap.
+      if (this.#messages.length > 0) {
+        await this.#catchUp()
+      } else {
+        await this.#take(page.messages)
+        this.more = page.more
+      }
       this.loaded = true
       await this.#settle()
     })
@@ -168,18 +174,26 @@ export class Conversation extends EventTarget {
 
   // Whether the log's heads that messages name lie in the log; what names more of it has the log read first.
   async #checkHeads() {
-    const lies = async () => {
-      for (const message of this.#messages) {
-        if (message.opened) message.lies ??= await liesIn(this.#inside.store, message.header.log)
-      }
-    }
-    await lies()
-    if (this.#messages.some(({ opened, lies }) => opened && lies === null)) {
+    const beyond = () => this.#messages.some(({ opened, lies }) => opened && lies === null)
+    await this.#findHeads()
+    if (beyond()) {
       await this.#inside.readLog()
       await this.#readTheirs()
-      await lies()
+      await this.#findHeads()
     }
     await this.#checkForks()
+  }
+
+  // Few heads are named often.
+  async #findHeads() {
+    const found = new Map()
+    for (const message of this.#messages) {
+      if (!message.opened || message.lies === true) continue
+      const { size, head } = message.header.log
+      const name = `${size} ${toBase64url(head)}`
+      if (!found.has(name)) found.set(name, await liesIn(this.#inside.store, { size, head }))
+      message.lies = found.get(name)
+    }
   }
 
   // What once named a head outside the log is remembered, until the log has it.
@@ -201,7 +215,10 @@ export class Conversation extends EventTarget {
     const trust = { own: this.#inside.own, theirs: this.#theirs, pin: known.pin, at: { mine: known.mine, theirs: known.theirs } }
     const found = look(this.#messages, { complete: !this.more, notices: [...this.#notices, ...this.#forks], trust })
     this.#at = { mine: found.mine, theirs: found.theirs }
-    this.#show([...found.items, ...this.#pending.filter(({ body }) => body.type === "text").map(pendingItem)])
+    // What stands already waits no more, even where the answer is still on its way.
+    const stands = ({ sealed }) => sealed && this.#standing(sealed.counter, sealed.hash)
+    const waiting = this.#pending.filter((one) => one.body.type === "text" && !stands(one))
+    this.#show([...found.items, ...waiting.map(pendingItem)])
     this.#alarm(found.notices)
     this.#tellPeer()
     const further = (at, now) => now.counter > at.counter
@@ -212,6 +229,11 @@ export class Conversation extends EventTarget {
         theirs: further(theirs, found.theirs) ? found.theirs : theirs,
       }))
     }
+  }
+
+  // Whether a message of one's own stands at this place.
+  #standing(counter, hash) {
+    return this.#messages.some((message) => message.mine && message.counter === counter && same(message.hash, hash))
   }
 
   // First use: the newest key of the other, once a message of theirs is there or one is sent.
@@ -295,18 +317,13 @@ export class Conversation extends EventTarget {
     await this.#serially(async () => {
       if (what === "log") {
         await this.#readTheirs()
-        await this.#checkHeadsAgain()
+        await this.#findHeads()
+        await this.#checkForks()
       }
       if (what === "listed") this.#state = this.#inside.listed(this.#user)?.state ?? this.#state
       if (what === "pending") this.#pending = await this.#inside.store.pending(this.#user)
       await this.#settle()
     })
-  }
-
-  async #checkHeadsAgain() {
-    for (const message of this.#messages) {
-      if (message.opened && message.lies !== true) message.lies = await liesIn(this.#inside.store, message.header.log)
-    }
   }
 
   #arrived = ({ detail }) => {
@@ -441,7 +458,13 @@ export class Conversation extends EventTarget {
 
   /** Tries an item again that was refused. */
   async retry(item) {
-    await this.#changePending(item, (waiting) => ({ ...waiting, failed: null }))
+    const waiting = this.#pending.find(({ id }) => pendingKey(id) === item.key)
+    if (!waiting) return
+    // The server may have dropped its files meanwhile.
+    const { files } = waiting.body
+    const body = files ? { ...waiting.body, files: files.map((file) => ({ ...file, id: "" })) } : waiting.body
+    await this.#inside.store.putPending({ ...waiting, body, failed: null, tries: 0 })
+    await this.#pendingChanged()
     this.sendWaiting()
   }
 
@@ -452,13 +475,6 @@ export class Conversation extends EventTarget {
     await this.#inside.store.dropPending(waiting.id)
     await this.#pendingChanged()
     return waiting.body.text ?? ""
-  }
-
-  async #changePending(item, change) {
-    const waiting = this.#pending.find(({ id }) => pendingKey(id) === item.key)
-    if (!waiting) return
-    await this.#inside.store.putPending(change(waiting))
-    await this.#pendingChanged()
   }
 
   async #pendingChanged() {
@@ -486,9 +502,19 @@ export class Conversation extends EventTarget {
   }
 
   /** Sends what waits, in order; one tab at a time. */
-  sendWaiting() {
-    this.#sending ??= this.#sendAll().finally(() => (this.#sending = null))
-    return this.#sending
+  async sendWaiting() {
+    this.#asked = true
+    if (this.#sending) return
+    this.#sending = true
+    // What came to wait while the last of the others was on its way is seen in another round.
+    while (this.#asked) {
+      this.#asked = false
+      await this.#sendAll().catch((error) => {
+        this.#sending = false
+        throw error
+      })
+    }
+    this.#sending = false
   }
 
   async #sendAll() {
@@ -522,7 +548,10 @@ export class Conversation extends EventTarget {
 
   // Sends one that waits, whole: its files, itself, and what it removes.
   async #deliver(waiting) {
-    const keep = (change) => this.#inside.store.putPending(Object.assign(waiting, change))
+    const keep = async (change) => {
+      await this.#inside.store.putPending(Object.assign(waiting, change))
+      this.#pending = this.#pending.map((one) => (one.id === waiting.id ? { ...waiting } : one))
+    }
     try {
       await this.#upload(waiting, keep)
       for (let nth = 0; !waiting.stored; nth++) {
@@ -549,11 +578,11 @@ export class Conversation extends EventTarget {
 
   async #upload(waiting, keep) {
     for (const [nth, bytes] of waiting.uploads.entries()) {
-      if (!bytes) continue
+      if (waiting.body.files[nth].id) continue
       const answer = await this.#ask(() => postBytes(`${this.#address}/files`, bytes))
       if (!isFileId(answer?.id)) throw new Denied(502, { detail: "The server did not say where it put a file." })
       const files = waiting.body.files.with(nth, { ...waiting.body.files[nth], id: answer.id })
-      await keep({ body: { ...waiting.body, files }, uploads: waiting.uploads.with(nth, null) })
+      await keep({ body: { ...waiting.body, files } })
     }
   }
 
@@ -579,20 +608,29 @@ export class Conversation extends EventTarget {
     if (files.length > 0) fields.files = files
     try {
       const stored = await this.#ask(() => postJson(`${this.#address}/messages`, fields))
-      await keep({ stored: true })
       await this.#serially(async () => {
-        if (!isWhole(stored?.seq) || stored.seq > this.#last) await (this.#follows(stored ?? {}) ? this.#takeOne(stored) : this.#catchUp())
+        if (this.#standing(counter, hash)) return
+        await (this.#follows(stored ?? {}) ? this.#takeOne(stored) : this.#catchUp())
       })
+      // "Stored" is the server's word: it counts once the message stands where it belongs.
+      if (!this.#standing(counter, hash)) throw new Denied(502, { detail: "The server says that it has stored this, and doesn't show it." })
+      await this.#stored(waiting, keep)
     } catch (error) {
       if (!(error instanceof Denied) || error.status !== 409) throw error
       if (error.code !== "counter_taken") return this.#sealAnew(waiting, keep, error)
       await this.#serially(() => this.#catchUp())
       // It is sealed anew only once another message of one's own is seen in its place.
       const there = this.#messages.find((message) => message.mine && message.counter === counter)
-      if (there && same(there.hash, hash)) await keep({ stored: true })
+      if (there && same(there.hash, hash)) await this.#stored(waiting, keep)
       else if (there?.opened || there?.gone) await keep({ sealed: null })
       else throw new Denied(503, { detail: "Another device of yours was faster, and the server doesn't show what it sent." })
     }
+  }
+
+  // What is to be dropped besides must not be forgotten.
+  async #stored(waiting, keep) {
+    if (waiting.drop.length > 0) await keep({ stored: true })
+    waiting.stored = true
   }
 
   // The server holds that what was sealed names a key, a head of the log, or a message that is not the newest: it is sealed anew once all of
