@@ -176,8 +176,13 @@ impl Device {
             if self.log.member(peer).is_ok_and(<[_]>::is_empty) {
                 self.sync()?;
             }
-            // Where there is nothing to pin, the view says so.
-            let _ = self.pin(peer);
+            // Where there is nothing to pin, the view says so. What an earlier key sealed before this holds.
+            if self.pin(peer).is_ok_and(|pin| pin.generation > 1) {
+                let after = self.see(conversation, false).theirs.counter;
+                if let Some(pin) = &mut self.kept.notebook.peer(peer).pin {
+                    pin.after = after;
+                }
+            }
         }
         let mut view = self.see(conversation, false);
         if view.log_behind {
