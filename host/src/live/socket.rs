@@ -68,6 +68,9 @@ const FRAMES_PER_WRITE: usize = 128;
 /// Queues that were longer than this give their memory back.
 const QUEUE_KEPT: usize = 64;
 
+/// What a `resync` names what comes to a member unasked by, such as direct messages.
+const OWN: &str = "me";
+
 /// Close codes of RFC 6455.
 const PROTOCOL: u16 = 1002;
 const BAD_DATA: u16 = 1007;
@@ -260,13 +263,16 @@ impl Socket {
         );
     }
 
-    /// After a lag, says of every topic that frames are missing.
+    /// After a lag, says of every topic that frames are missing; to a member also of what comes to them unasked.
     fn resync(&self, waiting: &Waiting) {
         if !waiting.lagged {
             return;
         }
         for topic in self.line.watching() {
             self.line.push(Event::Resync { topic: &topic }.frame());
+        }
+        if self.line.viewer.member.is_some() {
+            self.line.push(Event::Resync { topic: OWN }.frame());
         }
     }
 

@@ -121,7 +121,7 @@ export class Client extends EventTarget {
     this.#own = await entriesOf(this.#store, this.name)
     this.#log = await this.#store.logHead()
     this.#notebook = await changing(() => takeNotebook(this.#store, this.name, this.#keys, told, askKeys))
-    const live = { "live:key_log": this.#readLog, "live:connected": this.#connected, "live:dm_changed": this.#relist }
+    const live = { "live:key_log": this.#readLog, "live:connected": this.#connected, "live:resync": this.#readLog, "live:dm_changed": this.#relist }
     for (const [event, heard] of Object.entries(live)) document.addEventListener(event, heard)
     this.#ends.push(() => Object.entries(live).forEach(([event, heard]) => document.removeEventListener(event, heard)))
     this.#ends.push(heed(this.#elsewhere))

@@ -297,6 +297,7 @@ export class Conversation extends EventTarget {
       "live:dm_stop_typing": ({ detail }) => this.#typed(detail, false),
       "live:dm_unread": this.#marked,
       "live:connected": () => this.#caughtUp(),
+      "live:resync": () => this.#caughtUp(),
     }
     for (const [event, heard] of Object.entries(live)) document.addEventListener(event, heard)
     this.#ends.push(() => Object.entries(live).forEach(([event, heard]) => document.removeEventListener(event, heard)))
