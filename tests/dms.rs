@@ -1,6 +1,6 @@
 //! Direct messages, the server's side: what it keeps, whom it shows it, what it refuses, and that it can read none of it.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, fs, net::TcpStream, time::Duration};
 
 use neospace::{
     crypto::{self, Parameters},
@@ -18,6 +18,7 @@ use neospace_tests::{
     person::{PASSWORD, auth_key, parameters},
 };
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite;
 
 /// Longer than anything takes that doesn't come.
 const QUIET: Duration = Duration::from_millis(300);
@@ -1301,6 +1302,37 @@ fn a_sealed_file_goes_with_its_message_and_to_nobody_else() {
 }
 
 #[test]
+fn a_file_that_the_disk_has_no_room_for_is_refused_and_leaves_nothing() {
+    let server = Server::builder().disk_mib(12).expect_in_log("disk").start();
+    let (ana, bob) = (Member::new(&server, "ana"), Member::new(&server, "bob"));
+    talking(&ana, &bob);
+    let filler = server.data_inside().join("filler");
+    let room = |mib: usize| fs::write(&filler, vec![1; mib << 20]);
+    // Some two MiB are left.
+    let filled = (1..12)
+        .rev()
+        .find(|mib| room(*mib).is_ok())
+        .expect("it is smaller than its disk");
+    room(filled - 2).expect("it fits");
+    let large = vec![7; 5 << 20];
+    let refused = upload(&ana, &bob, &large);
+    is(&refused, 503, "unavailable");
+    assert!(refused.text().contains("disk is full"), "{}", refused.text());
+    let left = fs::read_dir(server.data_inside().join("files"))
+        .expect("a folder")
+        .count();
+    assert_eq!(left, 0);
+    // A smaller one fits, and after the operator has made room the large one too.
+    upload(&ana, &bob, &[7; 1 << 10]).expect(201);
+    fs::remove_file(&filler).expect("it is there");
+    let id = upload(&ana, &bob, &large).expect(201).json()["id"].clone();
+    let got = ana
+        .get(&format!("/dm/bob/files/{}", id.as_str().expect("a text")))
+        .expect(200);
+    assert_eq!(got.body, large);
+}
+
+#[test]
 fn files_that_no_message_names_are_dropped_after_a_day() {
     let mut server = Server::start();
     let (ana, bob) = (Member::new(&server, "ana"), Member::new(&server, "bob"));
@@ -1337,6 +1369,34 @@ fn files_that_no_message_names_are_dropped_after_a_day() {
     assert_eq!(bob.get(&format!("/dm/ana/files/{named}")).expect(200).body, [1; 400]);
     is(&ana.get(&format!("/dm/bob/files/{old}")), 404, "not_found");
     assert_eq!(ana.get(&format!("/dm/bob/files/{young}")).expect(200).body, [3; 400]);
+}
+
+#[test]
+fn a_device_that_lagged_is_told_to_fetch_and_misses_nothing() {
+    let server = Server::builder()
+        .config(
+            "[limits]\ndms_per_minute = 100000\ndm_conversation_per_minute = 100000\naddress_posts_per_minute = 100000",
+        )
+        .start();
+    let (ana, bob) = (Member::new(&server, "ana"), Member::new(&server, "bob"));
+    let (mut mine, theirs) = talking(&ana, &bob);
+    // A socket that is not read while much is said.
+    let stream = TcpStream::connect(server.address()).expect("it listens");
+    let (mut bobs, _) =
+        tungstenite::client(Live::request(&bob.person, "neospace.json.v1"), stream).expect("it upgrades");
+    let large = "x".repeat(3_900);
+    for _ in 0..120 {
+        (_, mine) = ana.say(&bob, &large, mine, theirs);
+    }
+    loop {
+        let frame = bobs.read().expect("it is still open");
+        let frame: Value = serde_json::from_str(frame.to_text().unwrap_or("{}")).unwrap_or_default();
+        if frame["event"] == "resync" && frame["topic"] == "me" {
+            break;
+        }
+    }
+    let rest = bob.get("/dm/ana/messages?after=2").expect(200).json();
+    assert_eq!(rest["messages"].as_array().map(Vec::len), Some(120));
 }
 
 #[test]

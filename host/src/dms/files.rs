@@ -185,6 +185,8 @@ async fn receive(body: &mut Body, path: &FsPath, most: u64, patience: Duration) 
             "There is nothing in this file: not even what sealing adds.".into(),
         ));
     }
+    // What was handed over last may have failed since: syncing wouldn't say so.
+    file.flush().await.map_err(disk)?;
     file.sync_all().await.map_err(disk)?;
     // The name must be on disk too.
     if let Some(folder) = path.parent() {
@@ -225,7 +227,16 @@ pub async fn download(
     let size = app
         .db
         .read(|db| queries::file(db, conversation, member.id, side, &id))?;
-    let file = fs::File::open(folder(&app).join(&id)).await?;
+    let file = match fs::File::open(folder(&app).join(&id)).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            tracing::warn!(
+                id,
+                "the bytes of a file are gone: was the database restored without data/files?"
+            );
+            return Err(Error::NotFound);
+        }
+        file => file?,
+    };
     let bytes = stream::try_unfold(file, |mut file| async move {
         let mut chunk = Vec::with_capacity(CHUNK);
         file.read_buf(&mut chunk).await?;

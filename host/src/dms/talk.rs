@@ -119,7 +119,9 @@ pub async fn send(app: &App, hand: Hand<'_>, with: &str, sealed: Sealed) -> Resu
     let written = app.db.queue(Undo::Commit, write).await?;
     drop(turn);
     let sent = written.committed().await?;
-    app.meter.note_dm();
+    if !sent.repeated {
+        app.meter.note_dm();
+    }
     Ok(sent)
 }
 
