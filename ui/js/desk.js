@@ -3,7 +3,7 @@ import { parse } from "./morph.js"
 /** What the tool pane shows; everything else is a page of its own. The server has the same list (desk.rs). */
 const TOOLS = /^\/(wall\/[^/]+|directory|plugins(\/[^/]+)?|random|system|rooms|rooms\/search|rooms\/[^/]+\/(people|log|messages\/\d+))$/
 
-// <neo-desk>: switches rooms without touching the tool beside them, and opens walls and the like in the tool pane. The address says
+// <neo-desk>: switches rooms and direct messages without touching the tool beside them, and opens walls and the like in the tool pane. The address says
 // what both panes show, so that back, forward and reload find it again: rooms by the page's own history, tools by the frame's.
 class NeoDesk extends HTMLElement {
   #frame
@@ -35,7 +35,7 @@ class NeoDesk extends HTMLElement {
     if (this.#handle(new URL(link.href), link.dataset.tool, link.matches("[data-key=search]"))) event.preventDefault()
   }
 
-  // A link in the tool pane that leads to a room.
+  // A link in the tool pane that leads to a room or to somebody.
   #open = (event) => {
     if (this.#handle(new URL(event.detail.href))) event.preventDefault()
   }
@@ -55,12 +55,15 @@ class NeoDesk extends HTMLElement {
 
   // ── the conversation ─────────────────────────────────────────────────────────────────────────
 
-  // What of a room an address shows, as the desk's own parameters; nothing if it is of no room.
+  // Which conversation an address shows, and what of it, as the desk's own parameters; nothing if it shows none.
   #conversation(address) {
-    const room = address.pathname === "/desk" ? address.searchParams.get("room") : /^\/rooms\/([^/]+)$/.exec(address.pathname)?.[1]
-    if (address.pathname !== "/desk" && (!room || room === "search")) return null
+    const isDesk = address.pathname === "/desk"
+    const room = isDesk ? address.searchParams.get("room") : /^\/rooms\/([^/]+)$/.exec(address.pathname)?.[1]
+    const dm = isDesk ? address.searchParams.get("dm") : /^\/dm\/([^/]+)$/.exec(address.pathname)?.[1]
+    if (!isDesk && !dm && (!room || room === "search")) return null
     const asked = new URLSearchParams()
-    if (room) asked.set("room", room)
+    if (dm) asked.set("dm", dm)
+    else if (room) asked.set("room", room)
     for (const name of ["around", "before", "after"]) {
       const id = address.searchParams.get(name)
       if (id) asked.set(name, id)
@@ -86,7 +89,7 @@ class NeoDesk extends HTMLElement {
     if (!page?.getElementById("talk")) return location.assign(address)
     if (isNew) history.pushState(null, "", address.pathname + address.search)
     this.#shown = this.#conversation(address)
-    const focus = document.activeElement?.matches("neo-composer textarea") ? "neo-composer textarea" : document.activeElement?.closest("neo-rooms") ? "neo-rooms [aria-current]" : null
+    const focus = document.activeElement?.matches(":is(neo-composer, neo-dm-composer) textarea") ? "neo-composer textarea" : document.activeElement?.closest("neo-rooms, neo-dms") ? ":is(neo-rooms, neo-dms) [aria-current]" : null
     const scrolled = this.querySelector("#rooms").scrollTop
     document.title = page.title
     // A place on the page is gone to before what stands there comes, which looks at the address itself.
@@ -95,6 +98,7 @@ class NeoDesk extends HTMLElement {
     for (const id of ["rooms", "talk"]) this.querySelector(`#${id}`).replaceWith(document.importNode(page.getElementById(id), true))
     this.querySelector("#rooms").scrollTop = scrolled
     if (focus) this.querySelector(focus)?.focus()
+    if (focus === "neo-composer textarea") this.querySelector("neo-dm")?.setAttribute("data-eager", "")
     document.dispatchEvent(new CustomEvent("desk:room"))
   }
 

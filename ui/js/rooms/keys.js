@@ -1,4 +1,4 @@
-// <neo-keys>: what the keyboard does in rooms, and the list of it, which opens with "?". Keys press what is on the page: links,
+// <neo-keys>: what the keyboard does in rooms and direct messages, and the list of it, which opens with "?". Keys press what is on the page: links,
 // buttons, messages; so that nothing can be done by key alone.
 class NeoKeys extends HTMLElement {
   connectedCallback() {
@@ -39,7 +39,7 @@ class NeoKeys extends HTMLElement {
       case "/":
         return this.#click("[data-key=search]")
       case "c": {
-        const text = document.querySelector("neo-composer textarea")
+        const text = document.querySelector(":is(neo-composer, neo-dm-composer) textarea")
         text?.focus()
         return Boolean(text)
       }
@@ -48,7 +48,7 @@ class NeoKeys extends HTMLElement {
       case "e":
         return message?.classList.contains("mine") && this.#click("[data-do=edit]", message)
       case "Delete":
-        return message && (message.classList.contains("mine") || message.closest("[data-owner]")) && this.#click("[data-do=delete]", message)
+        return message && (message.classList.contains("mine") || message.closest("[data-owner], neo-dm")) && this.#click("[data-do=delete]", message)
       case "ArrowUp":
         return this.#step(target, "previousElementSibling")
       case "ArrowDown":
@@ -60,7 +60,7 @@ class NeoKeys extends HTMLElement {
   }
 
   #room(by) {
-    const rooms = [...document.querySelectorAll("neo-rooms a")]
+    const rooms = [...document.querySelectorAll(":is(neo-rooms, neo-dms) a[href]")]
     const at = rooms.findIndex((link) => link.ariaCurrent === "page")
     const to = rooms[at === -1 ? 0 : (at + by + rooms.length) % rooms.length]
     to?.click()
@@ -80,7 +80,7 @@ class NeoKeys extends HTMLElement {
   }
 
   #click(selector, within = document) {
-    const found = within.querySelector(selector)
+    const found = within.querySelector(`${selector}:not([hidden])`)
     found?.click()
     return Boolean(found)
   }

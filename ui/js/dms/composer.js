@@ -1,0 +1,332 @@
+import { refusal } from "./gates.js"
+import { conversation, ready } from "./session.js"
+import { fileName, gist, size } from "./words.js"
+
+/** Characters of a message. */
+const MOST = 4_000
+/** From so many left on they are shown. */
+const COUNT_FROM = 300
+/** Files of one message, and bytes of one file. */
+const FILES_MOST = 8
+const FILE_MOST_BYTES = 20 * 1024 * 1024
+/** While one types it is said so often. */
+const TYPING_EVERY_MS = 3_000
+/** Pictures that are drawn anew before they are sealed. */
+const REDRAWN = new Set(["image/png", "image/jpeg", "image/webp"])
+
+// <neo-dm-composer data-with data-me>: where one writes to the other one. Drafts stay on this device. Sends with Enter, answers,
+// edits, attaches files that are chosen, pasted or dropped. What is refused comes back into the box, with the reason.
+class NeoDmComposer extends HTMLElement {
+  #talk = null
+  #client = null
+  #form
+  #text
+  #mode = { kind: "say" } // or { kind: "reply", item } or { kind: "edit", item }
+  #before = "" // what was being written when an edit began
+  #files = []
+  #typedAt = 0
+  #isBusy = false
+
+  async connectedCallback() {
+    this.#form = this.querySelector("form")
+    this.#text = this.querySelector("textarea")
+    this.#form.addEventListener("submit", this.#submit)
+    this.#text.addEventListener("input", this.#typed)
+    this.#text.addEventListener("keydown", this.#key)
+    this.#text.addEventListener("paste", this.#paste)
+    this.#text.addEventListener("blur", this.#rest)
+    this.querySelector("input[type=file]").addEventListener("change", this.#choose)
+    this.addEventListener("click", this.#press)
+    for (const [name, heed] of this.#ears()) document.addEventListener(name, heed)
+    this.#count()
+    const talk = await conversation(this.dataset.with)
+    if (!this.isConnected || this.#talk) return
+    this.#talk = talk
+    this.#client = await ready()
+    if (!this.#text.value) this.#put(localStorage.getItem(this.#kept) ?? "")
+    talk.addEventListener("change", this.#stand)
+    this.#stand()
+  }
+
+  disconnectedCallback() {
+    this.#form.removeEventListener("submit", this.#submit)
+    this.#text.removeEventListener("input", this.#typed)
+    this.#text.removeEventListener("keydown", this.#key)
+    this.#text.removeEventListener("paste", this.#paste)
+    this.#text.removeEventListener("blur", this.#rest)
+    this.querySelector("input[type=file]").removeEventListener("change", this.#choose)
+    this.removeEventListener("click", this.#press)
+    for (const [name, heed] of this.#ears()) document.removeEventListener(name, heed)
+    this.#rest()
+    this.#talk?.removeEventListener("change", this.#stand)
+    this.#talk = null
+  }
+
+  #ears() {
+    return [
+      ["dm:reply", this.#reply],
+      ["dm:edit", this.#edit],
+      ["dm:back", this.#back],
+      ["dm:said", this.#told],
+      ["dm:shown", this.#stand],
+      ["dragover", this.#hover],
+      ["drop", this.#drop],
+    ]
+  }
+
+  get #kept() {
+    return `draft:${this.dataset.me}:@${this.dataset.with}`
+  }
+
+  // Files go to those who have accepted that one writes to them.
+  get #mayAttach() {
+    return this.#talk?.peer.state === "open"
+  }
+
+  #stand = () => {
+    this.querySelector(".attach").hidden = !this.#mayAttach
+    this.querySelector(".metadata").hidden = this.#files.length === 0
+  }
+
+  // ── writing ──────────────────────────────────────────────────────────────────────────────────
+
+  #typed = () => {
+    this.#keep()
+    this.#count()
+    this.#tell("")
+    if (this.#text.value.trim() === "") return this.#rest()
+    if (this.#mode.kind === "edit" || Date.now() - this.#typedAt < TYPING_EVERY_MS) return
+    this.#typedAt = Date.now()
+    this.#talk?.typing(true)
+  }
+
+  #rest = () => {
+    if (this.#typedAt) this.#talk?.typing(false)
+    this.#typedAt = 0
+  }
+
+  #keep() {
+    if (this.#mode.kind === "edit") return
+    if (this.#text.value) localStorage.setItem(this.#kept, this.#text.value)
+    else localStorage.removeItem(this.#kept)
+  }
+
+  #count() {
+    const left = MOST - [...this.#text.value].length
+    const counter = this.querySelector(".left")
+    counter.hidden = left > COUNT_FROM
+    counter.textContent = left >= 0 ? `${left} left` : `${-left} too many: a message has at most ${MOST.toLocaleString("en")} characters`
+    counter.classList.toggle("over", left < 0)
+    return left
+  }
+
+  #put(text) {
+    this.#text.value = text
+    this.#keep()
+    this.#count()
+  }
+
+  #key = (event) => {
+    if (event.isComposing) return
+    if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
+      event.preventDefault()
+      this.#form.requestSubmit()
+    } else if (event.key === "Escape" && this.#mode.kind !== "say") {
+      event.preventDefault()
+      this.#plain()
+    } else if (event.key === "ArrowUp" && this.#text.value === "" && !event.altKey) {
+      event.preventDefault()
+      const last = this.#talk?.items.findLast(({ mine, deleted, pending, failed, text }) => mine && !deleted && !pending && !failed && text)
+      if (last) this.#edit({ detail: { item: last } })
+    }
+  }
+
+  // ── sending ──────────────────────────────────────────────────────────────────────────────────
+
+  #submit = async (event) => {
+    event.preventDefault()
+    const text = this.#text.value
+    if (this.#isBusy || !this.#talk || (text.trim() === "" && this.#files.length === 0)) return
+    if (this.#count() < 0) return this.#tell(this.querySelector(".left").textContent)
+    this.#tell("")
+    this.#rest()
+    if (this.#mode.kind === "edit") return this.#change(this.#mode.item, text)
+    if (!(await this.#recoverable())) return
+    const message = { text, files: this.#files, reply: this.#mode.kind === "reply" ? this.#mode.item : undefined }
+    this.#files = []
+    this.#list()
+    this.#put("")
+    this.#plain()
+    try {
+      await this.#talk.send(message)
+    } catch (error) {
+      this.#refused(error, message)
+    }
+  }
+
+  // The first message asks for a recovery code. Whether one may go on.
+  async #recoverable() {
+    if (this.#client.recovery) return true
+    const detail = { wait: Promise.resolve(true) }
+    document.dispatchEvent(new CustomEvent("dm:first", { detail }))
+    const goesOn = await detail.wait
+    this.#text.focus()
+    return goesOn
+  }
+
+  async #change(item, text) {
+    if (text.trim() === "") return this.#tell("Nothing is left of it. Delete the message instead, if that is what you want.")
+    if (text === item.text) return this.#plain()
+    this.#isBusy = true
+    this.#text.readOnly = true
+    try {
+      await this.#talk.edit(item.counter, text)
+      this.#plain()
+    } catch (error) {
+      this.#tell(refusal(error, "The line is down. Your change is still here: send it again once the line is back."))
+    } finally {
+      this.#isBusy = false
+      this.#text.readOnly = false
+    }
+  }
+
+  // Nothing that was typed is lost: it comes back, above whatever stands here by now.
+  #refused(error, { text, files, reply }) {
+    const why = refusal(error, "The line is down. What you wrote is still here.")
+    const since = this.#mode.kind === "edit" ? "" : this.#text.value
+    this.#plain()
+    this.#put(since && since !== text ? `${text}\n${since}` : text)
+    this.#files = [...files, ...this.#files].slice(0, FILES_MOST)
+    this.#list()
+    if (reply) this.#reply({ detail: { item: reply } })
+    this.#tell(why)
+  }
+
+  // A message that was not sent goes back where it was written.
+  #back = ({ detail: { text } }) => {
+    const since = this.#mode.kind === "edit" ? "" : this.#text.value
+    this.#plain()
+    this.#put(since ? `${text}\n${since}` : text)
+    this.#text.focus()
+  }
+
+  // ── replying and editing ─────────────────────────────────────────────────────────────────────
+
+  #reply = ({ detail: { item } }) => {
+    this.#plain()
+    this.#regard({ kind: "reply", item }, `Answering ${item.mine ? "yourself" : this.dataset.with}: ${gist(item)}`)
+  }
+
+  #edit = ({ detail: { item } }) => {
+    if (!item.mine) return
+    if (this.#mode.kind !== "edit") this.#before = this.#text.value
+    this.#regard({ kind: "edit", item }, `Changing what you said. ${this.dataset.with} can see what it said before.`)
+    this.#text.value = item.text
+    this.#count()
+    this.#text.setSelectionRange(item.text.length, item.text.length)
+  }
+
+  #regard(mode, text) {
+    this.#mode = mode
+    const line = this.querySelector(".regarding")
+    line.dataset.mode = mode.kind
+    line.hidden = false
+    line.querySelector("span").textContent = text
+    this.#text.focus()
+  }
+
+  #plain() {
+    const wasEdit = this.#mode.kind === "edit"
+    this.#mode = { kind: "say" }
+    if (wasEdit) this.#put(this.#before)
+    this.querySelector(".regarding").hidden = true
+  }
+
+  #told = ({ detail: { message } }) => this.#tell(message)
+
+  #tell(message) {
+    const line = this.querySelector(".told")
+    line.textContent = message ?? ""
+    line.hidden = !message
+  }
+
+  // ── files ────────────────────────────────────────────────────────────────────────────────────
+
+  #choose = ({ target }) => {
+    this.#add([...target.files])
+    target.value = ""
+    this.#text.focus()
+  }
+
+  #paste = (event) => {
+    const files = [...event.clipboardData.files]
+    if (files.length === 0) return
+    event.preventDefault()
+    this.#add(files)
+  }
+
+  #hover = (event) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault()
+  }
+
+  #drop = (event) => {
+    const files = [...(event.dataTransfer?.files ?? [])]
+    if (files.length === 0) return
+    event.preventDefault()
+    this.#add(files)
+    this.#text.focus()
+  }
+
+  #add(files) {
+    if (!this.#mayAttach) return this.#tell(`Files can be sent once ${this.dataset.with} has accepted that you write.`)
+    if (this.#mode.kind === "edit") return this.#tell("A change has no files of its own. Send them in a message.")
+    const tooLarge = files.filter((file) => file.size > FILE_MOST_BYTES)
+    const empty = files.filter((file) => file.size === 0)
+    const fitting = files.filter((file) => file.size > 0 && file.size <= FILE_MOST_BYTES)
+    const room = FILES_MOST - this.#files.length
+    this.#files.push(...fitting.slice(0, room))
+    const why = [
+      ...tooLarge.map((file) => `${fileName(file.name)} has ${size(file.size)}: a file may have ${FILE_MOST_BYTES / 1024 / 1024} MiB.`),
+      ...empty.map((file) => `${fileName(file.name)} is empty.`),
+      ...(fitting.length > room ? [`A message has at most ${FILES_MOST} files: ${fitting.slice(room).map((file) => fileName(file.name)).join(", ")} stayed out.`] : []),
+    ]
+    this.#tell(why.join(" "))
+    this.#list()
+  }
+
+  #list() {
+    const template = this.querySelector("template")
+    const list = this.querySelector(".attached")
+    list.replaceChildren(
+      ...this.#files.map((file, at) => {
+        const line = template.content.firstElementChild.cloneNode(true)
+        const name = fileName(file.name)
+        line.querySelector(".name").textContent = name
+        line.querySelector(".size").textContent = size(file.size)
+        line.querySelector(".kind").textContent = REDRAWN.has(file.type) ? "picture, drawn anew" : "as it is"
+        const button = line.querySelector("button")
+        button.dataset.at = at
+        button.setAttribute("aria-label", `Leave ${name} out`)
+        return line
+      }),
+    )
+    list.hidden = this.#files.length === 0
+    this.#stand()
+  }
+
+  #press = ({ target }) => {
+    const button = target.closest("button")
+    if (button?.matches(".attach")) return this.querySelector("input[type=file]").click()
+    if (button?.dataset.at !== undefined) {
+      this.#files.splice(Number(button.dataset.at), 1)
+      this.#list()
+      this.#text.focus()
+    }
+    if (target.closest(".regarding button")) {
+      this.#plain()
+      this.#text.focus()
+    }
+  }
+}
+
+customElements.define("neo-dm-composer", NeoDmComposer)

@@ -1,0 +1,41 @@
+import { showState } from "./gates.js"
+import { again, ready, state } from "./session.js"
+
+// <neo-dm-inbox>: the page with all direct messages: its gates, and the reminder of the recovery code.
+class NeoDmInbox extends HTMLElement {
+  connectedCallback() {
+    document.addEventListener("dm:state", this.#heed)
+    document.addEventListener("dm:listed", this.#remind)
+    document.addEventListener("dm:recovered", this.#remind)
+    document.addEventListener("live:connected", this.#mend)
+    this.addEventListener("click", this.#press)
+    state().then((now) => showState(this, now))
+  }
+
+  disconnectedCallback() {
+    document.removeEventListener("dm:state", this.#heed)
+    document.removeEventListener("dm:listed", this.#remind)
+    document.removeEventListener("dm:recovered", this.#remind)
+    document.removeEventListener("live:connected", this.#mend)
+    this.removeEventListener("click", this.#press)
+  }
+
+  #heed = ({ detail }) => showState(this, detail)
+
+  // Who has written to somebody and has no code is reminded, here and nowhere else.
+  #remind = async () => {
+    const client = await ready()
+    const isWriting = Boolean(this.querySelector("neo-dms a[data-with]"))
+    this.querySelector("[data-part=recovery]").hidden = client.recovery || !isWriting
+  }
+
+  #press = ({ target }) => {
+    if (target.closest("[data-do=again]")) again()
+  }
+
+  #mend = () => {
+    if (this.dataset.state === "failed") again()
+  }
+}
+
+customElements.define("neo-dm-inbox", NeoDmInbox)

@@ -1,0 +1,118 @@
+import { refusal } from "./gates.js"
+import { ready, state } from "./session.js"
+import { gist, stamp } from "./words.js"
+
+/** Frames that come together are heeded together. */
+const SOON_MS = 120
+
+// <neo-dms data-at data-open>: those one writes with, newest first, with a dot where something is unread. Where it has room for them,
+// with the beginning of what was said last, opened on this device. What came while the line was down is fetched once it is back.
+class NeoDms extends HTMLElement {
+  #timer = null
+  #turn = 0
+
+  connectedCallback() {
+    for (const [name, heed] of this.#ears()) document.addEventListener(name, heed)
+    state().then(({ state }) => state === "ready" && this.#soon())
+  }
+
+  disconnectedCallback() {
+    for (const [name, heed] of this.#ears()) document.removeEventListener(name, heed)
+    clearTimeout(this.#timer)
+    this.#turn++
+  }
+
+  #ears() {
+    return [
+      ["live:dm_unread", this.#mark],
+      ["live:dm_message", this.#soon],
+      ["live:dm_deleted", this.#soon],
+      ["live:dm_changed", this.#soon],
+      ["live:connected", this.#soon],
+      ["dm:state", this.#soon],
+    ]
+  }
+
+  #mark = ({ detail: { with: name, unread } }) => {
+    const link = this.querySelector(`a[data-with="${CSS.escape(name)}"]`)
+    if (link) this.#dot(link, unread)
+    else if (unread) this.#soon()
+  }
+
+  #dot(link, isUnread) {
+    link.classList.toggle("unread", Boolean(isUnread))
+    link.querySelector(".dot").hidden = !isUnread
+  }
+
+  #soon = () => {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#renew(), SOON_MS)
+  }
+
+  async #renew() {
+    const { state: now } = await state()
+    if (now !== "ready") return
+    const turn = ++this.#turn
+    let conversations
+    try {
+      conversations = await (await ready()).conversations()
+    } catch (error) {
+      // Without a line the list stays as it is, and is asked for again when the line is back.
+      refusal(error)
+      return
+    }
+    if (turn !== this.#turn) return
+    for (const list of this.querySelectorAll("ul[data-state]")) this.#fill(list, conversations)
+    this.dispatchEvent(new CustomEvent("dm:listed", { bubbles: true, detail: { count: conversations.length } }))
+  }
+
+  // The list of those in its states ("open asked", "request"), each line kept that is there already.
+  #fill(list, conversations) {
+    const states = list.dataset.state.split(" ")
+    const shown = conversations.filter((one) => states.includes(one.state))
+    const lines = shown.map((one) => {
+      const line = list.querySelector(`:scope > li:has(a[data-with="${CSS.escape(one.with)}"])`) ?? this.#line()
+      this.#write(line, one)
+      return line
+    })
+    const focused = document.activeElement
+    for (const line of [...list.children]) if (!lines.includes(line)) line.remove()
+    lines.forEach((line, at) => {
+      if (list.children[at] !== line) list.insertBefore(line, list.children[at] ?? null)
+    })
+    if (this.contains(focused)) focused.focus({ preventScroll: true })
+    const part = list.closest("[data-part]")
+    if (part) {
+      part.querySelector(".without").hidden = lines.length > 0
+      if (part.dataset.part === "request") part.hidden = lines.length === 0
+    }
+  }
+
+  #line() {
+    return this.querySelector("template").content.firstElementChild.cloneNode(true)
+  }
+
+  #write(line, { with: name, colour, at, unread, muted, blocked, state, preview }) {
+    const link = line.querySelector("a")
+    link.href = this.dataset.at + name + (this.dataset.hash ?? "")
+    link.dataset.with = name
+    link.querySelector(".name").textContent = name
+    const avatar = link.querySelector(".avatar")
+    avatar.textContent = name.slice(0, 2)
+    avatar.className = `avatar tiny plate-${colour}`
+    this.#dot(link, unread && !muted)
+    const mark = link.querySelector(".tag")
+    const word = blocked ? "blocked" : muted ? "muted" : state === "asked" ? "asked" : ""
+    mark.textContent = word
+    mark.hidden = !word
+    if (this.dataset.open === name) link.ariaCurrent = "page"
+    else link.ariaCurrent = null
+    const time = link.querySelector("time")
+    if (time && at) stamp(time, at, true)
+    const said = link.querySelector(".preview")
+    if (said) said.textContent = typeof preview === "string" ? preview : preview ? `${preview.mine ? "you: " : ""}${gist(preview)}` : ""
+  }
+
+}
+
+customElements.define("neo-dms", NeoDms)
