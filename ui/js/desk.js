@@ -92,6 +92,7 @@ class NeoDesk extends HTMLElement {
     const focus = document.activeElement?.matches(":is(neo-composer, neo-dm-composer) textarea") ? "neo-composer textarea" : document.activeElement?.closest("neo-rooms, neo-dms") ? ":is(neo-rooms, neo-dms) [aria-current]" : null
     const scrolled = this.querySelector("#rooms").scrollTop
     document.title = page.title
+    if (page.querySelector("neo-dm")) import("./dms/all.js")
     // A place on the page is gone to before what stands there comes, which looks at the address itself.
     const hash = address.hash || (this.querySelector("#talk").checkVisibility() ? "" : "#talk")
     if (isNew && hash) location.replace(hash)

@@ -1,19 +1,18 @@
-import { refusal } from "./gates.js"
-import { ready, state } from "./session.js"
 import { gist, stamp } from "./words.js"
 
 /** Frames that come together are heeded together. */
 const SOON_MS = 120
 
-// <neo-dms data-at data-open>: those one writes with, newest first, with a dot where something is unread. Where it has room for them,
-// with the beginning of what was said last, opened on this device. What came while the line was down is fetched once it is back.
+// <neo-dms data-at data-open data-previews?>: those one writes with, newest first, with a dot where something is unread. With
+// `data-previews` also the beginning of what was said last, opened on this device; else no key is needed for it. Asks anew when
+// something came, and when the line is back.
 class NeoDms extends HTMLElement {
   #timer = null
   #turn = 0
 
   connectedCallback() {
     for (const [name, heed] of this.#ears()) document.addEventListener(name, heed)
-    state().then(({ state }) => state === "ready" && this.#soon())
+    if (this.dataset.previews !== undefined) this.#soon()
   }
 
   disconnectedCallback() {
@@ -28,8 +27,8 @@ class NeoDms extends HTMLElement {
       ["live:dm_message", this.#soon],
       ["live:dm_deleted", this.#soon],
       ["live:dm_changed", this.#soon],
-      ["live:connected", this.#soon],
-      ["dm:state", this.#soon],
+      ["live:refreshed", this.#soon],
+      ["dm:state", this.#opened],
     ]
   }
 
@@ -44,26 +43,21 @@ class NeoDms extends HTMLElement {
     link.querySelector(".dot").hidden = !isUnread
   }
 
+  #opened = ({ detail: { state } }) => {
+    if (state === "ready" && this.dataset.previews !== undefined) this.#soon()
+  }
+
   #soon = () => {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#renew(), SOON_MS)
   }
 
   async #renew() {
-    const { state: now } = await state()
-    if (now !== "ready") return
     const turn = ++this.#turn
-    let conversations
-    try {
-      conversations = await (await ready()).conversations()
-    } catch (error) {
-      // Without a line the list stays as it is, and is asked for again when the line is back.
-      refusal(error)
-      return
-    }
-    if (turn !== this.#turn) return
+    const conversations = await (this.dataset.previews === undefined ? listed() : opened())
+    if (!conversations || turn !== this.#turn) return
     for (const list of this.querySelectorAll("ul[data-state]")) this.#fill(list, conversations)
-    this.dispatchEvent(new CustomEvent("dm:listed", { bubbles: true, detail: { count: conversations.length } }))
+    this.dispatchEvent(new CustomEvent("dm:listed", { bubbles: true }))
   }
 
   // The list of those in its states ("open asked", "request"), each line kept that is there already.
@@ -102,7 +96,7 @@ class NeoDms extends HTMLElement {
     avatar.className = `avatar tiny plate-${colour}`
     this.#dot(link, unread && !muted)
     const mark = link.querySelector(".tag")
-    const word = blocked ? "blocked" : muted ? "muted" : state === "asked" ? "asked" : ""
+    const word = blocked ? "blocked" : muted ? "muted" : state === "asked" ? "asked" : state === "request" && this.dataset.previews === undefined ? "asks" : ""
     mark.textContent = word
     mark.hidden = !word
     if (this.dataset.open === name) link.ariaCurrent = "page"
@@ -112,7 +106,21 @@ class NeoDms extends HTMLElement {
     const said = link.querySelector(".preview")
     if (said) said.textContent = typeof preview === "string" ? preview : preview ? `${preview.mine ? "you: " : ""}${gist(preview)}` : ""
   }
+}
 
+// As the server lists them; nothing while it doesn't answer.
+async function listed() {
+  const response = await fetch("/dm", { headers: { accept: "application/json" } }).catch(() => null)
+  if (!response?.ok) return null
+  const { conversations } = await response.json()
+  return conversations.map((one) => ({ ...one, unread: one.last_seq > one.read_seq && !one.blocked }))
+}
+
+// With what was said last, where this device can open it.
+async function opened() {
+  const { ready, refused, state } = await import("./session.js")
+  if ((await state()).state !== "ready") return listed()
+  return (await ready()).conversations().catch(refused)
 }
 
 customElements.define("neo-dms", NeoDms)

@@ -43,6 +43,12 @@ export function again() {
   return opening
 }
 
+/** Takes an error for what it says to people; throws what is none. Answers nothing. */
+export function refused(error) {
+  refusal(error)
+  return null
+}
+
 function heed(now) {
   if (now.state === "ready") arrived(now.client)
   return tell(now)
