@@ -1,5 +1,6 @@
-//! The desk: one's rooms, the conversation in one of them, and a tool beside it; the address says what each pane shows. It
-//! keeps nothing and decides nothing: rooms say who may read what, and a tool is a page like any other, shown in a frame.
+//! The desk: one's rooms and direct messages, the conversation in one of them, and a tool beside it; the address says what each
+//! pane shows. It keeps nothing and decides nothing: rooms say who may read what, what is between two people is opened in the
+//! browser, and a tool is a page like any other, shown in a frame.
 
 use std::time::Instant;
 
@@ -8,11 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header};
-use minijinja::{context, value::merge_maps};
+use minijinja::{Value, context, value::merge_maps};
 use serde::Deserialize;
 
 use crate::{
     app::App,
+    dms,
     error::Error,
     http::{Query, private_policy, see_other},
     rooms,
@@ -20,13 +22,15 @@ use crate::{
     words::lasted,
 };
 
-/// The room that is open when none is named.
+/// The room that is open when nothing is named.
 const FIRST: &str = "lobby";
 
 /// What the panes show.
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     room: Option<String>,
+    /// Whom one writes with, in place of a room.
+    dm: Option<String>,
     /// The path of a page of this site; the viewer's own wall, when it is none that the pane shows.
     tool: Option<String>,
     around: Option<i64>,
@@ -34,16 +38,17 @@ pub struct Asked {
     after: Option<i64>,
 }
 
-/// `GET /desk?room=&tool=`, and with `around`, `before` or `after` a part of the conversation, as in `/rooms/{room}`.
+/// `GET /desk?room=&tool=`, and with `around`, `before` or `after` a part of the conversation, as in `/rooms/{room}`;
+/// `GET /desk?dm=&tool=` for direct messages.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a room that the viewer may not know of; [`Error::Forbidden`] for who is banned from it.
+/// [`Error::NotFound`] for a room that the viewer may not know of, and for nobody; [`Error::Forbidden`] for who is banned
+/// from a room; [`Error::Invalid`] for writing to oneself.
 pub async fn show(State(app): State<App>, viewer: Viewer, Query(asked): Query<Asked>) -> Result<Response, Error> {
     let Some(member) = &viewer.member else {
         return Ok(see_other("/login?next=/desk"));
     };
     let started = Instant::now();
-    let room = asked.room.as_deref().unwrap_or(FIRST);
     let part = rooms::Asked {
         around: asked.around,
         before: asked.before,
@@ -58,10 +63,19 @@ pub async fn show(State(app): State<App>, viewer: Viewer, Query(asked): Query<As
         ("System", "/system"),
     ]
     .map(|(label, path)| context! { label, path, current => path == tool });
+    let (room, open) = match &asked.dm {
+        Some(name) => ("", dms::conversation(&app, &viewer, name)?),
+        None => {
+            let room = asked.room.as_deref().unwrap_or(FIRST);
+            (room, rooms::conversation(&app, &viewer, room, part)?)
+        }
+    };
     let context = merge_maps([
-        rooms::conversation(&app, &viewer, room, part)?,
+        open,
+        context! { room => Value::from(()), with => Value::from(()) },
         context! {
             rooms => rooms::sidebar(&app, &viewer, room)?,
+            conversations => dms::sidebar(&app, &viewer)?,
             tool, tools,
             signed_in => true,
             here => "desk",
