@@ -1,4 +1,5 @@
-import { explain, STOPPING } from "./explain.js"
+import { STOPS } from "../dm/alarms.js"
+import { explain } from "./explain.js"
 import { conversation } from "./session.js"
 
 // <neo-dm-alarms data-with>: what is wrong with this conversation, above its log: what happened, what it may mean, what to do. What
@@ -11,25 +12,23 @@ class NeoDmAlarms extends HTMLElement {
     const talk = await conversation(this.dataset.with)
     if (!this.isConnected || this.#talk) return
     this.#talk = talk
-    talk.addEventListener("alarm", this.#show)
-    talk.addEventListener("change", this.#show)
+    for (const event of ["alarm", "peer"]) talk.addEventListener(event, this.#show)
     this.#show()
   }
 
   disconnectedCallback() {
     document.removeEventListener("dm:explain", this.#open)
-    this.#talk?.removeEventListener("alarm", this.#show)
-    this.#talk?.removeEventListener("change", this.#show)
+    for (const event of ["alarm", "peer"]) this.#talk?.removeEventListener(event, this.#show)
     this.#talk = null
   }
 
   #show = () => {
     const codes = new Map()
-    for (const { code, sentence } of this.#talk.alarms) {
-      if (code === "key_changed") continue
-      codes.set(code, [...(codes.get(code) ?? []), sentence])
+    for (const { code, counters } of this.#talk.alarms) {
+      if (code === "key_changed" && this.#talk.peer.changed) continue
+      codes.set(code, [...(codes.get(code) ?? []), ...(counters ? [this.#place(counters)] : [])])
     }
-    const ordered = [...codes].sort(([a], [b]) => Number(STOPPING.has(b)) - Number(STOPPING.has(a)))
+    const ordered = [...codes].sort(([a], [b]) => Number(STOPS.has(b)) - Number(STOPS.has(a)))
     const list = this.querySelector("ul")
     for (const line of [...list.children]) if (!codes.has(line.dataset.code)) line.remove()
     for (const [code, sentences] of ordered) {
@@ -39,12 +38,17 @@ class NeoDmAlarms extends HTMLElement {
     this.hidden = codes.size === 0
   }
 
+  #place({ mine, first, last }) {
+    const whose = mine ? "your" : `${this.dataset.with}'s`
+    return first === last ? `${whose} message ${first}` : `${whose} messages ${first} to ${last}`
+  }
+
   #line(code) {
     const line = this.querySelector("template").content.firstElementChild.cloneNode(true)
     const words = explain(code, this.dataset.with)
     line.dataset.code = code
-    line.classList.toggle("stops", STOPPING.has(code))
-    line.querySelector("details").open = STOPPING.has(code)
+    line.classList.toggle("stops", STOPS.has(code))
+    line.querySelector("details").open = STOPS.has(code)
     for (const part of line.querySelectorAll("[data-words]")) part.textContent = words[part.dataset.words]
     return line
   }

@@ -9,6 +9,8 @@ const COUNT_FROM = 300
 /** Files of one message, and bytes of one file. */
 const FILES_MOST = 8
 const FILE_MOST_BYTES = 20 * 1024 * 1024
+/** What is typed is kept when one pauses for so long. */
+const KEEP_MS = 300
 /** While one types it is said so often. */
 const TYPING_EVERY_MS = 3_000
 /** Pictures that are drawn anew before they are sealed. */
@@ -26,6 +28,8 @@ class NeoDmComposer extends HTMLElement {
   #files = []
   #typedAt = 0
   #isBusy = false
+  #timer = null
+  #sent = new Set() // texts that this page has given to be sent
 
   async connectedCallback() {
     this.#form = this.querySelector("form")
@@ -43,8 +47,11 @@ class NeoDmComposer extends HTMLElement {
     if (!this.isConnected || this.#talk) return
     this.#talk = talk
     this.#client = await ready()
-    if (!this.#text.value) this.#put(localStorage.getItem(this.#kept) ?? "")
-    talk.addEventListener("change", this.#stand)
+    const draft = await talk.draft()
+    if (!this.#text.value) this.#text.value = draft
+    this.#count()
+    talk.addEventListener("peer", this.#stand)
+    talk.addEventListener("change", this.#refused)
     this.#stand()
   }
 
@@ -58,7 +65,9 @@ class NeoDmComposer extends HTMLElement {
     this.removeEventListener("click", this.#press)
     for (const [name, heed] of this.#ears()) document.removeEventListener(name, heed)
     this.#rest()
-    this.#talk?.removeEventListener("change", this.#stand)
+    this.#keep(0)
+    this.#talk?.removeEventListener("peer", this.#stand)
+    this.#talk?.removeEventListener("change", this.#refused)
     this.#talk = null
   }
 
@@ -66,16 +75,15 @@ class NeoDmComposer extends HTMLElement {
     return [
       ["dm:reply", this.#reply],
       ["dm:edit", this.#edit],
+      ["dm:retry", this.#retry],
       ["dm:back", this.#back],
+      ["dm:drop", this.#discard],
+      ["visibilitychange", this.#hide],
       ["dm:said", this.#told],
       ["dm:shown", this.#stand],
       ["dragover", this.#hover],
       ["drop", this.#drop],
     ]
-  }
-
-  get #kept() {
-    return `draft:${this.dataset.me}:@${this.dataset.with}`
   }
 
   // Files go to those who have accepted that one writes to them.
@@ -103,12 +111,20 @@ class NeoDmComposer extends HTMLElement {
   #rest = () => {
     if (this.#typedAt) this.#talk?.typing(false)
     this.#typedAt = 0
+    this.#keep(0)
   }
 
-  #keep() {
-    if (this.#mode.kind === "edit") return
-    if (this.#text.value) localStorage.setItem(this.#kept, this.#text.value)
-    else localStorage.removeItem(this.#kept)
+  // On this device, sealed; an edit is no draft.
+  #keep(after = KEEP_MS) {
+    clearTimeout(this.#timer)
+    if (this.#mode.kind === "edit" || !this.#talk) return
+    const [talk, text] = [this.#talk, this.#text.value]
+    if (after === 0) talk.keepDraft(text)
+    else this.#timer = setTimeout(() => talk.keepDraft(text), after)
+  }
+
+  #hide = () => {
+    if (document.visibilityState === "hidden") this.#keep(0)
   }
 
   #count() {
@@ -122,7 +138,7 @@ class NeoDmComposer extends HTMLElement {
 
   #put(text) {
     this.#text.value = text
-    this.#keep()
+    this.#keep(0)
     this.#count()
   }
 
@@ -157,10 +173,11 @@ class NeoDmComposer extends HTMLElement {
     this.#list()
     this.#put("")
     this.#plain()
+    this.#sent.add(text)
     try {
       await this.#talk.send(message)
     } catch (error) {
-      this.#refused(error, message)
+      this.#giveBack(error, message)
     }
   }
 
@@ -191,19 +208,33 @@ class NeoDmComposer extends HTMLElement {
   }
 
   // Nothing that was typed is lost: it comes back, above whatever stands here by now.
-  #refused(error, { text, files, reply }) {
+  #giveBack(error, { text, files, reply }) {
     const why = refusal(error, "The line is down. What you wrote is still here.")
     const since = this.#mode.kind === "edit" ? "" : this.#text.value
     this.#plain()
-    this.#put(since && since !== text ? `${text}\n${since}` : text)
+    this.#put(since ? `${text}\n${since}` : text)
     this.#files = [...files, ...this.#files].slice(0, FILES_MOST)
     this.#list()
     if (reply) this.#reply({ detail: { item: reply } })
     this.#tell(why)
   }
 
-  // A message that was not sent goes back where it was written.
-  #back = ({ detail: { text } }) => {
+  // What the server refused for good comes back by itself, if nothing else stands here by now and no file goes with it; else it waits in
+  // the log with the reason.
+  #refused = async ({ detail }) => {
+    const item = this.#talk.items.find(({ key, failed, files, text }) => detail.keys.includes(key) && failed && files.length === 0 && this.#sent.has(text))
+    if (!item || this.#text.value !== "" || this.#mode.kind !== "say") return
+    this.#sent.delete(item.text)
+    this.#put(await this.#talk.discard(item))
+    this.#tell(item.failed)
+  }
+
+  #retry = ({ detail: { item } }) => this.#talk?.retry(item)
+
+  #discard = ({ detail: { item } }) => this.#talk?.discard(item)
+
+  #back = async ({ detail: { item } }) => {
+    const text = await this.#talk.discard(item)
     const since = this.#mode.kind === "edit" ? "" : this.#text.value
     this.#plain()
     this.#put(since ? `${text}\n${since}` : text)

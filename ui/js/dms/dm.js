@@ -1,4 +1,4 @@
-import { STOPPING } from "./explain.js"
+import { STOPS } from "../dm/alarms.js"
 import { refusal, showState } from "./gates.js"
 import { again, conversation, state } from "./session.js"
 
@@ -18,8 +18,7 @@ class NeoDm extends HTMLElement {
     document.removeEventListener("dm:state", this.#heed)
     document.removeEventListener("live:connected", this.#mend)
     this.removeEventListener("click", this.#press)
-    this.#talk?.removeEventListener("change", this.#standing)
-    this.#talk?.removeEventListener("alarm", this.#standing)
+    for (const event of ["peer", "alarm"]) this.#talk?.removeEventListener(event, this.#standing)
     this.#talk?.typing(false)
   }
 
@@ -35,12 +34,12 @@ class NeoDm extends HTMLElement {
     try {
       await talk.load()
     } catch (error) {
-      return this.#put({ state: "failed", message: refusal(error, "The server does not answer just now.") })
+      refusal(error)
+      return this.#put({ state: "offline" })
     }
     if (!this.isConnected || this.#talk) return
     this.#talk = talk
-    talk.addEventListener("change", this.#standing)
-    talk.addEventListener("alarm", this.#standing)
+    for (const event of ["peer", "alarm"]) talk.addEventListener(event, this.#standing)
     this.#standing()
     this.#put(now)
     this.dispatchEvent(new CustomEvent("dm:shown", { bubbles: true }))
@@ -55,17 +54,16 @@ class NeoDm extends HTMLElement {
   // How things stand between the two: one line in the title, and whether one may write.
   #standing = () => {
     const { peer, alarms } = this.#talk
-    const alarm = alarms.find(({ code }) => STOPPING.has(code))
+    const alarm = alarms.find(({ code }) => STOPS.has(code))
     this.toggleAttribute("data-stopped", Boolean(alarm))
-    this.toggleAttribute("data-blocked", Boolean(peer.blocked))
-    this.toggleAttribute("data-muted", Boolean(peer.muted))
-    this.toggleAttribute("data-keyless", !peer.pin && !peer.changed)
-    this.dataset.standing = peer.state ?? ""
+    this.toggleAttribute("data-blocked", peer.blocked)
+    this.toggleAttribute("data-muted", peer.muted)
+    this.toggleAttribute("data-keyless", peer.keyless)
     const line = this.querySelector(".standing")
-    const text = alarm ? "not safe just now" : !peer.pin ? "no keys yet" : peer.compared ? "sealed, keys compared" : "sealed"
+    const text = alarm ? "not safe just now" : peer.keyless ? "no keys yet" : peer.compared ? "sealed, keys compared" : "sealed"
     if (line.textContent !== text) line.textContent = text
-    line.classList.toggle("yes", Boolean(!alarm && peer.pin && peer.compared))
-    line.classList.toggle("no", Boolean(alarm || !peer.pin))
+    line.classList.toggle("yes", !alarm && peer.compared)
+    line.classList.toggle("no", Boolean(alarm) || peer.keyless)
   }
 
   #press = ({ target }) => {
@@ -73,7 +71,7 @@ class NeoDm extends HTMLElement {
   }
 
   #mend = () => {
-    if (this.dataset.state === "failed") again()
+    if (this.dataset.state === "offline") again()
   }
 }
 

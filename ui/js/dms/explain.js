@@ -1,9 +1,6 @@
 // What each alarm means, in plain words: what happened, what it may mean, what to do. NAME stands for the other one.
 // The codes and when they are raised: docs/direct-messages.md.
 
-/** Alarms after which nothing is sent any more. */
-export const STOPPING = new Set(["key_changed", "own_key", "log_fork", "log_broken", "wrapped", "notebook", "kdf"])
-
 const WORDS = {
   missing: {
     title: "Messages are missing",
@@ -57,9 +54,9 @@ const WORDS = {
   key_changed: {
     title: "NAME has new keys",
     place: "Sealed with keys of NAME that you have not accepted.",
-    what: "The keys that seal what NAME says are no longer those that you knew.",
-    means: "Mostly that NAME made new keys after losing a device or a password. It is also just what it looks like when somebody puts themselves between the two of you.",
-    todo: "Compare the safety numbers with NAME, best face to face or by telephone. Accept the new keys when they fit.",
+    what: "Something is sealed with keys of NAME, or for keys of yours, that are not those which were trusted when it was written.",
+    means: "NAME made new keys that you have not accepted; or somebody tries to put themselves between the two of you.",
+    todo: "Nothing is sent from here any more, and what was sealed so is not shown. Ask NAME in some other way, and compare the safety numbers.",
   },
   own_key: {
     title: "Keys were made in your name that are not yours",

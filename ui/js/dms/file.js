@@ -2,7 +2,7 @@ import { refusal } from "./gates.js"
 import { conversation } from "./session.js"
 import { fileName, size } from "./words.js"
 
-/** The kinds of picture that are ever shown; all else is offered for saving, whatever it calls itself. */
+/** The kinds of picture that are ever shown; all else is offered for saving. What a file is says what is in it, not what it calls itself. */
 const PICTURES = new Set(["image/png", "image/jpeg", "image/webp", "image/gif"])
 /** Larger pictures are fetched when they are asked for. */
 const LAZY_MOST_BYTES = 4 * 1024 * 1024
@@ -89,7 +89,8 @@ class NeoDmFile extends HTMLElement {
     if (this.#address) return
     const blob = await this.#fetch()
     if (!blob || !this.isConnected) return
-    const address = URL.createObjectURL(new Blob([blob], { type: this.#file.type }))
+    if (!PICTURES.has(blob.type)) return this.#tell("This is no picture that can be shown. You can save it.")
+    const address = URL.createObjectURL(blob)
     const image = new Image()
     image.alt = ""
     image.decoding = "async"

@@ -9,7 +9,7 @@ class NeoDmInbox extends HTMLElement {
     document.addEventListener("dm:recovered", this.#remind)
     document.addEventListener("live:connected", this.#mend)
     this.addEventListener("click", this.#press)
-    state().then((now) => showState(this, now))
+    state().then((now) => this.#show(now))
   }
 
   disconnectedCallback() {
@@ -20,7 +20,13 @@ class NeoDmInbox extends HTMLElement {
     this.removeEventListener("click", this.#press)
   }
 
-  #heed = ({ detail }) => showState(this, detail)
+  #heed = ({ detail }) => this.#show(detail)
+
+  #show(now) {
+    const alarm = now.client?.alarm
+    showState(this, alarm ? { state: "stopped", alarm } : now)
+    now.client?.addEventListener("alarm", () => showState(this, { state: "stopped", alarm: now.client.alarm }), { once: true })
+  }
 
   // Who has written to somebody and has no code is reminded, here and nowhere else.
   #remind = async () => {
@@ -34,7 +40,7 @@ class NeoDmInbox extends HTMLElement {
   }
 
   #mend = () => {
-    if (this.dataset.state === "failed") again()
+    if (this.dataset.state === "offline") again()
   }
 }
 

@@ -12,15 +12,13 @@ class NeoDmKey extends HTMLElement {
     const talk = await conversation(this.dataset.with)
     if (!this.isConnected || this.#talk) return
     this.#talk = talk
-    talk.addEventListener("change", this.#show)
-    talk.addEventListener("alarm", this.#show)
+    talk.addEventListener("peer", this.#show)
     this.#show()
   }
 
   disconnectedCallback() {
     this.removeEventListener("click", this.#press)
-    this.#talk?.removeEventListener("change", this.#show)
-    this.#talk?.removeEventListener("alarm", this.#show)
+    this.#talk?.removeEventListener("peer", this.#show)
     this.#talk = null
   }
 

@@ -88,7 +88,7 @@ class NeoDms extends HTMLElement {
 
   #write(line, { with: name, colour, at, unread, muted, blocked, state, preview }) {
     const link = line.querySelector("a")
-    link.href = this.dataset.at + name + (this.dataset.hash ?? "")
+    link.href = this.dataset.at + encodeURIComponent(name) + (this.dataset.hash ?? "")
     link.dataset.with = name
     link.querySelector(".name").textContent = name
     const avatar = link.querySelector(".avatar")
@@ -104,8 +104,14 @@ class NeoDms extends HTMLElement {
     const time = link.querySelector("time")
     if (time && at) stamp(time, at, true)
     const said = link.querySelector(".preview")
-    if (said) said.textContent = typeof preview === "string" ? preview : preview ? `${preview.mine ? "you: " : ""}${gist(preview)}` : ""
+    if (said) said.textContent = preview ? (preview.mine ? "you: " : "") + previewOf(preview) : ""
   }
+}
+
+function previewOf({ text, files, deleted, alarm }) {
+  if (alarm && !text) return "a message with which something is wrong"
+  if (!text && !deleted && files > 0) return files === 1 ? "a file" : `${files} files`
+  return gist({ text, deleted })
 }
 
 // As the server lists them; nothing while it doesn't answer.

@@ -184,6 +184,7 @@ class NeoDmLog extends HTMLElement {
     why.querySelector("span").textContent = typeof failed === "string" ? failed : (failed?.message ?? "")
     part(".tools").hidden = Boolean(pending || failed)
     part("[data-do=edit]").hidden = !mine || Boolean(deleted || unknown) || isUnread || !text
+    part("[data-do=back]").hidden = files.length > 0
     part("[data-do=reply]").hidden = Boolean(deleted || unknown) || isUnread
     part("[data-do=report]").hidden = mine || Boolean(deleted) || isUnread
     part("[data-do=delete]").hidden = deleted === "me"

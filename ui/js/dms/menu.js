@@ -18,13 +18,13 @@ class NeoDmMenu extends HTMLElement {
     const talk = await conversation(this.dataset.with)
     if (!this.isConnected || this.#talk) return
     this.#talk = talk
-    talk.addEventListener("change", this.#show)
+    talk.addEventListener("peer", this.#show)
     this.#show()
   }
 
   disconnectedCallback() {
     this.removeEventListener("click", this.#press)
-    this.#talk?.removeEventListener("change", this.#show)
+    this.#talk?.removeEventListener("peer", this.#show)
     this.#talk = null
   }
 

@@ -9,8 +9,7 @@ const LATER = "dm:recovery-later"
 // with any button that says data-do="recovery".
 class NeoDmRecovery extends HTMLElement {
   #dialog
-  #made = null // { code, confirm }
-  #check = null
+  #made = null // what `makeRecoveryCode` answered
   #done = null // whoever waits to go on
   #isBusy = false
 
@@ -77,17 +76,15 @@ class NeoDmRecovery extends HTMLElement {
     const client = await ready()
     this.#made = await client.makeRecoveryCode(input.value)
     input.value = ""
-    const groups = this.#made.code.split("-")
     for (const list of this.querySelectorAll(".groups")) {
-      list.replaceChildren(...groups.map((group) => Object.assign(document.createElement("li"), { textContent: group })))
+      list.replaceChildren(...this.#made.groups.map((group) => Object.assign(document.createElement("li"), { textContent: group })))
     }
     this.#step("code")
   }
 
   #ask() {
-    this.#check = this.#made.confirm
     const fields = this.querySelectorAll("[data-step=confirm] .field")
-    this.#check.ask.forEach((group, at) => {
+    this.#made.ask.forEach((group, at) => {
       const field = fields[at]
       field.querySelector("label").textContent = `Group ${group}`
       const input = field.querySelector("input")
@@ -100,8 +97,8 @@ class NeoDmRecovery extends HTMLElement {
   async #confirm() {
     const form = this.querySelector("[data-step=confirm]")
     const typed = Object.fromEntries([...form.querySelectorAll("input")].map(({ name, value }) => [name, value]))
-    const isRight = await this.#check.check(typed)
-    if (isRight === false) return this.#tell(form, "That is not what the paper says. Look again: the groups are counted from the left.")
+    if (!(await this.#made.check(typed))) return this.#tell(form, "That is not what the code says. Look again: the groups are counted from the left.")
+    document.dispatchEvent(new CustomEvent("dm:recovered"))
     this.#step("done")
   }
 
@@ -126,7 +123,6 @@ class NeoDmRecovery extends HTMLElement {
   #forget() {
     this.#done = null
     this.#made = null
-    this.#check = null
     for (const list of this.querySelectorAll(".groups")) list.replaceChildren()
     for (const input of this.querySelectorAll("input:not([hidden])")) input.value = ""
   }

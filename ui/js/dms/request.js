@@ -11,13 +11,13 @@ class NeoDmRequest extends HTMLElement {
     const talk = await conversation(this.dataset.with)
     if (!this.isConnected || this.#talk) return
     this.#talk = talk
-    talk.addEventListener("change", this.#show)
+    for (const event of ["peer", "change"]) talk.addEventListener(event, this.#show)
     this.#show()
   }
 
   disconnectedCallback() {
     this.removeEventListener("click", this.#press)
-    this.#talk?.removeEventListener("change", this.#show)
+    for (const event of ["peer", "change"]) this.#talk?.removeEventListener(event, this.#show)
     this.#talk = null
   }
 

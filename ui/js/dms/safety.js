@@ -2,8 +2,6 @@ import { refusal } from "./gates.js"
 import { conversation } from "./session.js"
 
 const SVG = "http://www.w3.org/2000/svg"
-/** Light modules around a QR code, so that cameras find it. */
-const QUIET = 4
 
 // <neo-dm-safety data-with>: the safety number of the two: twelve groups of five digits and a QR code, and whether they were
 // compared. Opens with any button that says data-do="safety".
@@ -29,14 +27,14 @@ class NeoDmSafety extends HTMLElement {
 
   async #open() {
     const { peer } = this.#talk
-    const isThere = Boolean(peer.pin || peer.changed)
-    this.querySelector(".without").hidden = isThere
-    this.querySelector(".with-number").hidden = !isThere
-    if (isThere) {
-      const { digits, qr } = await this.#talk.safetyNumber()
+    const number = await this.#talk.safetyNumber()
+    this.querySelector(".without").hidden = Boolean(number)
+    this.querySelector(".with-number").hidden = !number
+    if (number) {
+      const { digits, qr } = number
       this.querySelector(".digits").replaceChildren(...digits.map((group) => Object.assign(document.createElement("li"), { textContent: group })))
       this.querySelector(".qr").replaceChildren(draw(qr))
-      this.querySelector("input").checked = Boolean(peer.compared)
+      this.querySelector("input").checked = peer.compared
       this.querySelector(".new-keys").hidden = !peer.changed
       this.querySelector("label").hidden = Boolean(peer.changed)
     }
@@ -61,10 +59,10 @@ class NeoDmSafety extends HTMLElement {
   }
 }
 
-// The modules of a QR code as one path.
+// The modules of a QR code, its quiet zone included, as one path.
 function draw(rows) {
   const svg = document.createElementNS(SVG, "svg")
-  const side = rows.length + 2 * QUIET
+  const side = rows.length
   svg.setAttribute("viewBox", `0 0 ${side} ${side}`)
   svg.setAttribute("shape-rendering", "crispEdges")
   svg.setAttribute("role", "img")
@@ -74,7 +72,7 @@ function draw(rows) {
   ground.setAttribute("d", `M0 0h${side}v${side}H0z`)
   const ink = document.createElementNS(SVG, "path")
   ink.setAttribute("class", "k")
-  ink.setAttribute("d", rows.flatMap((row, y) => [...row].map((isDark, x) => (isDark ? `M${x + QUIET} ${y + QUIET}h1v1h-1z` : ""))).join(""))
+  ink.setAttribute("d", rows.flatMap((row, y) => [...row].map((isDark, x) => (isDark ? `M${x} ${y}h1v1h-1z` : ""))).join(""))
   svg.append(ground, ink)
   return svg
 }

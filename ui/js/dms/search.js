@@ -60,7 +60,8 @@ class NeoDmSearch extends HTMLElement {
 
   #submit = async (event) => {
     event.preventDefault()
-    const words = this.querySelector("input").value.trim().split(/\s+/).filter(Boolean)
+    const asked = this.querySelector("input").value.trim()
+    const words = asked.split(/\s+/).filter(Boolean)
     const turn = ++this.#turn
     const list = this.querySelector("ol")
     list.replaceChildren()
@@ -68,7 +69,7 @@ class NeoDmSearch extends HTMLElement {
     this.#tell("Looking …")
     let count = 0
     try {
-      for await (const item of this.#talk.search(words)) {
+      for await (const item of this.#talk.search(asked)) {
         if (turn !== this.#turn) return
         list.append(this.#hit(item, words))
         if (++count >= MOST) break

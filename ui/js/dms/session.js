@@ -4,17 +4,12 @@ import { openClient, unlock as unlockClient } from "../dm/client.js"
 import { refusal } from "./gates.js"
 
 let opening = null
-let arrived = null // resolves `ready`
+let arrived = null // resolves `isHere`
 const isHere = new Promise((resolve) => (arrived = resolve))
-const conversations = new Map() // name → Conversation
 
-/** Why nothing can be opened in this browser at all: "insecure" over plain http, or nothing. */
-export const obstacle = globalThis.isSecureContext && globalThis.crypto?.subtle ? null : "insecure"
-
-/** Where opening stands: { state: "ready", client }, { state: "locked" | "none" }, { state: "stopped", alarm },
- *  { state: "insecure" }, or { state: "failed", message } when the server could not be asked. */
+/** Where opening stands, as `openClient` answers, and "insecure" over plain http. */
 export function state() {
-  opening ??= obstacle ? Promise.resolve({ state: obstacle }) : openClient().then(heed, failed)
+  opening ??= openClient().then(heed)
   return opening
 }
 
@@ -24,14 +19,12 @@ export async function ready() {
   return isHere
 }
 
-/** The conversation with somebody, once the client is there; the same one for all who ask. */
+/** The conversation with somebody, once the client is there. */
 export async function conversation(name) {
-  const client = await ready()
-  if (!conversations.has(name)) conversations.set(name, client.conversation(name))
-  return conversations.get(name)
+  return (await ready()).conversation(name)
 }
 
-/** Opens this device with the account's password (or makes the account's first keys). Throws with a sentence (see `refusal`). */
+/** Opens this device with the account's password, or makes the account's first keys. Throws with a sentence (see `refusal`). */
 export async function unlock(password) {
   await unlockClient(password)
   return again()
@@ -39,7 +32,7 @@ export async function unlock(password) {
 
 /** Tries once more what did not work. */
 export function again() {
-  opening = openClient().then(heed, failed)
+  opening = openClient().then(heed)
   return opening
 }
 
@@ -51,14 +44,8 @@ export function refused(error) {
 
 function heed(now) {
   if (now.state === "ready") arrived(now.client)
-  return tell(now)
-}
-
-function failed(error) {
-  return tell({ state: "failed", message: refusal(error, "The server does not answer just now.") })
-}
-
-function tell(now) {
-  document.dispatchEvent(new CustomEvent("dm:state", { detail: now }))
-  return now
+  if (now.state === "out") location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`)
+  const told = now.state === "unable" && !isSecureContext ? { state: "insecure" } : now
+  document.dispatchEvent(new CustomEvent("dm:state", { detail: told }))
+  return told
 }

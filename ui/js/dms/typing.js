@@ -14,18 +14,16 @@ class NeoDmTyping extends HTMLElement {
     if (!this.isConnected || this.#talk) return
     this.#talk = talk
     talk.addEventListener("typing", this.#heed)
-    talk.addEventListener("change", this.#clear)
   }
 
   disconnectedCallback() {
     document.removeEventListener("live:closed", this.#clear)
     this.#talk?.removeEventListener("typing", this.#heed)
-    this.#talk?.removeEventListener("change", this.#clear)
     this.#talk = null
     clearTimeout(this.#timer)
   }
 
-  #heed = ({ detail }) => this.#show(detail?.on ?? true)
+  #heed = ({ detail }) => this.#show(detail.on)
 
   #clear = () => this.#show(false)
 

@@ -23,8 +23,9 @@ class NeoDmUnlock extends HTMLElement {
 
   #heed = ({ detail }) => this.#ask(detail)
 
-  #ask({ state }) {
-    for (const part of this.querySelectorAll("[data-if]")) part.hidden = part.dataset.if !== state
+  #ask({ state, newer }) {
+    const now = newer ? "newer" : state
+    for (const part of this.querySelectorAll("[data-if]")) part.hidden = !part.dataset.if.split(" ").includes(now)
   }
 
   #submit = async (event) => {
