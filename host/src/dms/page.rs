@@ -89,6 +89,8 @@ pub async fn show(
         };
     };
     match wants {
+        // The directory offers everybody to everybody, oneself too.
+        Wants::Page if *with == *member.name => Ok(see_other("/dm")),
         Wants::Page => page(&app, &viewer, Some(&with)),
         Wants::Fragment => {
             let html = app
@@ -115,12 +117,12 @@ pub async fn show(
 }
 
 fn page(app: &App, viewer: &Viewer, with: Option<&str>) -> Result<Response, Error> {
-    let context = match with {
-        Some(with) => conversation(app, viewer, with)?,
-        None => context! { with => Value::from(()), you => you(viewer)? },
+    let (template, context) = match with {
+        Some(with) => ("dms/page.html", conversation(app, viewer, with)?),
+        None => ("dms/inbox.html", context! { with => Value::from(()), you => you(viewer)? }),
     };
     let html = app.html.render(
-        "dms/page.html",
+        template,
         context! {
             conversations => sidebar(app, viewer)?,
             signed_in => true,
