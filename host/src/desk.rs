@@ -64,15 +64,18 @@ pub async fn show(State(app): State<App>, viewer: Viewer, Query(asked): Query<As
     ]
     .map(|(label, path)| context! { label, path, current => path == tool });
     let (room, open) = match &asked.dm {
-        Some(name) => ("", dms::conversation(&app, &viewer, name)?),
+        Some(name) => {
+            let open = dms::conversation(&app, &viewer, name)?;
+            ("", context! { room => Value::from(()), ..open })
+        }
         None => {
             let room = asked.room.as_deref().unwrap_or(FIRST);
-            (room, rooms::conversation(&app, &viewer, room, part)?)
+            let open = rooms::conversation(&app, &viewer, room, part)?;
+            (room, context! { with => Value::from(()), ..open })
         }
     };
     let context = merge_maps([
         open,
-        context! { room => Value::from(()), with => Value::from(()) },
         context! {
             rooms => rooms::sidebar(&app, &viewer, room)?,
             conversations => dms::sidebar(&app, &viewer)?,
