@@ -173,3 +173,321 @@ fn what_is_unread_is_a_dot_that_goes_everywhere_at_once() {
     at_bob.wait_gone("neo-dms a.unread");
     list.wait_gone("neo-dms a.unread");
 }
+
+/// The texts of all such elements.
+fn texts(page: &Page, selector: &str) -> Vec<String> {
+    let found = page.eval(&format!("[...document.querySelectorAll({})].map(one => one.textContent)", json!(selector)));
+    let text = |one: &Value| one.as_str().unwrap_or_default().to_owned();
+    found.as_array().expect("a list").iter().map(text).collect()
+}
+
+#[test]
+fn a_code_on_paper_brings_everything_back_to_a_new_device() {
+    let pair = Pair::new();
+    let (at_ana, at_bob) = (device(&pair.browser, &pair.ana), device(&pair.browser, &pair.bob));
+    open(&at_bob, &pair.server, "/dm/ana");
+    open(&at_ana, &pair.server, "/dm/bob");
+
+    // The first message asks for a code, and waits.
+    talk(&at_ana, "Remember this.").wait_for("dialog.recovery");
+    assert!(!at_bob.has(".message"));
+    at_ana.allow("422");
+    at_ana.fill("#recovery-password", "not the password at all").press("Enter");
+    at_ana.wait_for(".recovery .told \"not your password\"");
+    at_ana.fill("#recovery-password", PASSWORD).press("Enter").wait_for(".recovery .groups li");
+    let code = texts(&at_ana, ".recovery .groups li");
+    assert_eq!(code.len(), 7);
+    at_ana.check_accessibility();
+    // On paper there is the code and what to do with it, and nothing of the page.
+    at_ana.call("Emulation.setEmulatedMedia", json!({ "media": "print" }));
+    assert_eq!(texts(&at_ana, ".sheet-of-paper .groups li"), code);
+    assert!(at_ana.has(".sheet-of-paper \"/recover\""));
+    assert!(!at_ana.has(".bar") && !at_ana.has("dialog.recovery") && !at_ana.has(".title"));
+    at_ana.screenshot("dm-recovery-paper");
+    at_ana.call("Emulation.setEmulatedMedia", json!({ "media": "" }));
+    at_ana.scheme("light");
+
+    // Two groups are typed back, from the paper.
+    at_ana.click(".recovery button[name=written]");
+    let asked = ["#group-a", "#group-b"].map(|field| {
+        let label = at_ana.text(&format!("label[for={}]", &field[1..]));
+        label.strip_prefix("Group ").and_then(|number| number.parse::<usize>().ok()).expect("a number")
+    });
+    at_ana.fill("#group-a", "0000").fill("#group-b", &code[asked[1] - 1]).press("Enter");
+    at_ana.wait_for(".recovery .told \"not what the code says\"");
+    at_ana.fill("#group-a", &code[asked[0] - 1].to_lowercase()).press("Enter");
+    at_ana.click(".recovery button \"Good\"").wait_gone("dialog.recovery");
+    at_bob.wait_for(".message \"Remember this.\"");
+    assert!(texts(&at_ana, ".groups li").is_empty(), "the code stays on the page");
+    talk(&at_ana, "And this.");
+    at_bob.wait_for(".message \"And this.\"");
+    assert!(!at_ana.has("dialog.recovery"), "it is asked for once");
+
+    // All devices are lost, and the password is forgotten.
+    let fresh = pair.browser.page();
+    fresh.goto(&pair.server.url("/recover"));
+    fresh.fill("#recover-name", "ana").fill("#recover-code", &code.join(" ").to_lowercase());
+    fresh.fill("#recover-password", "a new and even sillier sentence").press("Enter");
+    fresh.wait_for_path("/dm");
+    shown(&fresh).click("neo-dms a[data-with=bob]");
+    shown(&fresh).wait_for(".message.mine \"Remember this.\"").wait_for(".message.mine \"And this.\"");
+    talk(&fresh, "I am back.");
+    at_bob.wait_for(".message \"I am back.\"");
+    assert!(!at_bob.has(".alarm") && !at_bob.has(".stop"), "the keys are the same");
+    // The device that was lost can read nothing any more.
+    at_ana.allow("401").allow("WebSocket");
+    at_ana.goto(&pair.server.url("/dm/bob"));
+    at_ana.wait_for_path("/login");
+}
+
+#[test]
+fn a_changed_key_stops_until_it_is_accepted() {
+    let pair = Pair::new();
+    let (at_ana, at_bob) = pair.talking();
+    // The two compare their numbers.
+    for page in [&at_ana, &at_bob] {
+        page.click(".menu-button").click("#dm-menu button \"Compare\"").wait_for(".safety .qr path.k");
+    }
+    let number = texts(&at_ana, ".digits li");
+    assert_eq!(number.len(), 12);
+    assert!(number.iter().all(|group| group.len() == 5 && group.bytes().all(|digit| digit.is_ascii_digit())));
+    assert_eq!(number, texts(&at_bob, ".digits li"));
+    at_ana.check_accessibility();
+    at_ana.click(".safety label").wait_for(".safety [role=status] \"Kept\"");
+    at_ana.click(".safety button \"Close\"").wait_for(".standing \"sealed, keys compared\"");
+    at_bob.press("Escape").wait_gone("dialog.safety");
+    assert!(!at_bob.has(".standing \"compared\""), "she knows what she has compared, he what he has");
+
+    // Bob's telephone is stolen: he makes new keys.
+    at_ana.fill("#say", "Half a thought");
+    let settings = device(&pair.browser, &pair.bob);
+    settings.goto(&pair.server.url("/settings"));
+    settings.click("#keys summary").fill("#keys-password", PASSWORD).click("#keys button[value=keys]");
+    settings.wait_for("#keys output");
+    at_ana.wait_for(".stop \"bob has new keys\"").wait_for(".standing \"not safe\"");
+    assert!(!at_ana.has("#say"), "one could still write");
+    at_ana.check_accessibility();
+    at_ana.screenshot("dm-key-changed");
+    open(&settings, &pair.server, "/dm/ana");
+    talk(&settings, "It is me, with new keys.");
+    not_now(&settings).wait_for(".message.mine:not(.pending) \"with new keys\"");
+    at_ana.wait_for(".message.alarmed \"keys of bob that you have not accepted\"");
+    assert!(!at_ana.has(".message \"It is me\""), "what an unknown key sealed is not shown");
+    // It does not go away by loading the page again.
+    shown(at_ana.reload()).wait_for(".stop \"bob has new keys\"");
+
+    // She reads what it means, and has another number to compare.
+    at_ana.click(".stop button \"Compare\"").wait_for(".safety .new-keys");
+    assert_ne!(texts(&at_ana, ".digits li"), number);
+    open(&at_bob, &pair.server, "/dm/ana").click(".menu-button").click("#dm-menu button \"Compare\"").wait_for(".digits li");
+    assert_eq!(texts(&at_ana, ".digits li"), texts(&at_bob, ".digits li"));
+    at_ana.press("Escape").click(".stop button \"Accept the new keys\"").click("neo-dm-key dialog button \"Accept them\"");
+    at_ana.wait_gone(".stop").wait_for(".message \"It is me, with new keys.\"");
+    assert!(!at_ana.has(".alarm") && !at_ana.has(".alarmed"));
+    assert!(!at_ana.has(".standing \"compared\""), "the new keys were never compared");
+    assert_eq!(at_ana.value("#say"), "Half a thought");
+    talk(&at_ana, "Welcome back.");
+    settings.wait_for(".message:not(.mine) \"Welcome back.\"");
+}
+
+#[test]
+fn a_stranger_asks_before_writing_and_can_be_turned_away() {
+    let pair = Pair::new();
+    let cyd = pair.server.person("cyd");
+    let (at_ana, at_bob, at_cyd) = (device(&pair.browser, &pair.ana), device(&pair.browser, &pair.bob), device(&pair.browser, &cyd));
+    open(&at_ana, &pair.server, "/dm");
+    open(&at_cyd, &pair.server, "/dm/ana");
+    assert!(!at_cyd.has(".attach"), "a stranger sends no files");
+    talk(&at_cyd, "Hello, you don't know me.");
+    not_now(&at_cyd).wait_for("neo-dm-request \"You have asked\"");
+    at_ana.wait_for("[data-part=request] a.unread[data-with=cyd] .preview \"you don't know me\"");
+    talk(&at_cyd, "It is about the ferry.");
+    talk(&at_cyd, "Are you there?");
+    at_cyd.wait_for(".message:not(.pending) \"Are you there?\"").allow("403");
+    // The fourth is too many; it comes back into the box.
+    talk(&at_cyd, "Hello?").wait_for(".told");
+    assert_eq!(at_cyd.value("#say"), "Hello?");
+    assert!(!at_cyd.has(".message \"Hello?\""));
+    at_ana.click("a[data-with=cyd]");
+    shown(&at_ana).wait_for(".message \"Are you there?\"");
+    at_ana.click("neo-dm-request button \"Decline\"").wait_for_path("/dm");
+    shown(&at_ana).wait_gone("a[data-with=cyd]");
+    // Cyd is not told.
+    shown(at_cyd.reload()).wait_for("neo-dm-request \"You have asked\"");
+
+    // Bob asks too, is accepted, muted, and blocked in the end.
+    open(&at_bob, &pair.server, "/dm/ana");
+    talk(&at_bob, "May I?");
+    not_now(&at_bob);
+    at_ana.wait_for("[data-part=request] a[data-with=bob]").click("a[data-with=bob]");
+    shown(&at_ana).click("neo-dm-request button \"Accept\"");
+    at_bob.wait_gone("neo-dm-request .waits").wait_for(".attach");
+    at_ana.click(".menu-button").click("#dm-menu button \"Mute\"").wait_for("neo-dms a[data-with=bob] .tag \"muted\"");
+    open(&at_ana, &pair.server, "/dm");
+    talk(&at_bob, "Can you hear me?");
+    at_ana.wait_for(".preview \"Can you hear me?\"");
+    assert!(!at_ana.has("a.unread[data-with=bob] .dot"), "who is muted makes no mark");
+    at_ana.click("a[data-with=bob]");
+    shown(&at_ana).click(".menu-button").click("#dm-menu button \"Block\"");
+    at_ana.click("#block-really button \"Block bob\"").wait_for(".blocked \"You have blocked bob\"");
+    assert!(!at_ana.has("#say"));
+    at_bob.allow("403");
+    talk(&at_bob, "Now I am angry.").wait_for(".told");
+    assert_eq!(at_bob.value("#say"), "Now I am angry.");
+    assert!(!at_ana.has(".message \"angry\""));
+    at_ana.click(".blocked button \"Unblock\"").wait_for("#say");
+    at_bob.focus("#say").press("Enter").wait_for(".message.mine:not(.pending) \"Now I am angry.\"");
+    at_ana.wait_for(".message \"Now I am angry.\"");
+}
+
+/// A JPEG as a telephone makes it: with a note inside it about where it was taken.
+fn photograph(page: &Page, note: &str) -> Vec<u8> {
+    let jpeg = page.eval("(() => { const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 200 }); canvas.getContext('2d').fillRect(0, 0, 100, 100); return canvas.toDataURL('image/jpeg').split(',')[1] })()");
+    let jpeg = STANDARD.decode(jpeg.as_str().expect("a text")).expect("base64");
+    let mut exif = b"Exif\0\0".to_vec();
+    exif.extend_from_slice(note.as_bytes());
+    let length = u16::try_from(exif.len() + 2).expect("a short note").to_be_bytes();
+    [&jpeg[..2], &[0xff, 0xe1], &length, &exif, &jpeg[2..]].concat()
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<Vec<u8>> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.flat_map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { vec![fs::read(entry.path()).unwrap_or_default()] }).collect()
+}
+
+#[test]
+fn files_are_sealed_here_and_opened_there() {
+    let pair = Pair::new();
+    let (at_ana, at_bob) = pair.talking();
+    let downloads = tempfile::tempdir().expect("a folder");
+    at_bob.call("Page.setDownloadBehavior", json!({ "behavior": "allow", "downloadPath": downloads.path() }));
+    let table = b"low water 05:12, TIDE-CANARY".repeat(3000);
+    let picture = photograph(&at_ana, "GPS-CANARY 36.04 14.24");
+    assert!(holds(&picture, "GPS-CANARY"));
+    attach(&at_ana, "fog.jpg", "image/jpeg", &picture);
+    attach(&at_ana, "tide table \u{202e}fdp.exe", "text/html", &table);
+    at_ana.wait_for(".attached \"fog.jpg\"").wait_for(".attached \"picture, drawn anew\"").wait_for(".metadata \"go as they are\"");
+    // What is too much is named, and the rest stays.
+    at_ana.eval("(() => { const carried = new DataTransfer(); carried.items.add(new File([new Uint8Array(21 * 1024 * 1024)], 'whale.bin')); document.querySelector('#say').dispatchEvent(new ClipboardEvent('paste', { bubbles: true, cancelable: true, clipboardData: carried })) })()");
+    at_ana.wait_for(".told \"whale.bin\"").wait_for(".told \"20 MiB\"");
+    assert_eq!(at_ana.count(".attached > li"), 2);
+    attach(&at_ana, "empty.txt", "text/plain", b"");
+    at_ana.wait_for(".told \"empty.txt is empty\"");
+    attach(&at_ana, "mistake.txt", "text/plain", b"oops");
+    at_ana.click(".attached button[aria-label=\"Leave mistake.txt out\"]");
+    assert_eq!(at_ana.count(".attached > li"), 2);
+    talk(&at_ana, "Both at once.").wait_for(".message.mine:not(.pending) \"Both at once.\"");
+
+    // Bob sees the picture; it grows where it is, and gives way again.
+    at_bob.wait_for(".message neo-dm-file.is-open img");
+    let small = at_bob.place("neo-dm-file .picture").width;
+    at_bob.click("neo-dm-file .picture").wait_for("neo-dm-file.is-large");
+    assert!(at_bob.place("neo-dm-file .picture").width > small);
+    at_bob.click("neo-dm-file .picture").wait_gone("neo-dm-file.is-large");
+    // What isn't a picture is saved as it was, under a name that doesn't lie about its ending.
+    at_bob.wait_for("neo-dm-file .name \"tide table fdp.exe\"");
+    at_bob.click("button[aria-label=\"Save tide table fdp.exe\"]");
+    let saved = |ending: &str| {
+        neospace_tests::eventually(&format!("a file that ends with {ending}"), || {
+            fs::read_dir(downloads.path()).ok()?.flatten().find(|entry| entry.file_name().to_string_lossy().ends_with(ending)).and_then(|entry| fs::read(entry.path()).ok())
+        })
+    };
+    neospace_tests::eventually("all of it", || (saved("fdp.exe") == table).then_some(()));
+    at_bob.click("button[aria-label=\"Save fog.jpg\"]");
+    let photo = saved(".jpg");
+    assert!(!holds(&photo, "GPS-CANARY"), "where it was taken went along");
+    // Ana has the same in her own copy.
+    shown(at_ana.reload()).wait_for(".mine neo-dm-file.is-open img");
+    // The server has none of it.
+    for file in files(&pair.server.data()) {
+        for canary in ["TIDE-CANARY", "GPS-CANARY", "fog.jpg", "Both at once"] {
+            assert!(!holds(&file, canary), "the server has {canary}");
+        }
+    }
+    // A picture's room is kept before it is there: nothing jumps.
+    let png = drawn(&at_ana, 40, 30);
+    attach(&at_ana, "dot.png", "image/png", &png);
+    at_ana.focus("#say").press("Enter");
+    at_bob.wait_for(".message neo-dm-file \"dot.png\"");
+}
+
+#[test]
+fn what_is_written_without_a_line_goes_out_once_it_is_back() {
+    let pair = Pair::new();
+    let (at_ana, at_bob) = pair.talking();
+    at_ana.allow("ERR_INTERNET_DISCONNECTED").allow("WebSocket").allow("ERR_");
+    at_ana.offline(true).wait_for(".offline");
+    talk(&at_ana, "Into the void.").wait_for(".message.pending \"not sent yet\"");
+    assert_eq!(at_ana.value("#say"), "");
+    at_ana.fill("#say", "A draft for later");
+    at_ana.press("Shift+Tab");
+    // The page is gone, and with it all but what the device keeps, sealed.
+    at_ana.goto("about:blank").offline(false);
+    at_ana.goto(&pair.server.url("/dm/bob"));
+    shown(&at_ana).wait_for(".message.mine:not(.pending) \"Into the void.\"");
+    at_bob.wait_for(".message \"Into the void.\"");
+    assert_eq!(at_bob.count(".message \"Into the void.\""), 1);
+    assert_eq!(at_ana.value("#say"), "A draft for later");
+    // What bob says meanwhile comes when she is back.
+    at_ana.offline(true).wait_for(".offline");
+    talk(&at_bob, "You were away.");
+    at_bob.wait_for(".message.mine:not(.pending) \"You were away.\"");
+    at_ana.offline(false).wait_for(".message \"You were away.\"");
+    assert!(!at_ana.has(".alarm"));
+}
+
+/// Everything that a page's origin keeps on the device, as one text.
+fn kept(page: &Page) -> String {
+    let kept = page.eval(
+        "(async () => {
+            const seen = { local: { ...localStorage }, session: { ...sessionStorage }, history: history.state, caches: await caches.keys(), databases: {} }
+            for (const { name } of await indexedDB.databases()) {
+                const db = await new Promise((resolve, reject) => { const opening = indexedDB.open(name); opening.onsuccess = () => resolve(opening.result); opening.onerror = () => reject(opening.error) })
+                seen.databases[name] = {}
+                for (const store of db.objectStoreNames) {
+                    const all = await new Promise((resolve) => { db.transaction(store).objectStore(store).getAll().onsuccess = ({ target }) => resolve(target.result) })
+                    const latin = (bytes) => [...bytes].map((byte) => String.fromCharCode(byte)).join('')
+                    seen.databases[name][store] = JSON.stringify(all, (_, value) => value instanceof ArrayBuffer ? latin(new Uint8Array(value)) : ArrayBuffer.isView(value) ? latin(new Uint8Array(value.buffer)) : value)
+                }
+                db.close()
+            }
+            return JSON.stringify(seen)
+        })()",
+    );
+    kept.as_str().expect("a text").to_owned()
+}
+
+#[test]
+fn a_log_out_leaves_nothing_readable_on_the_device() {
+    let pair = Pair::new();
+    let (at_ana, at_bob) = pair.talking();
+    talk(&at_ana, "OWN-CANARY").wait_for(".message.mine:not(.pending) \"OWN-CANARY\"");
+    talk(&at_bob, "THEIR-CANARY");
+    at_ana.wait_for(".message \"THEIR-CANARY\"");
+    attach(&at_ana, "NAME-CANARY.txt", "text/plain", b"FILE-CANARY");
+    at_ana.focus("#say").press("Enter").wait_for(".message.mine:not(.pending) neo-dm-file \"NAME-CANARY\"");
+    at_ana.click("[data-key=search]").fill("#dm-q", "their-canary").press("Enter").wait_for(".hits mark \"THEIR-CANARY\"");
+    at_ana.allow("ERR_INTERNET_DISCONNECTED").allow("WebSocket").allow("ERR_");
+    at_ana.offline(true).wait_for(".offline");
+    talk(&at_ana, "PENDING-CANARY").wait_for(".message.pending \"PENDING-CANARY\"");
+    at_ana.fill("#say", "DRAFT-CANARY").press("Shift+Tab");
+    // While she is logged in there are keys, which can't be read out, and nothing in the clear.
+    let during = kept(&at_ana);
+    assert!(during.contains("neospace-dm"), "the device keeps nothing: {during}");
+    assert!(!during.contains("-CANARY"), "in the clear: {during}");
+    at_ana.offline(false).goto(&pair.server.url("/settings"));
+    at_ana.click("form[action=\"/logout\"] button").wait_until("location.pathname === '/' || location.pathname === '/login'");
+    at_ana.wait_until("indexedDB.databases().then(found => found.length === 0)");
+    let after = kept(&at_ana);
+    assert!(!after.contains("-CANARY") && !after.contains("neospace-dm") && !after.contains("dm:"), "{after}");
+    // Going back shows nothing either.
+    at_ana.eval("history.go(-2)");
+    at_ana.wait_until("document.readyState === 'complete' && location.pathname !== '/settings'");
+    let shown = at_ana.eval("document.documentElement.outerHTML");
+    assert!(!shown.as_str().unwrap_or_default().contains("-CANARY"));
+}

@@ -119,8 +119,9 @@ class NeoDmComposer extends HTMLElement {
     clearTimeout(this.#timer)
     if (this.#mode.kind === "edit" || !this.#talk) return
     const [talk, text] = [this.#talk, this.#text.value]
-    if (after === 0) talk.keepDraft(text)
-    else this.#timer = setTimeout(() => talk.keepDraft(text), after)
+    const keep = () => talk.keepDraft(text).catch(logsOut)
+    if (after === 0) keep()
+    else this.#timer = setTimeout(keep, after)
   }
 
   #hide = () => {
@@ -358,6 +359,11 @@ class NeoDmComposer extends HTMLElement {
       this.#text.focus()
     }
   }
+}
+
+// While somebody logs out there is nothing left to keep a draft in.
+function logsOut(error) {
+  if (error.name !== "InvalidStateError") throw error
 }
 
 customElements.define("neo-dm-composer", NeoDmComposer)
