@@ -357,7 +357,7 @@ export class Conversation extends EventTarget {
     this.lastSeq = Math.max(this.lastSeq, this.#last)
     await this.#settle()
     // The first message makes it a request, and an answer opens it.
-    if (this.#state !== "open") this.#relist()
+    if (this.#state !== "open" || this.#messages.length === 1) this.#relist()
   }
 
   async #relist() {

@@ -86,9 +86,9 @@ class NeoDmComposer extends HTMLElement {
     ]
   }
 
-  // Files go to those who have accepted that one writes to them.
+  // Files go to those who have accepted that one writes to them; the first message asks.
   get #mayAttach() {
-    return this.#talk?.peer.state === "open"
+    return this.#talk?.peer.state === "open" && this.#talk.items.length > 0
   }
 
   #stand = () => {
@@ -223,6 +223,7 @@ class NeoDmComposer extends HTMLElement {
   // What the server refused for good comes back by itself, if nothing else stands here by now and no file goes with it; else it waits in
   // the log with the reason.
   #refused = async ({ detail }) => {
+    this.#stand()
     const item = this.#talk.items.find(({ key, failed, files, text }) => detail.keys.includes(key) && failed && files.length === 0 && this.#sent.has(text))
     if (!item || this.#text.value !== "" || this.#mode.kind !== "say") return
     this.#sent.delete(item.text)
