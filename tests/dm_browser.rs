@@ -66,7 +66,12 @@ impl Pair {
     fn on(server: Server) -> Pair {
         let (ana, bob) = (server.person("ana"), server.person("bob"));
         let browser = Browser::start();
-        Pair { server, browser, ana, bob }
+        Pair {
+            server,
+            browser,
+            ana,
+            bob,
+        }
     }
 
     /// The pages of the two, with a word said on each side.
@@ -77,7 +82,9 @@ impl Pair {
         talk(&at_ana, "Did the lamp survive the fog?");
         not_now(&at_ana).wait_for(".message.mine:not(.pending) \"Did the lamp\"");
         at_bob.wait_for(".message:not(.mine) \"Did the lamp\"");
-        at_bob.click("neo-dm-request button \"Accept\"").wait_gone("neo-dm-request button");
+        at_bob
+            .click("neo-dm-request button \"Accept\"")
+            .wait_gone("neo-dm-request button");
         talk(&at_bob, "It did.");
         not_now(&at_bob).wait_for(".message.mine:not(.pending) \"It did.\"");
         at_ana.wait_for(".message:not(.mine) \"It did.\"");
@@ -115,33 +122,60 @@ fn two_people_talk_and_change_what_they_said() {
     // Bob sees that ana types, and no longer once she has said it.
     at_ana.fill("#say", "I am less sure");
     at_bob.wait_for("neo-dm-typing.on \"ana is typing\"");
-    talk(&at_ana, "I am less sure about the porch: see https://example.org/porch.");
-    at_bob.wait_for(".message \"less sure about the porch\"").wait_gone("neo-dm-typing.on");
-    assert_eq!(at_bob.attribute(".letters a", "href").as_deref(), Some("https://example.org/porch"));
+    talk(
+        &at_ana,
+        "I am less sure about the porch: see https://example.org/porch.",
+    );
+    at_bob
+        .wait_for(".message \"less sure about the porch\"")
+        .wait_gone("neo-dm-typing.on");
+    assert_eq!(
+        at_bob.attribute(".letters a", "href").as_deref(),
+        Some("https://example.org/porch")
+    );
 
     // He answers it, and she goes to what he answered.
-    at_bob.focus(".message \"less sure\"").press("r").wait_for(".regarding \"Answering ana: I am less sure\"");
+    at_bob
+        .focus(".message \"less sure\"")
+        .press("r")
+        .wait_for(".regarding \"Answering ana: I am less sure\"");
     talk(&at_bob, "The porch is fine.");
     at_ana.wait_for(".message:not(.mine) \"The porch is fine.\"");
-    at_ana.click(".quote \"you: I am less sure\"").wait_for(".found \"less sure\"");
+    at_ana
+        .click(".quote \"you: I am less sure\"")
+        .wait_for(".found \"less sure\"");
 
     // He changes what he said last; what it said before can be read.
-    at_bob.fill("#say", "").press("ArrowUp").wait_for(".regarding \"Changing\"");
+    at_bob
+        .fill("#say", "")
+        .press("ArrowUp")
+        .wait_for(".regarding \"Changing\"");
     talk(&at_bob, "The porch is gone.").wait_for(".message.mine \"The porch is gone.\"");
     at_ana.wait_for(".message \"The porch is gone.\"");
-    at_ana.click(".history:not([hidden]) summary").wait_for(".history li \"The porch is fine.\"");
+    at_ana
+        .click(".history:not([hidden]) summary")
+        .wait_for(".history li \"The porch is fine.\"");
 
     // Ana deletes bob's word for herself; bob keeps it.
     at_ana.focus(".message \"It did.\"").press("Delete");
     at_ana.wait_for("dialog#really");
-    assert!(!at_ana.has("#really [value=both]"), "nobody takes back what others wrote");
-    at_ana.click("#really button \"Delete it\"").wait_for(".message.gone \"You deleted this for yourself\"");
+    assert!(
+        !at_ana.has("#really [value=both]"),
+        "nobody takes back what others wrote"
+    );
+    at_ana
+        .click("#really button \"Delete it\"")
+        .wait_for(".message.gone \"You deleted this for yourself\"");
     assert!(at_bob.has(".message \"It did.\""));
     // She takes back her own for both.
     at_ana.focus(".message.mine \"less sure\"").press("Delete");
-    at_ana.click("#really label \"For both of us\"").click("#really button \"Delete it\"");
+    at_ana
+        .click("#really label \"For both of us\"")
+        .click("#really button \"Delete it\"");
     at_ana.wait_for(".message.gone \"You took this back\"");
-    at_bob.wait_for(".message.gone \"ana took this back\"").wait_gone(".quote \"less sure\"");
+    at_bob
+        .wait_for(".message.gone \"ana took this back\"")
+        .wait_gone(".quote \"less sure\"");
 
     // All of that is there again after loading the page, and the same on another device of hers.
     let before = said(&at_ana);
@@ -164,7 +198,8 @@ fn what_is_unread_is_a_dot_that_goes_everywhere_at_once() {
     at_bob.goto(&pair.server.url("/desk?room=lobby"));
     at_bob.wait_for("neo-dms a[data-with=ana]");
     talk(&at_ana, "Anybody home?");
-    list.wait_for("neo-dms a.unread .dot").wait_for(".preview \"Anybody home?\"");
+    list.wait_for("neo-dms a.unread .dot")
+        .wait_for(".preview \"Anybody home?\"");
     at_bob.wait_for("neo-dms a.unread[data-with=ana] .dot");
     // Reading it here is reading it there.
     at_bob.click("neo-dms a[data-with=ana]");
@@ -176,7 +211,10 @@ fn what_is_unread_is_a_dot_that_goes_everywhere_at_once() {
 
 /// The texts of all such elements.
 fn texts(page: &Page, selector: &str) -> Vec<String> {
-    let found = page.eval(&format!("[...document.querySelectorAll({})].map(one => one.textContent)", json!(selector)));
+    let found = page.eval(&format!(
+        "[...document.querySelectorAll({})].map(one => one.textContent)",
+        json!(selector)
+    ));
     let text = |one: &Value| one.as_str().unwrap_or_default().to_owned();
     found.as_array().expect("a list").iter().map(text).collect()
 }
@@ -192,9 +230,14 @@ fn a_code_on_paper_brings_everything_back_to_a_new_device() {
     talk(&at_ana, "Remember this.").wait_for("dialog.recovery");
     assert!(!at_bob.has(".message"));
     at_ana.allow("422");
-    at_ana.fill("#recovery-password", "not the password at all").press("Enter");
+    at_ana
+        .fill("#recovery-password", "not the password at all")
+        .press("Enter");
     at_ana.wait_for(".recovery .told \"not your password\"");
-    at_ana.fill("#recovery-password", PASSWORD).press("Enter").wait_for(".recovery .groups li");
+    at_ana
+        .fill("#recovery-password", PASSWORD)
+        .press("Enter")
+        .wait_for(".recovery .groups li");
     let code = texts(&at_ana, ".recovery .groups li");
     assert_eq!(code.len(), 7);
     at_ana.check_accessibility();
@@ -211,11 +254,19 @@ fn a_code_on_paper_brings_everything_back_to_a_new_device() {
     at_ana.click(".recovery button[name=written]");
     let asked = ["#group-a", "#group-b"].map(|field| {
         let label = at_ana.text(&format!("label[for={}]", &field[1..]));
-        label.strip_prefix("Group ").and_then(|number| number.parse::<usize>().ok()).expect("a number")
+        label
+            .strip_prefix("Group ")
+            .and_then(|number| number.parse::<usize>().ok())
+            .expect("a number")
     });
-    at_ana.fill("#group-a", "0000").fill("#group-b", &code[asked[1] - 1]).press("Enter");
+    at_ana
+        .fill("#group-a", "0000")
+        .fill("#group-b", &code[asked[1] - 1])
+        .press("Enter");
     at_ana.wait_for(".recovery .told \"not what the code says\"");
-    at_ana.fill("#group-a", &code[asked[0] - 1].to_lowercase()).press("Enter");
+    at_ana
+        .fill("#group-a", &code[asked[0] - 1].to_lowercase())
+        .press("Enter");
     at_ana.click(".recovery button \"Good\"").wait_gone("dialog.recovery");
     at_bob.wait_for(".message \"Remember this.\"");
     assert!(texts(&at_ana, ".groups li").is_empty(), "the code stays on the page");
@@ -226,11 +277,17 @@ fn a_code_on_paper_brings_everything_back_to_a_new_device() {
     // All devices are lost, and the password is forgotten.
     let fresh = pair.browser.page();
     fresh.goto(&pair.server.url("/recover"));
-    fresh.fill("#recover-name", "ana").fill("#recover-code", &code.join(" ").to_lowercase());
-    fresh.fill("#recover-password", "a new and even sillier sentence").press("Enter");
+    fresh
+        .fill("#recover-name", "ana")
+        .fill("#recover-code", &code.join(" ").to_lowercase());
+    fresh
+        .fill("#recover-password", "a new and even sillier sentence")
+        .press("Enter");
     fresh.wait_for_path("/dm");
     shown(&fresh).click("neo-dms a[data-with=bob]");
-    shown(&fresh).wait_for(".message.mine \"Remember this.\"").wait_for(".message.mine \"And this.\"");
+    shown(&fresh)
+        .wait_for(".message.mine \"Remember this.\"")
+        .wait_for(".message.mine \"And this.\"");
     talk(&fresh, "I am back.");
     at_bob.wait_for(".message \"I am back.\"");
     assert!(!at_bob.has(".alarm") && !at_bob.has(".stop"), "the keys are the same");
@@ -246,25 +303,41 @@ fn a_changed_key_stops_until_it_is_accepted() {
     let (at_ana, at_bob) = pair.talking();
     // The two compare their numbers.
     for page in [&at_ana, &at_bob] {
-        page.click(".menu-button").click("#dm-menu button \"Compare\"").wait_for(".safety .qr path.k");
+        page.click(".menu-button")
+            .click("#dm-menu button \"Compare\"")
+            .wait_for(".safety .qr path.k");
     }
     let number = texts(&at_ana, ".digits li");
     assert_eq!(number.len(), 12);
-    assert!(number.iter().all(|group| group.len() == 5 && group.bytes().all(|digit| digit.is_ascii_digit())));
+    assert!(
+        number
+            .iter()
+            .all(|group| group.len() == 5 && group.bytes().all(|digit| digit.is_ascii_digit()))
+    );
     assert_eq!(number, texts(&at_bob, ".digits li"));
     at_ana.check_accessibility();
     at_ana.click(".safety label").wait_for(".safety [role=status] \"Kept\"");
-    at_ana.click(".safety button \"Close\"").wait_for(".standing \"sealed, keys compared\"");
+    at_ana
+        .click(".safety button \"Close\"")
+        .wait_for(".standing \"sealed, keys compared\"");
     at_bob.press("Escape").wait_gone("dialog.safety");
-    assert!(!at_bob.has(".standing \"compared\""), "she knows what she has compared, he what he has");
+    assert!(
+        !at_bob.has(".standing \"compared\""),
+        "she knows what she has compared, he what he has"
+    );
 
     // Bob's telephone is stolen: he makes new keys.
     at_ana.fill("#say", "Half a thought");
     let settings = device(&pair.browser, &pair.bob);
     settings.goto(&pair.server.url("/settings"));
-    settings.click("#keys summary").fill("#keys-password", PASSWORD).click("#keys button[value=keys]");
+    settings
+        .click("#keys summary")
+        .fill("#keys-password", PASSWORD)
+        .click("#keys button[value=keys]");
     settings.wait_for("#keys output");
-    at_ana.wait_for(".stop \"bob has new keys\"").wait_for(".standing \"not safe\"");
+    at_ana
+        .wait_for(".stop \"bob has new keys\"")
+        .wait_for(".standing \"not safe\"");
     assert!(!at_ana.has("#say"), "one could still write");
     at_ana.check_accessibility();
     at_ana.screenshot("dm-key-changed");
@@ -272,19 +345,33 @@ fn a_changed_key_stops_until_it_is_accepted() {
     talk(&settings, "It is me, with new keys.");
     not_now(&settings).wait_for(".message.mine:not(.pending) \"with new keys\"");
     at_ana.wait_for(".message.alarmed \"keys of bob that you have not accepted\"");
-    assert!(!at_ana.has(".message \"It is me\""), "what an unknown key sealed is not shown");
+    assert!(
+        !at_ana.has(".message \"It is me\""),
+        "what an unknown key sealed is not shown"
+    );
     // It does not go away by loading the page again.
     shown(at_ana.reload()).wait_for(".stop \"bob has new keys\"");
 
     // She reads what it means, and has another number to compare.
     at_ana.click(".stop button \"Compare\"").wait_for(".safety .new-keys");
     assert_ne!(texts(&at_ana, ".digits li"), number);
-    open(&at_bob, &pair.server, "/dm/ana").click(".menu-button").click("#dm-menu button \"Compare\"").wait_for(".digits li");
+    open(&at_bob, &pair.server, "/dm/ana")
+        .click(".menu-button")
+        .click("#dm-menu button \"Compare\"")
+        .wait_for(".digits li");
     assert_eq!(texts(&at_ana, ".digits li"), texts(&at_bob, ".digits li"));
-    at_ana.press("Escape").click(".stop button \"Accept the new keys\"").click("neo-dm-key dialog button \"Accept them\"");
-    at_ana.wait_gone(".stop").wait_for(".message \"It is me, with new keys.\"");
+    at_ana
+        .press("Escape")
+        .click(".stop button \"Accept the new keys\"")
+        .click("neo-dm-key dialog button \"Accept them\"");
+    at_ana
+        .wait_gone(".stop")
+        .wait_for(".message \"It is me, with new keys.\"");
     assert!(!at_ana.has(".alarm") && !at_ana.has(".alarmed"));
-    assert!(!at_ana.has(".standing \"compared\""), "the new keys were never compared");
+    assert!(
+        !at_ana.has(".standing \"compared\""),
+        "the new keys were never compared"
+    );
     assert_eq!(at_ana.value("#say"), "Half a thought");
     talk(&at_ana, "Welcome back.");
     settings.wait_for(".message:not(.mine) \"Welcome back.\"");
@@ -294,7 +381,11 @@ fn a_changed_key_stops_until_it_is_accepted() {
 fn a_stranger_asks_before_writing_and_can_be_turned_away() {
     let pair = Pair::new();
     let cyd = pair.server.person("cyd");
-    let (at_ana, at_bob, at_cyd) = (device(&pair.browser, &pair.ana), device(&pair.browser, &pair.bob), device(&pair.browser, &cyd));
+    let (at_ana, at_bob, at_cyd) = (
+        device(&pair.browser, &pair.ana),
+        device(&pair.browser, &pair.bob),
+        device(&pair.browser, &cyd),
+    );
     open(&at_ana, &pair.server, "/dm");
     open(&at_cyd, &pair.server, "/dm/ana");
     assert!(!at_cyd.has(".attach"), "a stranger sends no files");
@@ -303,7 +394,9 @@ fn a_stranger_asks_before_writing_and_can_be_turned_away() {
     at_ana.wait_for("[data-part=request] a.unread[data-with=cyd] .preview \"you don't know me\"");
     talk(&at_cyd, "It is about the ferry.");
     talk(&at_cyd, "Are you there?");
-    at_cyd.wait_for(".message:not(.pending) \"Are you there?\"").allow("403");
+    at_cyd
+        .wait_for(".message:not(.pending) \"Are you there?\"")
+        .allow("403");
     // The fourth is too many; it comes back into the box.
     talk(&at_cyd, "Hello?").wait_for(".told");
     assert_eq!(at_cyd.value("#say"), "Hello?");
@@ -319,24 +412,37 @@ fn a_stranger_asks_before_writing_and_can_be_turned_away() {
     open(&at_bob, &pair.server, "/dm/ana");
     talk(&at_bob, "May I?");
     not_now(&at_bob);
-    at_ana.wait_for("[data-part=request] a[data-with=bob]").click("a[data-with=bob]");
+    at_ana
+        .wait_for("[data-part=request] a[data-with=bob]")
+        .click("a[data-with=bob]");
     shown(&at_ana).click("neo-dm-request button \"Accept\"");
     at_bob.wait_gone("neo-dm-request .waits").wait_for(".attach");
-    at_ana.click(".menu-button").click("#dm-menu button \"Mute\"").wait_for("neo-dms a[data-with=bob] .tag \"muted\"");
+    at_ana
+        .click(".menu-button")
+        .click("#dm-menu button \"Mute\"")
+        .wait_for("neo-dms a[data-with=bob] .tag \"muted\"");
     open(&at_ana, &pair.server, "/dm");
     talk(&at_bob, "Can you hear me?");
     at_ana.wait_for(".preview \"Can you hear me?\"");
-    assert!(!at_ana.has("a.unread[data-with=bob] .dot"), "who is muted makes no mark");
+    assert!(
+        !at_ana.has("a.unread[data-with=bob] .dot"),
+        "who is muted makes no mark"
+    );
     at_ana.click("a[data-with=bob]");
     shown(&at_ana).click(".menu-button").click("#dm-menu button \"Block\"");
-    at_ana.click("#block-really button \"Block bob\"").wait_for(".blocked \"You have blocked bob\"");
+    at_ana
+        .click("#block-really button \"Block bob\"")
+        .wait_for(".blocked \"You have blocked bob\"");
     assert!(!at_ana.has("#say"));
     at_bob.allow("403");
     talk(&at_bob, "Now I am angry.").wait_for(".told");
     assert_eq!(at_bob.value("#say"), "Now I am angry.");
     assert!(!at_ana.has(".message \"angry\""));
     at_ana.click(".blocked button \"Unblock\"").wait_for("#say");
-    at_bob.focus("#say").press("Enter").wait_for(".message.mine:not(.pending) \"Now I am angry.\"");
+    at_bob
+        .focus("#say")
+        .press("Enter")
+        .wait_for(".message.mine:not(.pending) \"Now I am angry.\"");
     at_ana.wait_for(".message \"Now I am angry.\"");
 }
 
@@ -357,7 +463,15 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 /// Every file below a folder.
 fn files(folder: &Path) -> Vec<Vec<u8>> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.flat_map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { vec![fs::read(entry.path()).unwrap_or_default()] }).collect()
+    entries
+        .flat_map(|entry| {
+            if entry.path().is_dir() {
+                files(&entry.path())
+            } else {
+                vec![fs::read(entry.path()).unwrap_or_default()]
+            }
+        })
+        .collect()
 }
 
 #[test]
@@ -365,13 +479,19 @@ fn files_are_sealed_here_and_opened_there() {
     let pair = Pair::new();
     let (at_ana, at_bob) = pair.talking();
     let downloads = tempfile::tempdir().expect("a folder");
-    at_bob.call("Page.setDownloadBehavior", json!({ "behavior": "allow", "downloadPath": downloads.path() }));
+    at_bob.call(
+        "Page.setDownloadBehavior",
+        json!({ "behavior": "allow", "downloadPath": downloads.path() }),
+    );
     let table = b"low water 05:12, TIDE-CANARY".repeat(3000);
     let picture = photograph(&at_ana, "GPS-CANARY 36.04 14.24");
     assert!(holds(&picture, "GPS-CANARY"));
     attach(&at_ana, "fog.jpg", "image/jpeg", &picture);
     attach(&at_ana, "tide table \u{202e}fdp.exe", "text/html", &table);
-    at_ana.wait_for(".attached \"fog.jpg\"").wait_for(".attached \"picture, drawn anew\"").wait_for(".metadata \"go as they are\"");
+    at_ana
+        .wait_for(".attached \"fog.jpg\"")
+        .wait_for(".attached \"picture, drawn anew\"")
+        .wait_for(".metadata \"go as they are\"");
     // What is too much is named, and the rest stays.
     at_ana.eval("(() => { const carried = new DataTransfer(); carried.items.add(new File([new Uint8Array(21 * 1024 * 1024)], 'whale.bin')); document.querySelector('#say').dispatchEvent(new ClipboardEvent('paste', { bubbles: true, cancelable: true, clipboardData: carried })) })()");
     at_ana.wait_for(".told \"whale.bin\"").wait_for(".told \"20 MiB\"");
@@ -394,7 +514,11 @@ fn files_are_sealed_here_and_opened_there() {
     at_bob.click("button[aria-label=\"Save tide table fdp.exe\"]");
     let saved = |ending: &str| {
         neospace_tests::eventually(&format!("a file that ends with {ending}"), || {
-            fs::read_dir(downloads.path()).ok()?.flatten().find(|entry| entry.file_name().to_string_lossy().ends_with(ending)).and_then(|entry| fs::read(entry.path()).ok())
+            fs::read_dir(downloads.path())
+                .ok()?
+                .flatten()
+                .find(|entry| entry.file_name().to_string_lossy().ends_with(ending))
+                .and_then(|entry| fs::read(entry.path()).ok())
         })
     };
     neospace_tests::eventually("all of it", || (saved("fdp.exe") == table).then_some(()));
@@ -420,7 +544,10 @@ fn files_are_sealed_here_and_opened_there() {
 fn what_is_written_without_a_line_goes_out_once_it_is_back() {
     let pair = Pair::new();
     let (at_ana, at_bob) = pair.talking();
-    at_ana.allow("ERR_INTERNET_DISCONNECTED").allow("WebSocket").allow("ERR_");
+    at_ana
+        .allow("ERR_INTERNET_DISCONNECTED")
+        .allow("WebSocket")
+        .allow("ERR_");
     at_ana.offline(true).wait_for(".offline");
     talk(&at_ana, "Into the void.").wait_for(".message.pending \"not sent yet\"");
     assert_eq!(at_ana.value("#say"), "");
@@ -470,9 +597,19 @@ fn a_log_out_leaves_nothing_readable_on_the_device() {
     talk(&at_bob, "THEIR-CANARY");
     at_ana.wait_for(".message \"THEIR-CANARY\"");
     attach(&at_ana, "NAME-CANARY.txt", "text/plain", b"FILE-CANARY");
-    at_ana.focus("#say").press("Enter").wait_for(".message.mine:not(.pending) neo-dm-file \"NAME-CANARY\"");
-    at_ana.click("[data-key=search]").fill("#dm-q", "their-canary").press("Enter").wait_for(".hits mark \"THEIR-CANARY\"");
-    at_ana.allow("ERR_INTERNET_DISCONNECTED").allow("WebSocket").allow("ERR_");
+    at_ana
+        .focus("#say")
+        .press("Enter")
+        .wait_for(".message.mine:not(.pending) neo-dm-file \"NAME-CANARY\"");
+    at_ana
+        .click("[data-key=search]")
+        .fill("#dm-q", "their-canary")
+        .press("Enter")
+        .wait_for(".hits mark \"THEIR-CANARY\"");
+    at_ana
+        .allow("ERR_INTERNET_DISCONNECTED")
+        .allow("WebSocket")
+        .allow("ERR_");
     at_ana.offline(true).wait_for(".offline");
     talk(&at_ana, "PENDING-CANARY").wait_for(".message.pending \"PENDING-CANARY\"");
     at_ana.fill("#say", "DRAFT-CANARY").press("Shift+Tab");
@@ -481,10 +618,15 @@ fn a_log_out_leaves_nothing_readable_on_the_device() {
     assert!(during.contains("neospace-dm"), "the device keeps nothing: {during}");
     assert!(!during.contains("-CANARY"), "in the clear: {during}");
     at_ana.offline(false).goto(&pair.server.url("/settings"));
-    at_ana.click("form[action=\"/logout\"] button").wait_until("location.pathname === '/' || location.pathname === '/login'");
+    at_ana
+        .click("form[action=\"/logout\"] button")
+        .wait_until("location.pathname === '/' || location.pathname === '/login'");
     at_ana.wait_until("indexedDB.databases().then(found => found.length === 0)");
     let after = kept(&at_ana);
-    assert!(!after.contains("-CANARY") && !after.contains("neospace-dm") && !after.contains("dm:"), "{after}");
+    assert!(
+        !after.contains("-CANARY") && !after.contains("neospace-dm") && !after.contains("dm:"),
+        "{after}"
+    );
     // Going back shows nothing either.
     at_ana.eval("history.go(-2)");
     at_ana.wait_until("document.readyState === 'complete' && location.pathname !== '/settings'");

@@ -119,7 +119,10 @@ pub async fn show(
 fn page(app: &App, viewer: &Viewer, with: Option<&str>) -> Result<Response, Error> {
     let (template, context) = match with {
         Some(with) => ("dms/page.html", conversation(app, viewer, with)?),
-        None => ("dms/inbox.html", context! { with => Value::from(()), you => you(viewer)? }),
+        None => (
+            "dms/inbox.html",
+            context! { with => Value::from(()), you => you(viewer)? },
+        ),
     };
     let html = app.html.render(
         template,
