@@ -5,6 +5,9 @@ import { fromUtf8 } from "./bytes.js"
 
 /** Bytes of a JSON answer. */
 const JSON_MOST = 16 * 1024 * 1024
+/** How long an answer may take, in milliseconds: one with files on a slow line, and all others. */
+const BYTES_MS = 15 * 60_000
+const JSON_MS = 2 * 60_000
 
 /** The server refused. `status` is HTTP's, `code` the problem's, the message a sentence for people, `body` the whole answer. */
 export class Denied extends Refused {
@@ -47,18 +50,18 @@ function sendJson(method, address, fields) {
 
 /** Posts bytes as they are; answers JSON. */
 export function postBytes(address, bytes) {
-  return ask(address, { method: "POST", body: bytes, headers: { "content-type": "application/octet-stream" } })
+  return ask(address, { method: "POST", body: bytes, headers: { "content-type": "application/octet-stream" } }, BYTES_MS)
 }
 
 /** Gets bytes, at most `most` of them; tells `onProgress` how many there are so far. */
 export async function getBytes(address, most, onProgress) {
-  const response = await request(address, { headers: { accept: "application/octet-stream" } })
+  const response = await request(address, { headers: { accept: "application/octet-stream" } }, BYTES_MS)
   if (!response.ok) throw await denied(response)
   return readAll(response, most, onProgress)
 }
 
-async function ask(address, { headers, ...options }) {
-  const response = await request(address, { ...options, headers: { accept: "application/json", ...headers } })
+async function ask(address, { headers, ...options }, longest = JSON_MS) {
+  const response = await request(address, { ...options, headers: { accept: "application/json", ...headers } }, longest)
   if (!response.ok) throw await denied(response)
   const bytes = await readAll(response, JSON_MOST)
   if (bytes.length === 0) return null
@@ -69,9 +72,9 @@ async function ask(address, { headers, ...options }) {
   }
 }
 
-async function request(address, options) {
+async function request(address, options, longest) {
   try {
-    return await fetch(address, { ...options, credentials: "same-origin", redirect: "error" })
+    return await fetch(address, { ...options, credentials: "same-origin", redirect: "error", signal: AbortSignal.timeout(longest) })
   } catch {
     throw new Offline()
   }
