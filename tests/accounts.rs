@@ -145,8 +145,8 @@ fn the_password_and_the_wrap_key_never_leave_the_browser() {
     let carries = |text: &str| sent.iter().filter(|sent| sent.contains(text)).count();
     assert_eq!(
         carries(&first.auth.to_string()),
-        2,
-        "the first key registers, and proves the change"
+        3,
+        "the first key registers, is proved, and proves the change"
     );
     assert_eq!(
         carries(&second.auth.to_string()),
