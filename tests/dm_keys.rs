@@ -11,19 +11,22 @@ fn register(server: &Server, browser: &Browser, name: &str) -> Page {
     let page = browser.page();
     page.goto(&server.url("/register"));
     page.fill("#register-name", name).fill("#register-password", PASSWORD);
-    page.click("neo-register button[type=submit]").wait_for_path(&format!("/wall/{name}"));
+    page.click("neo-register button[type=submit]")
+        .wait_for_path(&format!("/wall/{name}"));
     page
 }
 
 fn log_in(page: &Page, server: &Server, name: &str, password: &str) {
     page.goto(&server.url("/login"));
     page.fill("#login-name", name).fill("#login-password", password);
-    page.click("neo-login button[type=submit]").wait_for_path(&format!("/wall/{name}"));
+    page.click("neo-login button[type=submit]")
+        .wait_for_path(&format!("/wall/{name}"));
 }
 
 fn log_out(page: &Page, server: &Server) {
     page.goto(&server.url("/settings"));
-    page.click("form[action='/logout'] button \"Log out\"").wait_for_path("/");
+    page.click("form[action='/logout'] button \"Log out\"")
+        .wait_for_path("/");
 }
 
 /// Whose keys this device has, as far as other pages can tell, and the databases that there are.
@@ -42,7 +45,9 @@ fn nothing() -> Value {
 /// Calls something of `ui/js/dm/client.js`, on a page that has the modules' import map.
 fn client(page: &Page, call: &str) -> Value {
     let base = r#"JSON.parse(document.querySelector("script[type=importmap]").textContent).imports["@hpke/common"]"#;
-    page.eval(&format!(r#"import({base}.replace("hpke-common.js", "client.js")).then(async client => {{ {call} }})"#))
+    page.eval(&format!(
+        r#"import({base}.replace("hpke-common.js", "client.js")).then(async client => {{ {call} }})"#
+    ))
 }
 
 /// What `openClient` says there.
@@ -52,14 +57,29 @@ fn state(page: &Page) -> Value {
 
 /// How many entries the key log has of somebody.
 fn generations(person: &Person, name: &str) -> usize {
-    let answer = person.request("GET", "/keys?after=0").header("accept", "application/json").send();
-    let entries = answer.expect(200).json()["entries"].as_array().cloned().unwrap_or_default();
+    let answer = person
+        .request("GET", "/keys?after=0")
+        .header("accept", "application/json")
+        .send();
+    let entries = answer.expect(200).json()["entries"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     // The name stands behind its length in each entry.
-    let mark = format!("{}{name}", char::from(u8::try_from(name.len()).expect("names are short")));
+    let mark = format!(
+        "{}{name}",
+        char::from(u8::try_from(name.len()).expect("names are short"))
+    );
     let mark = mark.as_bytes();
     let holds = |entry: &&Value| {
-        let bytes = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, entry.as_str().unwrap_or_default());
-        bytes.expect("entries are base64url").windows(mark.len()).any(|window| window == mark)
+        let bytes = base64::Engine::decode(
+            &base64::engine::general_purpose::URL_SAFE_NO_PAD,
+            entry.as_str().unwrap_or_default(),
+        );
+        bytes
+            .expect("entries are base64url")
+            .windows(mark.len())
+            .any(|window| window == mark)
     };
     entries.iter().filter(holds).count()
 }
@@ -81,10 +101,21 @@ fn make_code(page: &Page, server: &Server, password: &str, button: &str) -> Stri
 fn type_back(page: &Page, code: &str) {
     for nth in [1, 2] {
         let label = page.text(&format!("label[for=keys-group-{nth}]"));
-        let number: usize = label.trim_start_matches("Group ").parse().expect("the label names a group");
-        page.fill(&format!("#keys-group-{nth}"), &code.split('-').nth(number - 1).expect("it is one of seven").to_lowercase());
+        let number: usize = label
+            .trim_start_matches("Group ")
+            .parse()
+            .expect("the label names a group");
+        page.fill(
+            &format!("#keys-group-{nth}"),
+            &code
+                .split('-')
+                .nth(number - 1)
+                .expect("it is one of seven")
+                .to_lowercase(),
+        );
     }
-    page.click("neo-keys [data-code] button").wait_for("#keys-standing \"There is a recovery code\"");
+    page.click("neo-keys [data-code] button")
+        .wait_for("#keys-standing \"There is a recovery code\"");
 }
 
 #[test]
@@ -107,7 +138,9 @@ fn keys_come_with_the_account_and_with_the_password_and_go_with_the_log_out() {
     // Somebody else at the same device doesn't find them.
     elsewhere.goto(&server.url("/login"));
     elsewhere.call("Network.clearBrowserCookies", json!({}));
-    elsewhere.goto(&server.url("/")).wait_until("localStorage.getItem('dm:owner') === null");
+    elsewhere
+        .goto(&server.url("/"))
+        .wait_until("localStorage.getItem('dm:owner') === null");
     elsewhere.wait_until("indexedDB.databases().then(all => all.length === 0)");
 
     // A page that doesn't know who looks, such as a refusal, leaves them alone.
@@ -126,13 +159,16 @@ fn a_recovery_code_brings_account_and_keys_back() {
 
     // The password is asked for, and proved.
     page.allow("422");
-    page.fill("#keys-password", "not my password at all").click("neo-keys button \"Make a recovery code\"");
+    page.fill("#keys-password", "not my password at all")
+        .click("neo-keys button \"Make a recovery code\"");
     page.wait_for("neo-keys .field.bad \"not your password\"");
     let code = make_code(&page, &server, PASSWORD, "neo-keys button \"Make a recovery code\"");
     page.check_accessibility();
 
     // Two groups that are wrong don't count.
-    page.fill("#keys-group-1", "0000").fill("#keys-group-2", "0000").click("neo-keys [data-code] button");
+    page.fill("#keys-group-1", "0000")
+        .fill("#keys-group-2", "0000")
+        .click("neo-keys [data-code] button");
     page.wait_for("neo-keys [data-code] .bad \"That isn't what stands there\"");
     type_back(&page, &code);
     log_out(&page, &server);
@@ -144,10 +180,19 @@ fn a_recovery_code_brings_account_and_keys_back() {
     fresh.check_accessibility();
     fresh.allow("422");
     let (typo, button) = (format!("{}0", &code[..33]), "neo-recover button[type=submit]");
-    fresh.fill("#recover-name", "Ana").fill("#recover-code", &typo).fill("#recover-password", OTHER);
-    fresh.click(button).wait_for(".field[data-field=recovery].bad \"That is no recovery code\"");
-    fresh.fill("#recover-name", "bob").fill("#recover-code", &code.replace('-', " ").to_lowercase());
-    fresh.click(button).wait_for(".field[data-field=recovery].bad \"don't go together\"");
+    fresh
+        .fill("#recover-name", "Ana")
+        .fill("#recover-code", &typo)
+        .fill("#recover-password", OTHER);
+    fresh
+        .click(button)
+        .wait_for(".field[data-field=recovery].bad \"That is no recovery code\"");
+    fresh
+        .fill("#recover-name", "bob")
+        .fill("#recover-code", &code.replace('-', " ").to_lowercase());
+    fresh
+        .click(button)
+        .wait_for(".field[data-field=recovery].bad \"don't go together\"");
     fresh.fill("#recover-name", "Ana").click(button).wait_for_path("/dm");
     assert_eq!(kept(&fresh), keys_of("ana"));
     assert_eq!(state(&fresh), "ready");
@@ -166,7 +211,8 @@ fn another_password_wraps_the_keys_anew() {
     let page = register(&server, &browser, "ana");
     page.goto(&server.url("/settings"));
     page.fill("#password-current", PASSWORD).fill("#password-new", OTHER);
-    page.click("neo-password button[type=submit]").wait_for(".notice \"Your password is changed\"");
+    page.click("neo-password button[type=submit]")
+        .wait_for(".notice \"Your password is changed\"");
 
     let elsewhere = browser.page();
     log_in(&elsewhere, &server, "ana", OTHER);
@@ -203,8 +249,16 @@ fn new_keys_void_the_old_code_and_lock_the_other_devices() {
     let fresh = browser.page();
     fresh.allow("422");
     fresh.goto(&server.url("/recover"));
-    fresh.fill("#recover-name", "ana").fill("#recover-code", &first).fill("#recover-password", OTHER);
-    fresh.click("neo-recover button[type=submit]").wait_for(".field[data-field=recovery].bad \"don't go together\"");
-    fresh.fill("#recover-code", &second).click("neo-recover button[type=submit]").wait_for_path("/dm");
+    fresh
+        .fill("#recover-name", "ana")
+        .fill("#recover-code", &first)
+        .fill("#recover-password", OTHER);
+    fresh
+        .click("neo-recover button[type=submit]")
+        .wait_for(".field[data-field=recovery].bad \"don't go together\"");
+    fresh
+        .fill("#recover-code", &second)
+        .click("neo-recover button[type=submit]")
+        .wait_for_path("/dm");
     assert_eq!(state(&fresh), "ready");
 }
