@@ -1,5 +1,6 @@
 //! The command line.
 
+mod dm;
 mod operator;
 mod reports;
 
@@ -28,6 +29,8 @@ enum Command {
     Check(Place),
     /// Tells the running server to read its configuration again.
     Reload(Place),
+    /// Direct messages, sealed on this machine: read and written without a browser
+    Dm(dm::Dm),
     /// Direct messages that members reported
     #[command(subcommand)]
     Reports(reports::Command),
@@ -107,6 +110,7 @@ pub fn run() -> ExitCode {
             .map(|_| println!("The configuration is fine.")),
         Command::Reload(place) => reload(&place),
         Command::Reports(command) => reports::run(command),
+        Command::Dm(dm) => return dm::main(dm),
         Command::Plugin(Plugin::Author(command)) => return crate::author::main(command),
         Command::Plugin(Plugin::Operator(command)) => operator::run(command),
     };

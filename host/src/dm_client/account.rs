@@ -35,6 +35,14 @@ pub fn log_in(asking: &Ask, name: &Name, password: &str) -> Result<Keys, Trouble
     Ok(keys)
 }
 
+/// Ends the session.
+///
+/// # Errors
+/// What the server refuses.
+pub fn log_out(asking: &Ask) -> Result<(), Trouble> {
+    accepted(&ask(asking, post("/logout", json!({})))?).map(|_| ())
+}
+
 /// Comes back in with the recovery code, under a new password. All the account's sessions end, and this one begins.
 ///
 /// # Errors
@@ -46,7 +54,7 @@ pub fn recover(asking: Ask, name: &Name, code: &RecoveryCode, password: &str) ->
     }
     crypto::check_new_password(password).map_err(|refused| Trouble::Wrong(refused.to_string()))?;
     let of_code = code.keys(name);
-    let proof = b64::encode(&*of_code.auth);
+    let proof = b64::encode(of_code.auth.as_slice());
     let body = json!({ "name": &**name, "recovery": proof });
     let opened: Opened = answer_json(&asking, post("/recover/open", body))?;
     let mut log = Log::default();

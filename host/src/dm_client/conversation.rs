@@ -265,6 +265,8 @@ impl Device {
                 files,
             };
             self.kept.outbox.insert(peer.clone(), outgoing);
+            // It may be stored and the answer lost: what it was must be known then.
+            (self.keep)(&self.kept).map_err(Trouble::Wrong)?;
             if let Some(position) = self.deliver(peer, &mut conversation)? {
                 self.store_notebook()?;
                 return Ok(position);

@@ -8,6 +8,8 @@
 
 pub mod account;
 mod conversation;
+pub mod folder;
+pub mod wire;
 
 use std::collections::BTreeMap;
 
@@ -24,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-pub use conversation::{Conversation, Listed};
+pub use conversation::{Conversation, Listed, now};
 
 use crate::crypto::AuthKey;
 
@@ -171,7 +173,12 @@ pub struct Device {
     log_alarm: Option<Alarm>,
     /// Whose conversations were shown differently to two devices.
     torn: Vec<Name>,
+    /// Puts what is to be kept where it outlasts this program.
+    keep: Keep,
 }
+
+/// How what a device keeps is stored; an error says why it isn't.
+pub type Keep = Box<dyn Fn(&Kept) -> Result<(), String> + Send>;
 
 /// What `GET /dm/keys` answers.
 #[derive(Deserialize)]
@@ -250,6 +257,7 @@ impl Device {
             log,
             log_alarm: None,
             torn: Vec::new(),
+            keep: Box::new(|_| Ok(())),
         };
         device.take_notebook(own)?;
         Ok(device)
@@ -282,6 +290,7 @@ impl Device {
             log,
             log_alarm: None,
             torn: Vec::new(),
+            keep: Box::new(|_| Ok(())),
         };
         device.post_keys(wrap, None)?;
         Ok(device)
@@ -323,12 +332,40 @@ impl Device {
             log,
             log_alarm: None,
             torn: Vec::new(),
+            keep: Box::new(|_| Ok(())),
         })
+    }
+
+    /// Takes over what an earlier device of this member's in the same place hadn't sent yet, and holds what the server says
+    /// against what that one knew.
+    ///
+    /// # Errors
+    /// [`Alarm::Notebook`], [`Alarm::LogFork`]: the server has gone back behind it.
+    pub fn take_over(&mut self, before: &Kept) -> Result<(), Trouble> {
+        if before.name != self.kept.name {
+            return Ok(());
+        }
+        let gone_back = self.kept.version < before.version
+            || (self.kept.version == before.version && self.kept.sealed != before.sealed)
+            || !self.kept.stored.includes(&before.stored);
+        if gone_back {
+            return Err(Alarm::Notebook.into());
+        }
+        if self.kept.log.get(..before.log.len()) != Some(&before.log[..]) {
+            return Err(Alarm::LogFork.into());
+        }
+        self.kept.outbox = before.outbox.clone();
+        Ok(())
     }
 
     /// What is to be kept of it.
     pub fn kept(&self) -> &Kept {
         &self.kept
+    }
+
+    /// Has this called with what is to be kept before anything is sent that must not be forgotten.
+    pub fn keep_by(&mut self, keep: Keep) {
+        self.keep = keep;
     }
 
     /// Whose it is.
@@ -519,7 +556,8 @@ impl Device {
     pub fn set_recovery(&self, code: &RecoveryCode, current: &AuthKey) -> Result<(), Trouble> {
         let keys = code.keys(self.name());
         let wrapped = keys::wrap(&keys.wrap, Kind::Recovery, self.name(), &self.kept.roots).ok_or(Alarm::Wrapped)?;
-        let body = json!({ "wrapped": b64::encode(wrapped), "auth": b64::encode(&*keys.auth), "current": current });
+        let body =
+            json!({ "wrapped": b64::encode(wrapped), "auth": b64::encode(keys.auth.as_slice()), "current": current });
         accepted(&ask(&self.ask, post("/dm/recovery", body))?).map(|_| ())
     }
 
