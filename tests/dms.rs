@@ -151,7 +151,7 @@ impl Member {
 
     /// Opens one's copy of a message.
     fn open(&self, shown: &Value, with: &Member) -> Opened {
-        let mine = shown["from"] == &*self.name;
+        let mine = shown["from"] == *self.name;
         let (copy, names) = match mine {
             true => (Copy::Sender, (&self.name, &with.name)),
             false => (Copy::Recipient, (&with.name, &self.name)),
@@ -177,7 +177,7 @@ impl Member {
     fn hide(&self, shown: &Value) -> Value {
         let header = bytes(&shown["header"]);
         let (own, other) = (crypto::sha256(&bytes(&shown["copy"])), fixed(&shown["other"]));
-        let hash = match shown["from"] == &*self.name {
+        let hash = match shown["from"] == *self.name {
             true => message::hash(&header, &other, &own),
             false => message::hash(&header, &own, &other),
         };
@@ -1225,7 +1225,7 @@ fn a_sealed_file_goes_with_its_message_and_to_nobody_else() {
         .as_str()
         .expect("a text")
         .to_owned();
-    assert_eq!(files_on_disk(&server), [id.clone()]);
+    assert_eq!(files_on_disk(&server), std::slice::from_ref(&id));
     let path = |with: &str| format!("/dm/{with}/files/{id}");
     // Until a message names it, it is hers alone.
     assert_eq!(ana.get(&path("bob")).expect(200).body, sealed);
