@@ -87,6 +87,7 @@ fn generations(person: &Person, name: &str) -> usize {
 /// Types the password into the settings' part about keys, presses a button, and answers the code that is shown.
 fn make_code(page: &Page, server: &Server, password: &str, button: &str) -> String {
     page.goto(&server.url("/settings"));
+    page.wait_for("#keys-standing \"You have keys\"");
     if button.contains("new keys") {
         page.click("neo-keys summary");
     }
