@@ -10,7 +10,7 @@ import { Denied, getJson, postJson } from "./net.js"
 import { emptyNotebook, sealNotebook } from "./notebook.js"
 import { openStore } from "./store.js"
 import { changing, putting, takeNotebook } from "./sync.js"
-import { tell, wipe } from "./wipe.js"
+import { OWNER, tell, wipe } from "./wipe.js"
 
 /** What the server keeps about keys (`GET /dm/keys`), checked: `{ name, generation, wrapped, recovery, notebook, version }`. */
 export async function askKeys() {
@@ -29,6 +29,8 @@ export async function askKeys() {
 export async function storeOf(name) {
   const store = await openStore()
   const account = await store.account()
+  // Other pages find by this whose database there is, and whether.
+  if (account) localStorage.setItem(OWNER, account.name)
   if (!account || account.name === name) return store
   store.close()
   await wipe()
