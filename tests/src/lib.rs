@@ -19,7 +19,9 @@
 pub mod axe;
 pub mod browser;
 pub mod dm;
+pub mod canary;
 pub mod faults;
+pub mod forger;
 pub mod forms;
 pub mod live;
 pub mod markup;
