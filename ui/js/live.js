@@ -87,7 +87,8 @@ function opened() {
 
 function received({ data }) {
   heardAt = Date.now()
-  const frame = JSON.parse(data)
+  const frame = read(data)
+  if (!frame) return console.warn("live: a frame that is none")
   if (answers(frame) && frame.event === "error") return
   switch (frame.event) {
     case "patch": {
@@ -104,6 +105,16 @@ function received({ data }) {
     default: {
       tell(`live:${frame.event}`, frame)
     }
+  }
+}
+
+// What came, if it is a frame.
+function read(data) {
+  try {
+    const frame = JSON.parse(data)
+    return typeof frame === "object" ? frame : null
+  } catch {
+    return null
   }
 }
 

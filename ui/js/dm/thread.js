@@ -12,6 +12,8 @@ import { NOWHERE } from "./notebook.js"
 
 /** Where the sealed time and the server's differ by more, both are shown. */
 const TIMES_DIFFER_MS = 10 * 60_000
+/** The last moment that a browser's clock can say, in milliseconds: a sender may write any number. */
+const LAST_MOMENT = 8.64e15
 const LONGEST_COPY = 32 + 16384 + 16
 
 /** A message as the server shows it (`M` of the protocol), with bytes in place of base64url. Throws `Malformed`. */
@@ -271,10 +273,16 @@ function saidIn(check, whose) {
 
 function blank({ shown: { id, seq, at }, mine, counter }) {
   const key = `${mine ? "mine" : "theirs"}:${counter}`
-  return { key, mine, counter, seq, id, at, storedAt: null, text: "", edited: false, history: [], reply: null, files: [], deleted: null, unknown: false, pending: false, failed: null, alarm: null }
+  return { key, mine, counter, seq, id, at: moment(at), storedAt: null, text: "", edited: false, history: [], reply: null, files: [], deleted: null, unknown: false, pending: false, failed: null, alarm: null }
 }
 
-function fill(item, { at, text, reply, files }) {
+// What a page can write as a date.
+function moment(at) {
+  return Math.min(at, LAST_MOMENT)
+}
+
+function fill(item, { at: sealedAt, text, reply, files }) {
+  const at = moment(sealedAt)
   if (Math.abs(at - item.at) > TIMES_DIFFER_MS) item.storedAt = item.at
   Object.assign(item, { at, text, reply, files })
 }
@@ -283,5 +291,5 @@ function edit(item, { at, text }) {
   if (!item || item.alarm || item.deleted || item.unknown) return
   item.history = [...item.history, { text: item.text, at: item.edited || item.at }]
   item.text = text
-  item.edited = at
+  item.edited = moment(at)
 }

@@ -5,6 +5,8 @@ import { explain } from "./explain.js"
 export function showState(root, { state, alarm }, name = "the other one") {
   root.dataset.state = state
   for (const part of root.querySelectorAll("[data-when]")) part.hidden = !part.dataset.when.split(" ").includes(state)
+  if (alarm) root.dataset.alarm = alarm.code
+  else delete root.dataset.alarm
   if (!alarm) return
   const words = explain(alarm.code, name)
   for (const line of root.querySelectorAll(".gate [data-words]")) line.textContent = words[line.dataset.words]

@@ -118,8 +118,9 @@ function previewOf({ text, files, deleted, alarm }) {
 async function listed() {
   const response = await fetch("/dm", { headers: { accept: "application/json" } }).catch(() => null)
   if (!response?.ok) return null
-  const { conversations } = await response.json()
-  return conversations.map((one) => ({ ...one, unread: one.last_seq > one.read_seq && !one.blocked }))
+  const answer = await response.json().catch(() => null)
+  if (!Array.isArray(answer?.conversations)) return null
+  return answer.conversations.filter((one) => typeof one?.with === "string").map((one) => ({ ...one, unread: one.last_seq > one.read_seq && !one.blocked }))
 }
 
 // With what was said last, where this device can open it.

@@ -6,6 +6,8 @@ const ADDRESS = /\bhttps?:\/\/[^\s<>"“”]+/gi
 const TRAILING = /[.,;:!?'’)\]}]+$/
 /** Characters that turn the direction of what follows, or can't be seen: a file's name has no use for them. */
 const TRICKS = /[\p{Cc}\p{Cf}\u2028\u2029]/gu
+/** The last moment that a date can be. */
+const LAST_MOMENT = 8.64e15
 const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
 const short = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" })
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" })
@@ -79,8 +81,10 @@ export function size(bytes) {
   return `${(bytes / 1_000_000).toFixed(1)} MB`
 }
 
-/** Writes a moment (Unix milliseconds) into a <time>: the hour, or with `isFar` the day of what was not today. */
-export function stamp(time, ms, isFar = false) {
+/** Writes a moment (Unix milliseconds) into a <time>: the hour, or with `isFar` the day of what was not today. What no clock says is told
+ *  as the nearest that one does. */
+export function stamp(time, told, isFar = false) {
+  const ms = Math.min(Math.max(Number(told) || 0, 0), LAST_MOMENT)
   time.dateTime = new Date(ms).toISOString()
   time.title = whole.format(ms)
   time.textContent = isFar && dayOf(ms) !== dayOf(Date.now()) ? short.format(ms) : hour.format(ms)
