@@ -6,6 +6,7 @@
 //! holds against the counters.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
@@ -216,12 +217,12 @@ impl Thread {
     pub fn add(&mut self, keys: &Keyring, page: impl IntoIterator<Item = Shown>) {
         let mut last = None;
         for shown in page {
-            if last.is_some_and(|last| shown.seq <= last) {
-                self.notices.insert(Notice {
-                    alarm: Alarm::Reordered,
-                    place: None,
-                });
-            }
+            let alarm = match last.map(|last| shown.seq.cmp(&last)) {
+                Some(Ordering::Less) => Some(Alarm::Reordered),
+                Some(Ordering::Equal) => Some(Alarm::Repeated),
+                Some(Ordering::Greater) | None => None,
+            };
+            self.notices.extend(alarm.map(|alarm| Notice { alarm, place: None }));
             last = Some(shown.seq);
             self.take(keys, shown);
         }
