@@ -10,7 +10,7 @@ use neospace_dm::{
 };
 use neospace_tests::{
     Dm, Server,
-    person::{PASSWORD, auth_key, parameters},
+    person::{PASSWORD, auth_key, parameters, wrap_key},
 };
 
 fn name(name: &str) -> Name {
@@ -153,9 +153,7 @@ fn new_keys_stop_the_other_side_until_they_are_accepted() {
     tablet.store_notebook().expect("stored");
 
     let current = auth_key("ana", PASSWORD, &parameters("ana")).parse_auth();
-    let wrap = neospace::crypto::derive("ana", PASSWORD, &parameters("ana"))
-        .expect("allowed")
-        .wrap;
+    let wrap = wrap_key("ana", PASSWORD, &parameters("ana"));
     ana.make_new_keys(&wrap, &current).expect("made");
     ana.say(&to_bob, "with the new keys").expect("stored");
 

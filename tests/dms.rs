@@ -15,7 +15,7 @@ use neospace_dm::{
 };
 use neospace_tests::{
     Answer, Live, Person, Server, eventually,
-    person::{PASSWORD, auth_key, parameters},
+    person::{self, PASSWORD, auth_key, parameters},
 };
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite;
@@ -33,9 +33,7 @@ struct Member {
 
 /// The keys that `Person::register` derived with.
 fn wrap_key(name: &str, password: &str, parameters: &Parameters) -> [u8; 32] {
-    crypto::derive(name, password, parameters)
-        .expect("the password is allowed")
-        .wrap
+    person::wrap_key(name, password, parameters)
 }
 
 impl Member {

@@ -11,10 +11,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use neospace::{
-    crypto,
-    dm_client::{Answer, Ask, Content, Conversation, Device, Request, Trouble},
-};
+use neospace::dm_client::{Answer, Ask, Content, Conversation, Device, Request, Trouble};
 use neospace_dm::{
     Alarm, Name,
     thread::{Item, Says, View},
@@ -22,7 +19,7 @@ use neospace_dm::{
 
 use crate::{
     Person,
-    person::{PASSWORD, parameters},
+    person::{PASSWORD, parameters, wrap_key},
 };
 
 /// A person's device: a [`Device`] with what tests ask for often.
@@ -48,10 +45,10 @@ impl Person {
     /// # Errors
     /// What the device says about the server.
     pub fn try_dm(&self) -> Result<Dm, Trouble> {
-        let wrap = crypto::derive(&self.name, PASSWORD, &parameters(&self.name)).expect("a test's password is allowed");
+        let wrap = wrap_key(&self.name, PASSWORD, &parameters(&self.name));
         Ok(Dm {
             person: self.clone(),
-            device: Device::open(self.ask(), &self.dm_name(), &wrap.wrap)?,
+            device: Device::open(self.ask(), &self.dm_name(), &wrap)?,
         })
     }
 

@@ -8,7 +8,6 @@ use hpke::{
     Deserializable, Kem, OpModeS, Serializable, aead::AesGcm256, kdf::HkdfSha256, kem::X25519HkdfSha256,
     single_shot_seal,
 };
-use neospace::crypto;
 use neospace_dm::{
     Name, b64,
     keys::{self, Identity, Kind, Root},
@@ -23,7 +22,7 @@ use sha2::Sha256;
 
 use crate::{
     Answer, Person, Proxy,
-    person::{PASSWORD, parameters},
+    person::{PASSWORD, auth_key, parameters, wrap_key},
     proxy::Told,
 };
 
@@ -75,9 +74,12 @@ impl Forger {
         self.roots.push(root);
         let generation = u32::try_from(self.roots.len()).expect("few");
         let (name, new) = (&self.name, self.keys());
-        let account = crypto::derive(name, PASSWORD, &parameters(name)).expect("a test's password is allowed");
+        let (auth, wrap) = (
+            auth_key(name, PASSWORD, &parameters(name)),
+            wrap_key(name, PASSWORD, &parameters(name)),
+        );
         let wrapped = keys::wrap(
-            &account.wrap,
+            &wrap,
             Kind::Password,
             name,
             &self.roots.iter().copied().map(Root::from).collect::<Vec<_>>(),
@@ -97,7 +99,7 @@ impl Forger {
         if let [.., before, _] = &self.roots[..] {
             let signature = Identity::derive(&Root::from(*before), name).sign(name, generation, &new.keys);
             body["previous_signature"] = json!(b64::encode(signature));
-            body["current"] = json!(account.auth.to_string());
+            body["current"] = json!(auth);
         }
         self.post_json("/dm/keys", &body).expect(201);
     }
@@ -404,11 +406,20 @@ pub fn entry_hash(entry: &[u8]) -> [u8; 32] {
 /// When they have no keys.
 pub fn secrets(person: &Person) -> Vec<(String, Vec<u8>)> {
     let name: Name = person.name.parse().expect("the cast's names are names");
-    let wrap = crypto::derive(&name, PASSWORD, &parameters(&name)).expect("a test's password is allowed").wrap;
-    let told = person.request("GET", "/dm/keys").header("accept", "application/json").send().expect(200).json();
+    let wrap = wrap_key(&name, PASSWORD, &parameters(&name));
+    let told = person
+        .request("GET", "/dm/keys")
+        .header("accept", "application/json")
+        .send()
+        .expect(200)
+        .json();
     let wrapped: Vec<u8> = told["wrapped"].as_str().and_then(b64::decode).expect("they have keys");
     let log = entries(person);
-    let newest = log.iter().rev().find(|entry| entry.name == name).expect("their keys are in the log");
+    let newest = log
+        .iter()
+        .rev()
+        .find(|entry| entry.name == name)
+        .expect("their keys are in the log");
     let roots = keys::unwrap(&wrap, Kind::Password, &name, &newest.keys, &wrapped).expect("the password opens them");
     let mut secrets = vec![
         (format!("{name}'s password"), PASSWORD.as_bytes().to_vec()),
@@ -419,7 +430,9 @@ pub fn secrets(person: &Person) -> Vec<(String, Vec<u8>)> {
         let split = Hkdf::<Sha256>::new(None, root.reveal());
         for purpose in ["dm identity", "dm signing", "dm notebook", "dm hidden"] {
             let mut key = vec![0; 32];
-            split.expand(format!("neospace/1 {purpose} {name}").as_bytes(), &mut key).expect("32 bytes are not too many");
+            split
+                .expand(format!("neospace/1 {purpose} {name}").as_bytes(), &mut key)
+                .expect("32 bytes are not too many");
             secrets.push((format!("{name}'s {purpose} key {generation}"), key));
         }
     }
@@ -431,6 +444,9 @@ pub fn secrets(person: &Person) -> Vec<(String, Vec<u8>)> {
 /// # Panics
 /// When they have no keys.
 pub fn roots(person: &Person) -> Vec<[u8; 32]> {
-    let of = secrets(person).into_iter().filter(|(name, _)| name.contains("'s root "));
-    of.map(|(_, root)| root.try_into().expect("a root is 32 bytes")).collect()
+    let of = secrets(person)
+        .into_iter()
+        .filter(|(name, _)| name.contains("'s root "));
+    of.map(|(_, root)| root.try_into().expect("a root is 32 bytes"))
+        .collect()
 }

@@ -18,8 +18,8 @@
 
 pub mod axe;
 pub mod browser;
-pub mod dm;
 pub mod canary;
+pub mod dm;
 pub mod faults;
 pub mod forger;
 pub mod forms;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use neospace::crypto::{self, Parameters};
+use neospace_dm::b64;
 use serde_json::Value;
 use ureq::{
     Agent, Body,
@@ -439,27 +440,42 @@ pub fn parameters(name: &str) -> Parameters {
     }
 }
 
-/// The key that proves `password`, by the product's own derivation. Its 600,000 rounds take a while in a debug build,
-/// so results are kept in the target directory, under the hash of all that went into them.
+/// The key that proves `password`, by the product's own derivation.
 pub fn auth_key(name: &str, password: &str, parameters: &Parameters) -> String {
-    let question = format!("{name}\n{password}\n{}\n{}", parameters.salt, parameters.rounds);
+    derived(name, password, parameters).0
+}
+
+/// The key that wraps what belongs to an account with this password, by the product's own derivation.
+pub fn wrap_key(name: &str, password: &str, parameters: &Parameters) -> [u8; 32] {
+    b64::decode(&derived(name, password, parameters).1).expect("a wrap key is 32 bytes")
+}
+
+/// Auth key and wrap key as base64url. The 600,000 rounds behind them take half a minute in a debug build, so results are
+/// kept in the target directory, under the hash of all that went into them.
+fn derived(name: &str, password: &str, parameters: &Parameters) -> (String, String) {
+    let question = format!(
+        "both of\n{name}\n{password}\n{}\n{}",
+        parameters.salt, parameters.rounds
+    );
     let file = crate::build_folder()
         .join("../test-keys")
         .join(crate::server::sha256(question.as_bytes()));
-    if let Ok(key) = fs::read_to_string(&file) {
-        return key;
+    let both = |kept: String| {
+        kept.split_once('\n')
+            .map(|(auth, wrap)| (auth.to_owned(), wrap.to_owned()))
+    };
+    if let Some(kept) = fs::read_to_string(&file).ok().and_then(both) {
+        return kept;
     }
-    let key = crypto::derive(name, password, parameters)
-        .expect("a test's password is allowed")
-        .auth
-        .to_string();
+    let keys = crypto::derive(name, password, parameters).expect("a test's password is allowed");
+    let (auth, wrap) = (keys.auth.to_string(), b64::encode(keys.wrap));
     let folder = file.parent().expect("it lies in test-keys/");
     fs::create_dir_all(folder).expect("the target directory can be written");
     // Another test may do the same at this moment: what it reads must be whole.
     let new = tempfile::NamedTempFile::new_in(folder).expect("the target directory can be written");
-    fs::write(&new, &key).expect("the target directory can be written");
+    fs::write(&new, format!("{auth}\n{wrap}")).expect("the target directory can be written");
     new.persist(&file).expect("the target directory can be written");
-    key
+    (auth, wrap)
 }
 
 /// Fields as `application/x-www-form-urlencoded`.
