@@ -1328,10 +1328,9 @@ fn what_a_member_seals_against_the_rules_is_refused_or_harmless() {
             "broken",
         ),
     ];
-    for (what, body, _) in &hostile {
+    for (_, body, _) in &hostile {
         let sealed = eve.seal(&bob_name, &eve.header(&bob_name), body.as_bytes());
         eve.post(&bob_name, &sealed).expect(201);
-        let _ = what;
     }
     // What isn't even padded rightly, or committed to.
     let franked = |class: usize, length: u32, key: &[u8; 32], body: &[u8]| {
