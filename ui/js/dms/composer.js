@@ -29,6 +29,7 @@ class NeoDmComposer extends HTMLElement {
   #typedAt = 0
   #isBusy = false
   #timer = null
+  #keeping = Promise.resolve()
   #sent = new Set() // texts that this page has given to be sent
 
   async connectedCallback() {
@@ -119,7 +120,8 @@ class NeoDmComposer extends HTMLElement {
     clearTimeout(this.#timer)
     if (this.#mode.kind === "edit" || !this.#talk) return
     const [talk, text] = [this.#talk, this.#text.value]
-    const keep = () => talk.keepDraft(text).catch(logsOut)
+    // One after the other: what was typed last is what stays.
+    const keep = () => (this.#keeping = this.#keeping.then(() => talk.keepDraft(text)).catch(logsOut))
     if (after === 0) keep()
     else this.#timer = setTimeout(keep, after)
   }

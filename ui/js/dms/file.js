@@ -27,8 +27,8 @@ class NeoDmFile extends HTMLElement {
     this.#address = null
   }
 
-  /** Which file it is: one of an item's `files`. */
-  show(file, key, n) {
+  /** Which file it is: the nth of an item's `files`. What is not sent yet is nowhere to be fetched from. */
+  show(file, { key, pending }, n) {
     if (this.#file?.id === file.id && this.dataset.key === key) return
     this.#file = file
     Object.assign(this.dataset, { key, n })
@@ -36,7 +36,7 @@ class NeoDmFile extends HTMLElement {
     this.querySelector(".name").textContent = name
     this.querySelector(".size").textContent = size(file.size)
     this.querySelector(".save").setAttribute("aria-label", `Save ${name}`)
-    const isPicture = PICTURES.has(file.type)
+    const isPicture = PICTURES.has(file.type) && !pending
     this.classList.toggle("is-picture", isPicture)
     const frame = this.querySelector(".picture")
     frame.hidden = !isPicture
@@ -51,7 +51,7 @@ class NeoDmFile extends HTMLElement {
   }
 
   #watch() {
-    if (!PICTURES.has(this.#file.type) || this.#file.size > LAZY_MOST_BYTES || this.#address) return
+    if (!this.classList.contains("is-picture") || this.#file.size > LAZY_MOST_BYTES || this.#address) return
     this.#seen?.disconnect()
     this.#seen = new IntersectionObserver((seen) => seen.some(({ isIntersecting }) => isIntersecting) && this.#open(), { rootMargin: "300px" })
     this.#seen.observe(this)

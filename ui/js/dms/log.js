@@ -182,7 +182,7 @@ class NeoDmLog extends HTMLElement {
     const why = part(".failure")
     why.hidden = !failed
     why.querySelector("span").textContent = typeof failed === "string" ? failed : (failed?.message ?? "")
-    part(".tools").hidden = Boolean(pending || failed)
+    part(".tools").hidden = Boolean(pending || failed || deleted === "me")
     part("[data-do=edit]").hidden = !mine || Boolean(deleted || unknown) || isUnread || !text
     part("[data-do=back]").hidden = files.length > 0
     part("[data-do=reply]").hidden = Boolean(deleted || unknown) || isUnread
@@ -197,7 +197,7 @@ class NeoDmLog extends HTMLElement {
       ...files.map((file, n) => {
         // Imported, so that it is an element of this page, with its method, before it stands there.
         const line = document.importNode(this.querySelector("template.attached").content.firstElementChild, true)
-        line.querySelector("neo-dm-file").show(file, item.key, n)
+        line.querySelector("neo-dm-file").show(file, item, n)
         line.querySelector(".save").hidden = Boolean(item.pending)
         const progress = line.querySelector("progress")
         progress.hidden = !item.pending || file.progress === undefined

@@ -1,10 +1,10 @@
 import { refusal } from "./gates.js"
 import { ready } from "./session.js"
 
-/** Set for the browser's session once somebody said "not now". */
+/** Who said "not now", for the browser's session. */
 const LATER = "dm:recovery-later"
 
-// <neo-dm-recovery>: before the first message goes out, makes a recovery code, shows it to be written down or printed, and has two
+// <neo-dm-recovery data-me>: before the first message goes out, makes a recovery code, shows it to be written down or printed, and has two
 // of its groups typed back. Only then is it kept by the server (locked, as ever). Opens by itself for the event `dm:first`, and
 // with any button that says data-do="recovery".
 class NeoDmRecovery extends HTMLElement {
@@ -30,7 +30,7 @@ class NeoDmRecovery extends HTMLElement {
   }
 
   #first = ({ detail }) => {
-    if (sessionStorage.getItem(LATER)) return
+    if (sessionStorage.getItem(LATER) === this.dataset.me) return
     detail.wait = new Promise((resolve) => (this.#done = resolve))
     this.#open()
   }
@@ -48,7 +48,7 @@ class NeoDmRecovery extends HTMLElement {
     if (button.name === "written") this.#ask()
     if (button.name === "again") this.#step("code")
     if (button.name === "later") {
-      sessionStorage.setItem(LATER, "1")
+      sessionStorage.setItem(LATER, this.dataset.me)
       this.#dialog.close("later")
     }
     if (button.name === "close") this.#dialog.close("done")
