@@ -553,7 +553,7 @@ fn what_is_written_without_a_line_goes_out_once_it_is_back() {
     talk(&at_ana, "Into the void.").wait_for(".message.pending \"not sent yet\"");
     assert_eq!(at_ana.value("#say"), "");
     at_ana.fill("#say", "A draft for later");
-    at_ana.press("Shift+Tab");
+    at_ana.wait_until("document.querySelector('neo-dm-composer:state(kept)')");
     // The page is gone, and with it all but what the device keeps, sealed.
     at_ana.goto("about:blank").offline(false);
     at_ana.goto(&pair.server.url("/dm/bob"));
@@ -613,7 +613,9 @@ fn a_log_out_leaves_nothing_readable_on_the_device() {
         .allow("ERR_");
     at_ana.offline(true).wait_for(".offline");
     talk(&at_ana, "PENDING-CANARY").wait_for(".message.pending \"PENDING-CANARY\"");
-    at_ana.fill("#say", "DRAFT-CANARY").press("Shift+Tab");
+    at_ana
+        .fill("#say", "DRAFT-CANARY")
+        .wait_until("document.querySelector('neo-dm-composer:state(kept)')");
     // While she is logged in there are keys, which can't be read out, and nothing in the clear.
     let during = kept(&at_ana);
     assert!(during.contains("neospace-dm"), "the device keeps nothing: {during}");

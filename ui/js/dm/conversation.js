@@ -694,7 +694,10 @@ export class Conversation extends EventTarget {
 
   /** `{ digits: twelve groups of five, qr: rows of booleans with their quiet zone }`; null while the other has no keys. */
   async safetyNumber() {
-    const theirs = this.#inside.peer(this.#user).pin ?? this.#theirs.at(-1)
+    // Of new keys the number is theirs: it is what one compares before one accepts them.
+    const { pin } = this.#inside.peer(this.#user)
+    const newest = this.#theirs.at(-1)
+    const theirs = pin && !(newest?.generation > pin.generation) ? pin : newest
     if (!theirs) return null
     const digits = await safetyDigits({ name: this.#me, ...this.#inside.keys.at(-1) }, { name: this.#user, identity: theirs.identity, signing: theirs.signing })
     return { digits, qr: await qrMatrix(safetyText(this.#me, this.#user, digits)) }
@@ -796,11 +799,13 @@ export async function preview(inside, user, lastSeq) {
   if (lastSeq === 0) return null
   const { messages } = (await getJson(`/dm/${user}/messages?limit=8`)) ?? {}
   if (!Array.isArray(messages)) return null
+  const context = { me: inside.name, peer: user, generations: inside.keys }
+  const read = await Promise.all(messages.slice(-8).map((one) => readMessage(readShown(one), context)))
+  // Who writes for the first time may have made their keys just now.
+  if (read.some(({ header }) => header && header.log.size > inside.log.size)) await inside.readLog()
   const theirs = await entriesOf(inside.store, user)
   const known = inside.peer(user)
   const pin = known.pin ?? (theirs.length > 0 ? pinOf(theirs.at(-1), Infinity) : null)
-  const context = { me: inside.name, peer: user, generations: inside.keys }
-  const read = await Promise.all(messages.slice(-8).map((one) => readMessage(readShown(one), context)))
   const trust = { own: inside.own, theirs, pin, at: { mine: known.mine, theirs: known.theirs } }
   return previewOf(look(read, { complete: false, notices: [], trust }).items)
 }

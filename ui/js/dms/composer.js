@@ -30,6 +30,7 @@ class NeoDmComposer extends HTMLElement {
   #isBusy = false
   #timer = null
   #keeping = Promise.resolve()
+  #states = this.attachInternals().states // `kept`: what stands here is kept on the device
   #sent = new Set() // texts that this page has given to be sent
 
   async connectedCallback() {
@@ -121,7 +122,11 @@ class NeoDmComposer extends HTMLElement {
     if (this.#mode.kind === "edit" || !this.#talk) return
     const [talk, text] = [this.#talk, this.#text.value]
     // One after the other: what was typed last is what stays.
-    const keep = () => (this.#keeping = this.#keeping.then(() => talk.keepDraft(text)).catch(logsOut))
+    this.#states.delete("kept")
+    const keep = () => {
+      const kept = this.#keeping.then(() => talk.keepDraft(text)).then(() => this.#keeping === kept && this.#states.add("kept"), logsOut)
+      this.#keeping = kept
+    }
     if (after === 0) keep()
     else this.#timer = setTimeout(keep, after)
   }
