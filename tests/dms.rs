@@ -1074,7 +1074,17 @@ fn nobody_writes_to_themselves_or_to_nobody() {
     }
     let sealed = json!({ "header": "", "recipient": "", "sender": "" });
     is(&ana.post("/dm/ana/messages", &sealed), 422, "invalid");
-    is(&ana.post("/dm/zoe/messages", &sealed), 404, "not_found");
+    let zoe = Member::without_keys(server.guest_called("zoe"));
+    is(
+        &ana.deliver(&zoe, &ana.seal(&zoe, "hello?", START, START)),
+        404,
+        "not_found",
+    );
+    is(
+        &ana.deliver(&ana, &ana.seal(&ana, "hello?", START, START)),
+        422,
+        "invalid",
+    );
     is(&ana.post("/dm/ana/block", &json!({})), 422, "invalid");
     // The pages, for who is logged in and who isn't.
     assert!(ana.person.get("/dm").expect(200).text().contains("Direct"));

@@ -61,7 +61,7 @@ pub struct Sent {
 /// # Errors
 /// [`Error::NotFound`] for nobody; refusals whose codes are in the protocol.
 pub fn send(tx: &Tx, member: &Member, new: NewMessage) -> Result<Sent, Error> {
-    let pair = queries::pair(tx, member.id, &new.with)?;
+    let pair = queries::pair_and_head(tx, member.id, &new.with, new.log.0)?;
     if let Some(message) = stands(tx, &pair, &new)? {
         return Ok(Sent {
             message: Arc::new(message),
@@ -253,7 +253,8 @@ fn fits(db: &Reader, pair: &Pair, new: &NewMessage) -> Result<(), Error> {
             "The key log has gone on since this was sealed. Fetch it, and seal this anew.",
         ));
     }
-    if !queries::log_has(db, *size, head)? {
+    // Before the first entry there is no head.
+    if pair.head.unwrap_or_default() != *head {
         return Err(conflict(
             "log_head",
             "The key log has another head there than this message names.",

@@ -15,6 +15,8 @@ pub struct Pair {
     pub my_keys: Option<Newest>,
     /// What messages to the other are sealed to.
     pub peer_keys: Option<Newest>,
+    /// The key log's head at the size that was asked for, if it goes as far.
+    pub head: Option<[u8; 32]>,
 }
 
 /// Somebody's newest keys.
@@ -115,12 +117,20 @@ impl Pair {
 /// # Errors
 /// [`Error::NotFound`] for a name that nobody has; [`Error::Invalid`] for one's own.
 pub fn pair(db: &Reader, member: i64, name: &str) -> Result<Pair, Error> {
+    pair_and_head(db, member, name, 0)
+}
+
+/// The same, and the key log's head at a size.
+///
+/// # Errors
+/// As [`pair`].
+pub fn pair_and_head(db: &Reader, member: i64, name: &str, log_size: i64) -> Result<Pair, Error> {
     let pair = db.one(
         "select u.id, u.name, p.colour, mk.identity, mk.log_index, pk.identity, pk.log_index, c.id, c.last_seq, c.at,
                 m.counter, m.hash, m.seen, m.log_size, m.read_seq,
                 m.accepted, m.declined_at is not null, m.blocked_at is not null, m.muted_at is not null,
                 o.counter, o.hash, o.seen, o.log_size, o.read_seq,
-                o.accepted, o.declined_at is not null, o.blocked_at is not null, o.muted_at is not null
+                o.accepted, o.declined_at is not null, o.blocked_at is not null, o.muted_at is not null, l.hash
            from users u
            join profiles p on p.user_id = u.id
            left join dm_keys mk on mk.user_id = ?1
@@ -128,8 +138,9 @@ pub fn pair(db: &Reader, member: i64, name: &str) -> Result<Pair, Error> {
            left join dm_sides m on m.user_id = ?1 and m.peer_id = u.id
            left join dm_sides o on o.user_id = u.id and o.peer_id = ?1
            left join dm_conversations c on c.id = m.conversation_id
+           left join key_log l on l.id = ?3
           where u.name = ?2",
-        params![member, name],
+        params![member, name, log_size],
         |row| {
             let conversation = match row.get(7)? {
                 None => None,
@@ -149,6 +160,7 @@ pub fn pair(db: &Reader, member: i64, name: &str) -> Result<Pair, Error> {
                 },
                 my_keys: newest(row, 3)?,
                 peer_keys: newest(row, 5)?,
+                head: row.get(28)?,
                 conversation,
             })
         },
@@ -299,20 +311,6 @@ pub fn sent(db: &Reader, conversation: i64, sender: u8, counter: i64) -> Result<
         params![conversation, sender, counter],
         Message::of,
     )
-}
-
-/// Whether the key log has this head.
-///
-/// # Errors
-/// The database's.
-pub fn log_has(db: &Reader, size: i64, head: &[u8; 32]) -> Result<bool, Error> {
-    if size == 0 {
-        return Ok(*head == [0; 32]);
-    }
-    let hash = db.maybe("select hash from key_log where id = ?1", [size], |row| {
-        row.get::<_, [u8; 32]>(0)
-    })?;
-    Ok(hash.as_ref() == Some(head))
 }
 
 /// At most so many messages after the one with this `seq`, oldest first.

@@ -94,11 +94,17 @@ pub async fn send(app: &App, hand: Hand<'_>, with: &str, sealed: Sealed) -> Resu
         None => None,
     };
     let member = hand.member.clone();
-    let pair = pair(app, &member, with)?;
-    let new = prepared(&member, &pair, sealed)?;
-    if let Err(refusal) = pace(app, hand, &pair) {
+    if !is_name(with) {
+        return Err(Error::NotFound);
+    }
+    let new = prepared(&member, with, sealed)?;
+    if let Err(refusal) = pace(app, hand, &new) {
         // What stands already is never refused when it is sent again.
-        let stands = app.db.read(|db| mutations::stands(db, &pair, &new))?;
+        let (pair, stands) = app.db.read(|db| {
+            let pair = queries::pair(db, member.id, with)?;
+            let stands = mutations::stands(db, &pair, &new)?;
+            Ok((pair, stands))
+        })?;
         let message = stands.ok_or(refusal)?;
         return Ok(Sent {
             message: Arc::new(message),
@@ -107,7 +113,7 @@ pub async fn send(app: &App, hand: Hand<'_>, with: &str, sealed: Sealed) -> Resu
             repeated: true,
         });
     }
-    let (teller, origin, peer) = (app.clone(), hand.origin.cloned(), pair.peer.name);
+    let (teller, origin, peer) = (app.clone(), hand.origin.cloned(), new.with.clone());
     let write = move |tx: &Tx| {
         let sent = mutations::send(tx, &member, new)?;
         if !sent.repeated {
@@ -126,10 +132,10 @@ pub async fn send(app: &App, hand: Hand<'_>, with: &str, sealed: Sealed) -> Resu
 }
 
 /// Looks at what can be looked at without the database.
-fn prepared(member: &Member, pair: &Pair, sealed: Sealed) -> Result<NewMessage, Error> {
+fn prepared(member: &Member, with: &str, sealed: Sealed) -> Result<NewMessage, Error> {
     let (me, peer): (Name, Name) = (
         member.name.parse().map_err(Error::internal)?,
-        pair.peer.name.parse().map_err(Error::internal)?,
+        with.parse().map_err(Error::internal)?,
     );
     let Sealed {
         header: Blob(bytes),
@@ -166,7 +172,7 @@ fn prepared(member: &Member, pair: &Pair, sealed: Sealed) -> Result<NewMessage, 
     let number = |number: u64| i64::try_from(number).map_err(|_| Error::field("header", "No stream is that long."));
     let (recipient_sha256, sender_sha256) = (sha256(&to_recipient), sha256(&to_sender));
     Ok(NewMessage {
-        with: pair.peer.name.clone(),
+        with: with.into(),
         sender: header.sender,
         counter: number(header.counter)?,
         previous: header.previous,
@@ -185,10 +191,10 @@ fn prepared(member: &Member, pair: &Pair, sealed: Sealed) -> Result<NewMessage, 
 }
 
 /// Counts a message for its sender, its conversation and the address that it comes from, or says how long to wait.
-fn pace(app: &App, hand: Hand<'_>, pair: &Pair) -> Result<(), Error> {
+fn pace(app: &App, hand: Hand<'_>, new: &NewMessage) -> Result<(), Error> {
     let limits = &app.config().limits;
-    let (me, peer) = (hand.member.id, pair.peer.id);
-    let (member, conversation) = (me.to_string(), format!("{}-{}", me.min(peer), me.max(peer)));
+    let (me, peer) = (&*hand.member.name, &*new.with);
+    let (member, conversation) = (hand.member.id.to_string(), format!("{} {}", me.min(peer), me.max(peer)));
     let now = Instant::now();
     app.buckets
         .take(
@@ -206,11 +212,16 @@ fn pace(app: &App, hand: Hand<'_>, pair: &Pair) -> Result<(), Error> {
             retry_after,
             message: match which {
                 "posts from an address" => "Many messages come from where you are.".into(),
-                "direct messages in a conversation" => format!("You and {} are very quick.", pair.peer.name),
+                "direct messages in a conversation" => format!("You and {peer} are very quick."),
                 _ => "That was a lot at once.".into(),
             },
         })?;
-    if pair.conversation.as_ref().is_none_or(|it| it.last_seq == 0) {
+    // The first of a stream may be to a stranger.
+    let is_first = || {
+        let pair = app.db.read(|db| queries::pair(db, hand.member.id, peer))?;
+        Ok::<_, Error>(pair.conversation.is_none_or(|it| it.last_seq == 0))
+    };
+    if new.counter == 1 && is_first()? {
         app.throttle
             .attempt(now, &[(&STRANGERS, &member)])
             .map_err(|retry_after| Error::TooMany {
