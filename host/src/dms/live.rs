@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Instant};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 
 use super::{
     mutations::{Measure, Scope as DeletedFor, Sent},
@@ -27,12 +28,6 @@ const TYPING_PER_MINUTE: u32 = 60;
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Event<'a> {
-    /// A message stands.
-    DmMessage {
-        with: &'a str,
-        #[serde(flatten)]
-        message: Shown<'a>,
-    },
     /// The other types, or stopped.
     DmTyping {
         with: &'a str,
@@ -60,6 +55,17 @@ enum Event<'a> {
     KeyLog {
         size: u64,
     },
+}
+
+/// A message stands.
+#[derive(Serialize)]
+struct DmMessage<'a> {
+    event: &'static str,
+    with: &'a str,
+    #[serde(flatten)]
+    message: Shown<'a>,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a Number>,
 }
 
 // ── what a socket asks for ───────────────────────────────────────────────────────────────────────
@@ -96,10 +102,12 @@ pub async fn on_send(app: App, caller: Caller, sent: Send) -> Result<(), Error> 
     let stands = talk::send(&app, hand, &sent.with, sealed).await?;
     // Else the announcer has answered, at the message's place in the order.
     if stands.repeated {
-        caller.answer(&Event::DmMessage {
+        caller.line.push(Frame::of(&DmMessage {
+            event: "dm_message",
             with: &sent.with,
             message: Eyes::of(&member.name, &sent.with).show(&stands.message),
-        });
+            reference: caller.reference.as_ref(),
+        }));
     }
     Ok(())
 }
@@ -199,25 +207,30 @@ impl Told {
 
     /// Tells all devices of both. Runs on the announcer's thread, in the order of the commits.
     pub fn tell(&self, app: &App, origin: Option<&Caller>) {
-        let frame = |me: &str, with: &str| {
-            Frame::of(&Event::DmMessage {
+        let frame = |me: &str, with: &str, reference: Option<&Number>| {
+            Frame::of(&DmMessage {
+                event: "dm_message",
                 with,
                 message: Eyes::of(me, with).show(&self.message),
+                reference,
             })
         };
-        if self.heard && app.hub.is_here(self.to) {
-            let theirs = frame(&self.peer, &self.from.name);
-            app.hub.tell(self.to, |line| hears(line).then(|| theirs.clone()));
-        }
-        if app.hub.is_here(self.from.id) {
-            let mine = frame(&self.from.name, &self.peer);
-            let answer = origin.map(|caller| (caller, caller.reply(&mine)));
-            app.hub.tell(self.from.id, |line| match &answer {
+        // Made when the first socket gets it, and shared by all.
+        let tell = |to: i64, me: &str, with: &str| {
+            let mut plain = None;
+            for line in app.hub.lines_of(to) {
                 // Whoever sent it gets it at the same place in the order, as the answer.
-                Some((caller, answer)) if line.is(&caller.line) => Some(answer.clone()),
-                _ => hears(line).then(|| mine.clone()),
-            });
+                if let Some(caller) = origin.filter(|caller| line.is(&caller.line)) {
+                    line.push(frame(me, with, caller.reference.as_ref()));
+                } else if hears(&line) {
+                    line.push(plain.get_or_insert_with(|| frame(me, with, None)).clone());
+                }
+            }
+        };
+        if self.heard {
+            tell(self.to, &self.peer, &self.from.name);
         }
+        tell(self.from.id, &self.from.name, &self.peer);
     }
 }
 

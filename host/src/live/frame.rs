@@ -117,15 +117,26 @@ const TEXT: u8 = 0x81;
 const PING: [u8; 2] = [0x89, 0];
 /// The longest header of a frame that a server sends.
 const HEADER_MOST: usize = 10;
+/// Bytes that each thread keeps to write frames in.
+const SCRATCH_KEPT: usize = 64 * 1024;
+
+thread_local! {
+    /// Where a frame is written before it is known how long it is.
+    static SCRATCH: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
+}
 
 impl Frame {
     /// The frame of an event: anything that serialises to an object with an `event`.
     pub fn of(event: &impl Serialize) -> Self {
-        let mut bytes = Vec::with_capacity(256);
-        bytes.extend([0; HEADER_MOST]);
-        // What we send are plain structs, and memory takes what it is given.
-        let _ = serde_json::to_writer(&mut bytes, event);
-        Self::framed(bytes)
+        SCRATCH.with_borrow_mut(|bytes| {
+            bytes.clear();
+            bytes.extend([0; HEADER_MOST]);
+            // What we send are plain structs, and memory takes what it is given.
+            let _ = serde_json::to_writer(&mut *bytes, event);
+            let frame = Self::framed(bytes);
+            bytes.shrink_to(SCRATCH_KEPT);
+            frame
+        })
     }
 
     /// The same event as an answer: with more fields, such as the `ref` that it answers.
@@ -143,7 +154,7 @@ impl Frame {
         } else {
             bytes.truncate(end + 1);
         }
-        Self::framed(bytes)
+        Self::framed(&mut bytes)
     }
 
     /// WebSocket's own ping.
@@ -167,7 +178,7 @@ impl Frame {
     }
 
     /// Puts the header before the text, which begins at [`HEADER_MOST`].
-    fn framed(mut bytes: Vec<u8>) -> Self {
+    fn framed(bytes: &mut [u8]) -> Self {
         let length = bytes.len() - HEADER_MOST;
         let start = match length {
             0..=125 => {

@@ -221,9 +221,9 @@ impl Hub {
         }
     }
 
-    /// Whether a member has a socket open.
-    pub fn is_here(&self, member: i64) -> bool {
-        self.lock().members.contains_key(&member)
+    /// The sockets of a member.
+    pub fn lines_of(&self, member: i64) -> Vec<Watcher> {
+        self.lock().members.get(&member).cloned().unwrap_or_default()
     }
 
     /// The members who have a socket open.
