@@ -410,3 +410,265 @@ fn two_people_see_one_safety_number() {
         assert_eq!(safety::qr_text(b, a), text(vector, "qr"));
     }
 }
+
+// ── what others hold theirs to ───────────────────────────────────────────────────────────────────
+
+/// Vectors of others: each file says whence it is.
+macro_rules! third_party {
+    ($name:literal) => {
+        serde_json::from_str::<Value>(include_str!(concat!("vectors/third-party/", $name)))
+            .expect("the vectors are JSON")
+    };
+}
+
+fn hex(of: &Value, name: &str) -> Vec<u8> {
+    let text = text(of, name);
+    let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
+    (0..text.len()).step_by(2).map(byte).collect()
+}
+
+/// Wycheproof's tests with their groups.
+fn wycheproof(file: &Value) -> impl Iterator<Item = (&Value, &Value)> {
+    let groups = list(file, "testGroups");
+    let count: usize = groups.iter().map(|group| list(group, "tests").len()).sum();
+    assert_eq!(count as u64, number(file, "numberOfTests"));
+    groups
+        .iter()
+        .flat_map(|group| list(group, "tests").iter().map(move |test| (group, test)))
+}
+
+type Suite = hpke::kem::X25519HkdfSha256;
+
+#[test]
+fn the_suite_does_as_rfc_9180_says() {
+    use hpke::{Deserializable, Kem, OpModeR, Serializable, aead::AesGcm256, kdf::HkdfSha256};
+    for vector in list(&third_party!("hpke.json"), "vectors") {
+        let (secret, public) = Suite::derive_keypair(&hex(vector, "ikmR"));
+        assert_eq!(public.to_bytes()[..], hex(vector, "pkRm"));
+        let sender = <Suite as Kem>::PublicKey::from_bytes(&hex(vector, "pkSm")).expect("a key");
+        let enc = <Suite as Kem>::EncappedKey::from_bytes(&hex(vector, "enc")).expect("a key");
+        let mut context = hpke::setup_receiver::<AesGcm256, HkdfSha256, Suite>(
+            &OpModeR::Auth(sender),
+            &secret,
+            &enc,
+            &hex(vector, "info"),
+        )
+        .expect("they agree");
+        for sealed in list(vector, "encryptions") {
+            let plain = context.open(&hex(sealed, "ct"), &hex(sealed, "aad")).expect("it opens");
+            assert_eq!(plain, hex(sealed, "pt"));
+        }
+    }
+}
+
+#[test]
+fn x25519_does_as_wycheproof_says() {
+    let (mut zeros, file) = (0, third_party!("x25519.json"));
+    for (_, test) in wycheproof(&file) {
+        let [public, private, shared] =
+            ["public", "private", "shared"].map(|name| hex(test, name).try_into().expect("32 bytes"));
+        assert_eq!(x25519_dalek::x25519(private, public), shared, "{test}");
+        assert_eq!(keys::usable(&public), shared != [0; 32], "{test}");
+        zeros += u32::from(shared == [0; 32]);
+    }
+    assert!(zeros > 10);
+}
+
+#[test]
+fn ed25519_does_as_wycheproof_says() {
+    let file = third_party!("ed25519.json");
+    for (group, test) in wycheproof(&file) {
+        let public: [u8; 32] = hex(&group["publicKey"], "pk").try_into().expect("32 bytes");
+        let public = ed25519_dalek::VerifyingKey::from_bytes(&public).expect("a key");
+        let verified = <[u8; 64]>::try_from(hex(test, "sig"))
+            .is_ok_and(|signature| public.verify_strict(&hex(test, "msg"), &signature.into()).is_ok());
+        assert_eq!(verified, text(test, "result") == "valid", "{test}");
+    }
+}
+
+#[test]
+fn aes_gcm_does_as_wycheproof_says() {
+    use aes_gcm::{
+        Aes256Gcm, KeyInit,
+        aead::{Aead, Payload},
+    };
+    let file = third_party!("aes_gcm.json");
+    for (_, test) in wycheproof(&file) {
+        let [key, nonce, aad, plain] = ["key", "iv", "aad", "msg"].map(|name| hex(test, name));
+        let cipher = Aes256Gcm::new_from_slice(&key).expect("32 bytes");
+        let nonce = <[u8; 12]>::try_from(nonce).expect("12 bytes").into();
+        let sealed = [hex(test, "ct"), hex(test, "tag")].concat();
+        let opened = cipher.decrypt(
+            &nonce,
+            Payload {
+                msg: &sealed,
+                aad: &aad,
+            },
+        );
+        if text(test, "result") == "valid" {
+            assert_eq!(opened.as_ref(), Ok(&plain), "{test}");
+            assert_eq!(
+                cipher.encrypt(&nonce, Payload { msg: &plain, aad: &aad }),
+                Ok(sealed),
+                "{test}"
+            );
+        } else {
+            assert!(opened.is_err(), "{test}");
+        }
+    }
+}
+
+#[test]
+fn hkdf_does_as_wycheproof_says() {
+    let file = third_party!("hkdf_sha256.json");
+    for (_, test) in wycheproof(&file) {
+        let split = hkdf::Hkdf::<sha2::Sha256>::new(Some(&hex(test, "salt")), &hex(test, "ikm"));
+        let mut out = vec![0; number(test, "size") as usize];
+        let expanded = split.expand(&hex(test, "info"), &mut out).is_ok();
+        assert_eq!(expanded, text(test, "result") == "valid", "{test}");
+        assert!(!expanded || out == hex(test, "okm"), "{test}");
+    }
+}
+
+// ── no key and nonce twice ───────────────────────────────────────────────────────────────────────
+
+/// The key schedule of RFC 9180 as a recipient runs it, spelled out, because libraries keep key and nonce to themselves.
+struct Receiver {
+    secret: [u8; 32],
+    public: [u8; 32],
+    sender: [u8; 32],
+    /// DH of the two identity keys, the same for each message.
+    fixed: [u8; 32],
+    context: Vec<u8>,
+}
+
+const KEM: &[u8] = b"KEM\x00\x20";
+const HPKE: &[u8] = b"HPKE\x00\x20\x00\x01\x00\x02";
+
+fn extract(suite: &[u8], salt: &[u8], label: &[u8], secret: &[u8]) -> hkdf::Hkdf<sha2::Sha256> {
+    hkdf::Hkdf::new(Some(salt), &[b"HPKE-v1", suite, label, secret].concat())
+}
+
+fn extracted(suite: &[u8], label: &[u8], secret: &[u8]) -> [u8; 32] {
+    let (extracted, _) = hkdf::Hkdf::<sha2::Sha256>::extract(None, &[b"HPKE-v1", suite, label, secret].concat());
+    extracted.into()
+}
+
+fn expanded<const N: usize>(from: &hkdf::Hkdf<sha2::Sha256>, suite: &[u8], label: &[u8], info: &[u8]) -> [u8; N] {
+    let mut out = [0; N];
+    let length = (N as u16).to_be_bytes();
+    from.expand(&[&length, &b"HPKE-v1"[..], suite, label, info].concat(), &mut out)
+        .expect("it is short");
+    out
+}
+
+impl Receiver {
+    fn new(secret: [u8; 32], sender: [u8; 32], info: &[u8]) -> Receiver {
+        let context = [
+            &[2][..],
+            &extracted(HPKE, b"psk_id_hash", b""),
+            &extracted(HPKE, b"info_hash", info),
+        ]
+        .concat();
+        Receiver {
+            public: x25519_dalek::x25519(secret, x25519_dalek::X25519_BASEPOINT_BYTES),
+            fixed: x25519_dalek::x25519(secret, sender),
+            secret,
+            sender,
+            context,
+        }
+    }
+
+    /// AES key and nonce of what is sealed with this encapsulated key.
+    fn key_and_nonce(&self, enc: &[u8; 32]) -> ([u8; 32], [u8; 12]) {
+        let dh = [x25519_dalek::x25519(self.secret, *enc), self.fixed].concat();
+        let shared = extract(KEM, b"", b"eae_prk", &dh);
+        let keys = [enc, &self.public, &self.sender].map(|key| &key[..]).concat();
+        let shared: [u8; 32] = expanded(&shared, KEM, b"shared_secret", &keys);
+        let secret = extract(HPKE, &shared, b"secret", b"");
+        (
+            expanded(&secret, HPKE, b"key", &self.context),
+            expanded(&secret, HPKE, b"base_nonce", &self.context),
+        )
+    }
+}
+
+#[test]
+fn a_million_seals_never_use_a_key_and_nonce_twice() {
+    use aes_gcm::{
+        Aes256Gcm, KeyInit,
+        aead::{Aead, Payload},
+    };
+    use hpke::{Kem, Serializable};
+    const SEALS: usize = 1_000_000;
+    let (ana, bob): (Name, Name) = ("ana".parse().expect("a name"), "bob".parse().expect("a name"));
+    let roots = [[1; 32], [2; 32]];
+    let [anas, bobs] =
+        [(&roots[0], &ana), (&roots[1], &bob)].map(|(root, name)| Identity::derive(&Root::from(*root), name));
+    // Bob's private key, which the library keeps to itself.
+    let mut secret = [0; 32];
+    let split = hkdf::Hkdf::<sha2::Sha256>::new(None, &roots[1]);
+    split
+        .expand(b"neospace/1 dm identity bob", &mut secret)
+        .expect("it is short");
+    let receiver = Receiver::new(secret, anas.keys.identity, b"neospace/1 dm\0\x01\x03ana\x03bob");
+    assert_eq!(receiver.public, bobs.keys.identity);
+    // The product's own seals open by what is derived here: so it is what they used.
+    let mut seen: Vec<[u8; 44]> = Vec::with_capacity(SEALS);
+    let body = Body::Text {
+        at: 1,
+        text: "the same every time".into(),
+        reply: None,
+        files: Vec::new(),
+    };
+    let envelope = message::Envelope {
+        from: &ana,
+        to: &bob,
+        keys: &anas,
+        recipient: bobs.keys.identity,
+        previous: message::Position::default(),
+        seen: message::Position::default(),
+        log: Head::default(),
+    };
+    let pair =
+        |(key, nonce): ([u8; 32], [u8; 12])| -> [u8; 44] { [&key[..], &nonce].concat().try_into().expect("32 and 12") };
+    for _ in 0..1_000 {
+        let sealed = message::seal(&envelope, &body).expect("it can be sent");
+        let (enc, copy) = sealed.recipient.split_first_chunk::<32>().expect("it is longer");
+        let (key, nonce) = receiver.key_and_nonce(enc);
+        let payload = Payload {
+            msg: copy,
+            aad: &sealed.header,
+        };
+        Aes256Gcm::new(&key.into())
+            .decrypt(&nonce.into(), payload)
+            .expect("it opens by this key");
+        seen.push(pair((key, nonce)));
+    }
+    // The others are as far as the key and nonce of a seal go: an ephemeral key as the library makes it, and what follows.
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let each = (SEALS - seen.len()).div_ceil(threads);
+    let more = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let seal = |_| {
+                        let (_, enc) = Suite::gen_keypair();
+                        pair(receiver.key_and_nonce(&enc.to_bytes().into()))
+                    };
+                    (0..each).map(seal).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().expect("it doesn't panic"))
+            .collect::<Vec<_>>()
+    });
+    seen.extend(more);
+    assert!(seen.len() >= SEALS);
+    let count = seen.len();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), count, "a key and nonce was used twice");
+}

@@ -1,4 +1,5 @@
-//! Random texts for the Markdown writer and random frames for `/live`, a minute in all. There is no instrumentation: what is random is
+//! Random texts for the Markdown writer, random frames for `/live`, random bytes for the formats of direct messages, more than a
+//! minute in all. There is no instrumentation: what is random is
 //! made of the pieces that these grammars are made of. The seed is printed; `NEOSPACE_FUZZ_SEED` repeats a run,
 //! `NEOSPACE_FUZZ_SECONDS` makes it longer.
 
@@ -10,6 +11,14 @@ use std::{
 };
 
 use neospace::markdown;
+use neospace_dm::{
+    Name, b64, file,
+    keys::{self, Identity, Keyring, Kind, RecoveryCode, Root},
+    log::{Entry, Log},
+    message::{self, Body, Header},
+    notebook::{Notebook, Peer},
+    thread::{Shown, Thread, Trust},
+};
 use neospace_tests::{Live, Server, markup};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -359,4 +368,123 @@ fn no_random_bytes_on_the_line_upset_the_server() {
     server.guest().get("/health").expect(200);
     println!("{lines} lines");
     assert!(lines > 10);
+}
+
+/// Bytes that are nearly one of these, or whatever.
+fn spoilt(dice: &mut Dice, whole: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = match dice.below(8) {
+        0 => (0..dice.below(500)).map(|_| dice.roll() as u8).collect(),
+        _ => dice.pick(whole).clone(),
+    };
+    for _ in 0..dice.below(4) {
+        let at = dice.below(bytes.len());
+        match dice.below(5) {
+            0 => bytes.truncate(at),
+            1 => bytes.extend(vec![0; dice.below(40)]),
+            2 if !bytes.is_empty() => bytes[at] ^= 1 << dice.below(8),
+            3 if !bytes.is_empty() => bytes[at] = dice.roll() as u8,
+            _ => {
+                let piece = dice.pick(whole).clone();
+                let from = dice.below(piece.len());
+                bytes.splice(at..at, piece[from..].iter().take(40).copied());
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn no_random_bytes_upset_the_formats_of_direct_messages() {
+    let (mut dice, end) = Dice::start("direct messages");
+    let vectors: Value = serde_json::from_str(include_str!("vectors/dm.json")).expect("the vectors are JSON");
+    let all = |list: &Value, field: &str| -> Vec<Vec<u8>> {
+        let list = list.as_array().expect("a list");
+        list.iter()
+            .filter_map(|vector| b64::decode(vector[field].as_str()?))
+            .collect()
+    };
+    let headers = all(&vectors["messages"], "header");
+    let copies = all(&vectors["messages"], "recipient");
+    let entries = all(&vectors["log"]["entries"], "entry");
+    let notebooks = all(&vectors["notebooks"], "notebook");
+    let wrapped = all(&vectors["wrapped"], "wrapped");
+    let files = all(&vectors["files"], "sealed");
+    let texts = |name: &str| -> Vec<Vec<u8>> {
+        let list = vectors[name].as_array().expect("a list");
+        list.iter()
+            .filter_map(|text| Some(text.as_str()?.as_bytes().to_vec()))
+            .collect()
+    };
+    let (bodies, codes) = (texts("bodies_good"), all(&vectors["padded"], "plain"));
+    let (ana, bob): (Name, Name) = ("ana".parse().expect("a name"), "bob".parse().expect("a name"));
+    let keys = Identity::derive(&Root::from([1; 32]), &bob);
+    let ring = Keyring::derive(&bob, &[Root::from([1; 32])]).expect("there is a root");
+    let mut rounds = 0;
+    while Instant::now() < end {
+        // Whatever can be read is what was written.
+        let bytes = spoilt(&mut dice, &headers);
+        if let Ok(header) = Header::decode(&bytes) {
+            assert_eq!(header.encode(), bytes);
+        }
+        let copy = spoilt(&mut dice, &copies);
+        assert!(message::open(&bytes, message::Copy::Recipient, (&ana, &bob), &keys, &copy).is_err());
+        let entry = spoilt(&mut dice, &entries);
+        if let Some(read) = Entry::decode(&entry) {
+            assert_eq!(read.encode(), entry);
+            // Whatever its place: nobody signed other keys.
+            let signed = |known: &Vec<u8>| Entry::decode(known).is_some_and(|known| known.keys == read.keys);
+            assert!(!read.follows(None) || entries.iter().any(signed));
+        }
+        let body = spoilt(&mut dice, &bodies);
+        if let Some(body) = Body::decode(&body)
+            && body != Body::Unknown
+        {
+            let again = body.encode().expect("what can be read can be sent");
+            assert_eq!(Body::decode(&again), Some(body));
+        }
+        let plain = spoilt(&mut dice, &codes);
+        if let Some((key, body)) = message::unpad(&plain) {
+            assert_eq!(message::pad(&key, body).as_deref(), Some(&plain));
+        }
+        assert!(Notebook::open(&keys, &bob, 1, &spoilt(&mut dice, &notebooks)).is_err());
+        assert!(keys::unwrap(&[7; 32], Kind::Password, &bob, &keys.keys, &spoilt(&mut dice, &wrapped)).is_err());
+        let size = dice.roll() >> dice.below(64);
+        assert!(file::open(&[7; 32], size, &spoilt(&mut dice, &files)).is_err());
+        let typed = String::from_utf8_lossy(&spoilt(&mut dice, &bodies)).into_owned();
+        if let Ok(code) = RecoveryCode::parse(&typed) {
+            assert!(RecoveryCode::parse(&code.to_string()).is_ok());
+        }
+        // A whole conversation of such, and a log.
+        let mut log = Log::default();
+        for _ in 0..3 {
+            let _ = log.append(&spoilt(&mut dice, &entries));
+        }
+        let mut thread = Thread::new(&bob, &ana);
+        thread.complete = dice.below(2) == 0;
+        for _ in 0..dice.below(8) {
+            let shown = Shown {
+                id: dice.roll(),
+                seq: dice.below(6) as u64,
+                at: dice.roll(),
+                from: dice.pick(&[ana.clone(), bob.clone()]).clone(),
+                header: spoilt(&mut dice, &headers),
+                copy: (dice.below(3) > 0).then(|| spoilt(&mut dice, &copies)),
+                other: [dice.roll() as u8; 32],
+                own: (dice.below(2) == 0).then_some([3; 32]),
+                hidden: (dice.below(4) == 0).then_some([5; 32]),
+                removed: dice.below(4) == 0,
+            };
+            thread.add(&ring, [shown]);
+        }
+        let view = thread.view(&Trust {
+            keys: &ring,
+            log: &log,
+            log_is_current: dice.below(2) == 0,
+            peer: &Peer::default(),
+        });
+        assert_eq!(view.theirs.counter, 0, "nothing of it was sealed by anybody");
+        rounds += 1;
+    }
+    println!("{rounds} rounds");
+    assert!(rounds > 100);
 }

@@ -150,7 +150,7 @@ pub fn verify_by(signing: &Bytes32, name: &Name, generation: u32, keys: &Keys, s
 }
 
 /// Whether an X25519 public key gives a secret that isn't all zeros: clamped scalars send points of low order there.
-pub(crate) fn usable(identity: &Bytes32) -> bool {
+pub fn usable(identity: &Bytes32) -> bool {
     x25519_dalek::x25519([1; 32], *identity) != [0; 32]
 }
 

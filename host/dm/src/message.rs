@@ -517,7 +517,8 @@ pub fn seal(envelope: &Envelope<'_>, body: &Body) -> Result<Sealed, Refused> {
 
 fn seal_copy(keys: &Identity, to: &Bytes32, info: &[u8], header: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
     let to = <Suite as Kem>::PublicKey::from_bytes(to).ok()?;
-    let by = (keys.secret.clone(), Suite::sk_to_pk(&keys.secret));
+    let public = <Suite as Kem>::PublicKey::from_bytes(&keys.keys.identity).ok()?;
+    let by = (keys.secret.clone(), public);
     // Refuses a shared secret of zeros (RFC 9180, 7.1.4).
     let (enc, sealed) =
         hpke::single_shot_seal::<Aead, Kdf, Suite>(&OpModeS::Auth(by), &to, info, plain, header).ok()?;

@@ -423,9 +423,15 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Puts every message in its place; of two in one place, the first that the server shows.
+    /// Puts every message in its place; of two in one place, the first that the server shows. What opens comes before what
+    /// doesn't: a header that nobody sealed takes nobody's place.
     fn places(&mut self) {
-        for message in self.thread.messages.values() {
+        let (opened, others): (Vec<_>, Vec<_>) = self
+            .thread
+            .messages
+            .values()
+            .partition(|message| matches!(message.content, Content::Opened(_)));
+        for message in opened.into_iter().chain(others) {
             let counter = message.header.counter;
             if counter == 0 {
                 let Content::Bad(alarm) = message.content else { continue };
@@ -567,29 +573,17 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The newest message of a stream that hangs together with what its sender sealed or the notebook knows: a header
-    /// that nobody sealed can't move it.
+    /// The newest message of a stream that its sender sealed, or that the member hid, or that the notebook knows: a header
+    /// that nobody vouches for can't move it.
     fn newest(&self, whose: Whose) -> Position {
-        let stream = &self.streams[whose as usize];
-        let position = |message: &&Message| Position {
+        let mut stream = self.streams[whose as usize].values().rev();
+        let newest = stream.find(|message| message.hidden || matches!(message.content, Content::Opened(_)));
+        let newest = newest.map(|message| Position {
             counter: message.header.counter,
             hash: message.hash,
-        };
-        let opened = stream
-            .values()
-            .rev()
-            .find(|message| matches!(message.content, Content::Opened(_)));
-        let mut newest = self.known(whose);
-        if let Some(opened) = opened.map(position).filter(|opened| opened.counter > newest.counter) {
-            newest = opened;
-        }
-        while let Some(next) = newest.counter.checked_add(1).and_then(|next| stream.get(&next)) {
-            if next.header.previous != newest.hash {
-                break;
-            }
-            newest = position(next);
-        }
-        newest
+        });
+        let known = self.known(whose);
+        newest.filter(|newest| newest.counter > known.counter).unwrap_or(known)
     }
 
     /// What was said, as it stands after edits and removals.
