@@ -177,6 +177,14 @@ fn ana_and_bob_talk_at_their_terminals() {
     );
     ana.run(&["delete", "bob", "m1"]).well();
     assert_eq!(bob.read("ana")[0], "t1  ana: [removed]");
+    // Who reads along only until `head` has enough.
+    let mut program = bob
+        .command(&["read", "ana"])
+        .spawn()
+        .expect("the program can be started");
+    drop(program.stdout.take());
+    let ended: Ended = program.wait_with_output().expect("it ends").into();
+    ended.well();
     bob.run(&["mute", "ana"]).well();
     assert!(bob.run(&["list"]).well().contains("muted"));
     bob.run(&["block", "ana"]).well();

@@ -7,6 +7,7 @@ use std::{
     io::{self, IsTerminal, Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -219,6 +220,23 @@ impl std::fmt::Display for Number {
     }
 }
 
+/// Whether something could not be written to standard output.
+static UNSAID: AtomicBool = AtomicBool::new(false);
+
+/// Writes to standard output, with this at the end. Who listens no longer (`… | head`) is no reason to stop half-way, with
+/// nothing kept; anything else makes the command fail.
+macro_rules! say {
+    ($end:literal, $($said:tt)*) => {
+        match io::stdout().write_all((format!($($said)*) + $end).as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                eprintln!("neospace: standard output: {error}");
+                UNSAID.store(true, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    };
+}
+
 /// What goes wrong here is a sentence, or an alarm.
 type Outcome<T = ()> = Result<T, Trouble>;
 
@@ -241,6 +259,7 @@ pub fn main(Dm { account, command }: Dm) -> ExitCode {
             .and_then(|folder| run(&folder, command, &mut said)),
     };
     match done {
+        Ok(()) if UNSAID.load(Ordering::Relaxed) => ExitCode::FAILURE,
         Ok(()) if said.0.is_empty() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::from(ALARMED),
         Err(trouble) => {
@@ -305,21 +324,33 @@ fn with(device: &mut Device, folder: &Folder, command: Command, said: &mut Said)
                 ));
             }
             device.edit(&name, item.counter, &text)?;
-            println!("{number} is edited.");
+            say!(
+                "
+",
+                "{number} is edited."
+            );
             Ok(())
         }
         Command::Delete { name, number, for_me } => {
             let item = find(device, &name, number, said)?;
             if for_me {
                 device.hide(&name, &item)?;
-                println!("{number} is hidden from you, on all your devices. {name} keeps it.");
+                say!(
+                    "
+",
+                    "{number} is hidden from you, on all your devices. {name} keeps it."
+                );
             } else if item.whose == Whose::Theirs {
                 return Err(wrong(
                     "Only your own messages can be removed for both; --for-me hides theirs from you.",
                 ));
             } else {
                 device.remove(&name, &item)?;
-                println!("{number} is removed for both.");
+                say!(
+                    "
+",
+                    "{number} is removed for both."
+                );
             }
             Ok(())
         }
@@ -331,7 +362,9 @@ fn with(device: &mut Device, folder: &Folder, command: Command, said: &mut Said)
         } => safety(device, &name, compared, not_compared),
         Command::AcceptKey { name } => {
             let pin = device.accept_key(&name)?;
-            println!(
+            say!(
+                "
+",
                 "{name}'s keys number {} are trusted from now on. The safety number is:",
                 pin.generation
             );
@@ -354,14 +387,20 @@ fn with(device: &mut Device, folder: &Folder, command: Command, said: &mut Said)
             let view = look(device, &conversation, said)?;
             let item = item(&view, number)?;
             device.report(&conversation, &item, &reason)?;
-            println!("{number} was revealed to the operator, and nothing else was.");
+            say!(
+                "
+",
+                "{number} was revealed to the operator, and nothing else was."
+            );
             Ok(())
         }
         Command::Keys { new: false, .. } => keys(device),
         Command::Keys { password_file, .. } => {
             let keys = credentials(folder, password_file.as_deref())?;
             device.make_new_keys(&keys.wrap, &keys.auth)?;
-            println!(
+            say!(
+                "
+",
                 "You have new keys, number {}. Those you talk to are asked to accept them. If you had a recovery code, it is void: \
                  make a new one with neospace dm recovery-code.",
                 device.keys().generation()
@@ -397,9 +436,15 @@ fn log_in(server: Address, name: Name, password_file: Option<&Path>) -> Outcome 
         let _ = account::log_out(&wire.ask());
     })?;
     keep(&locked, &device, server, &wire)?;
-    println!("Logged in as {name}.");
+    say!(
+        "
+",
+        "Logged in as {name}."
+    );
     if !device.has_recovery()? {
-        println!(
+        say!(
+            "
+",
             "You have no recovery code: without one, a lost password loses the history. Make one with neospace dm recovery-code."
         );
     }
@@ -425,7 +470,11 @@ fn log_out(folder: &Folder) -> Outcome {
         account::log_out(&wire.ask())
     });
     locked.forget().map_err(Trouble::Wrong)?;
-    println!("Keys and session are gone from this machine.");
+    say!(
+        "
+",
+        "Keys and session are gone from this machine."
+    );
     ended.map_err(|trouble| {
         wrong(format!(
             "The session could not be ended on the server: {trouble} Revoke it in your settings there."
@@ -458,7 +507,11 @@ fn recover(server: Address, name: Name, from: Option<&Path>) -> Outcome {
     folder.make().map_err(Trouble::Wrong)?;
     let locked = folder.lock().map_err(Trouble::Wrong)?;
     keep(&locked, &device, server, &wire)?;
-    println!("You are back, {name}, with the new password. All other devices were logged out.");
+    say!(
+        "
+",
+        "You are back, {name}, with the new password. All other devices were logged out."
+    );
     Ok(())
 }
 
@@ -521,7 +574,11 @@ fn text_of(file: &Path) -> Outcome<Zeroizing<String>> {
 fn list(device: &Device) -> Outcome {
     let conversations = device.conversations()?;
     if conversations.is_empty() {
-        println!("Nobody has written yet. Begin with: neospace dm send NAME \"Hello\"");
+        say!(
+            "
+",
+            "Nobody has written yet. Begin with: neospace dm send NAME \"Hello\""
+        );
     }
     for listed in conversations {
         let pin = device.notebook().peers.get(&listed.with).and_then(|peer| peer.pin);
@@ -547,7 +604,13 @@ fn list(device: &Device) -> Outcome {
         } else {
             format!("  ({})", marks.join(", "))
         };
-        println!("{:<24}  {}{marks}", listed.with, when(listed.at));
+        say!(
+            "
+",
+            "{:<24}  {}{marks}",
+            listed.with,
+            when(listed.at)
+        );
     }
     Ok(())
 }
@@ -566,15 +629,27 @@ fn read(device: &mut Device, name: &Name, all: bool, keep_unread: bool, said: &m
     };
     let view = look(device, &conversation, said)?;
     if view.items.is_empty() {
-        println!("You and {name} have said nothing yet.");
+        say!(
+            "
+",
+            "You and {name} have said nothing yet."
+        );
     } else if !conversation.thread.complete {
-        println!("There is more before this: neospace dm read --all {name}");
+        say!(
+            "
+",
+            "There is more before this: neospace dm read --all {name}"
+        );
     }
     for item in &view.items {
-        print!("{}", line(item, name));
+        say!("", "{}", line(item, name));
     }
     if conversation.state == "request" {
-        println!("{name} asks to write to you: neospace dm accept {name}, or decline {name}.");
+        say!(
+            "
+",
+            "{name} asks to write to you: neospace dm accept {name}, or decline {name}."
+        );
     }
     if !keep_unread && conversation.last_seq > conversation.read_seq {
         device.mark_read(name, conversation.last_seq)?;
@@ -639,7 +714,12 @@ fn send(
         *files = uploaded;
     }
     let sent = device.send(name, &body)?;
-    println!("m{} is stored.", sent.counter);
+    say!(
+        "
+",
+        "m{} is stored.",
+        sent.counter
+    );
     Ok(())
 }
 
@@ -697,7 +777,13 @@ fn save(device: &mut Device, name: &Name, number: Number, to: &Path, said: &mut 
             )),
             _ => wrong(format!("{}: {error}.", path.display())),
         })?;
-        println!("{} ({})", path.display(), size(file.size));
+        say!(
+            "
+",
+            "{} ({})",
+            path.display(),
+            size(file.size)
+        );
     }
     Ok(())
 }
@@ -722,7 +808,11 @@ fn safe_name(name: &str) -> String {
 
 fn measured(device: &Device, name: &Name, measure: &str, done: &str) -> Outcome {
     device.measure(name, measure)?;
-    println!("{name} {done}.");
+    say!(
+        "
+",
+        "{name} {done}."
+    );
     Ok(())
 }
 
@@ -871,7 +961,7 @@ fn watch(folder: &Folder, only: Option<&Name>, count: Option<u64>, said: &mut Sa
                     } else {
                         String::new()
                     };
-                    print!("{with}{now}");
+                    say!("", "{with}{now}");
                     let _ = io::stdout().flush();
                     if before.is_none()
                         && let Some(left) = &mut left
@@ -910,9 +1000,15 @@ fn safety(device: &mut Device, name: &Name, compared: bool, not_compared: bool) 
     }
     let pin = device.pin(name)?;
     if pin.compared {
-        println!("You have compared it.");
+        say!(
+            "
+",
+            "You have compared it."
+        );
     } else {
-        println!(
+        say!(
+            "
+",
             "Compare it with what {name} sees, where nobody can alter it on the way; then: neospace dm safety {name} --compared"
         );
     }
@@ -926,7 +1022,12 @@ fn print_number(number: &str) {
         .filter_map(|at| number.get(at..at + 5))
         .collect();
     for line in groups.chunks(4) {
-        println!("    {}", line.join(" "));
+        say!(
+            "
+",
+            "    {}",
+            line.join(" ")
+        );
     }
 }
 
@@ -934,12 +1035,40 @@ fn keys(device: &Device) -> Outcome {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let newest = device.keys().newest().keys;
     let head = device.log().head();
-    println!("Account:       {}", device.name());
-    println!("Keys:          number {}", device.keys().generation());
-    println!("  identity     {}", hex(&newest.identity));
-    println!("  signing      {}", hex(&newest.signing));
-    println!("Key log:       {} entries, head {}", head.size, hex(&head.hash));
-    println!(
+    say!(
+        "
+",
+        "Account:       {}",
+        device.name()
+    );
+    say!(
+        "
+",
+        "Keys:          number {}",
+        device.keys().generation()
+    );
+    say!(
+        "
+",
+        "  identity     {}",
+        hex(&newest.identity)
+    );
+    say!(
+        "
+",
+        "  signing      {}",
+        hex(&newest.signing)
+    );
+    say!(
+        "
+",
+        "Key log:       {} entries, head {}",
+        head.size,
+        hex(&head.hash)
+    );
+    say!(
+        "
+",
         "Recovery code: {}",
         if device.has_recovery()? {
             "there is one"
@@ -950,7 +1079,12 @@ fn keys(device: &Device) -> Outcome {
     for (name, peer) in &device.notebook().peers {
         if let Some(pin) = peer.pin {
             let compared = if pin.compared { ", compared" } else { "" };
-            println!("Trusts:        {name}, keys number {}{compared}", pin.generation);
+            say!(
+                "
+",
+                "Trusts:        {name}, keys number {}{compared}",
+                pin.generation
+            );
         }
     }
     device.alarm().map_or(Ok(()), |alarm| Err(alarm.into()))
@@ -960,7 +1094,10 @@ fn recovery_code(device: &Device, folder: &Folder, password_file: Option<&Path>,
     let keys = credentials(folder, password_file)?;
     let code = RecoveryCode::fresh();
     let text = Zeroizing::new(code.to_string());
-    println!("{}", *text);
+    say!(
+        "
+", "{}", *text
+    );
     if !unchecked {
         eprintln!("Write it down on paper, and keep it where you keep what must not be lost. It is shown this once.");
         // Two of the seven groups, so that it was really written.
