@@ -633,3 +633,231 @@ fn a_log_out_leaves_nothing_readable_on_the_device() {
     let shown = at_ana.eval("document.documentElement.outerHTML");
     assert!(!shown.as_str().unwrap_or_default().contains("-CANARY"));
 }
+
+/// Takes pictures of a page at both widths, and demands that nobody is shut out from it and that it fits.
+#[track_caller]
+fn inspect(page: &Page, name: &str) {
+    for (width, height) in [(1280, 800), (390, 844)] {
+        page.viewport(width, height);
+        page.wait_until("document.fonts.status === 'loaded'");
+        page.check_accessibility();
+        assert!(!page.overflows(), "{name} is wider than {width} pixels");
+        page.screenshot(&format!("dm-{name}-{width}"));
+    }
+    page.scheme("dark").check_accessibility();
+    page.screenshot(&format!("dm-{name}-390-dark"));
+    page.scheme("light").viewport(1280, 800);
+}
+
+#[test]
+fn every_page_and_state_is_for_everybody_at_both_widths() {
+    let pair = Pair::new();
+    let cyd = pair.server.person("cyd");
+    let (at_ana, at_bob) = (device(&pair.browser, &pair.ana), device(&pair.browser, &pair.bob));
+    // Without keys, before the first ones are made.
+    at_ana.goto(&pair.server.url("/dm/bob")).wait_for("#dm-password");
+    inspect(&at_ana, "none");
+    open(&at_ana, &pair.server, "/dm/bob").wait_for(".keyless \"bob has no keys yet\"");
+    inspect(&at_ana, "keyless");
+    open(&at_bob, &pair.server, "/dm/ana").wait_for(".nothing \"Nothing yet\"");
+    talk(&at_bob, "Good evening. https://example.org has the timetable.");
+    not_now(&at_bob).wait_for(".message:not(.pending)");
+    // A device without keys.
+    let elsewhere = device(&pair.browser, &pair.bob);
+    elsewhere.goto(&pair.server.url("/dm")).wait_for("#dm-password");
+    inspect(&elsewhere, "locked");
+    // A request, in the list and in the conversation.
+    open(&at_ana, &pair.server, "/dm").wait_for("[data-part=request] .preview \"Good evening\"");
+    inspect(&at_ana, "inbox");
+    open(&at_ana, &pair.server, "/dm/bob").wait_for("neo-dm-request button");
+    inspect(&at_ana, "request");
+    at_ana
+        .click("neo-dm-request button \"Accept\"")
+        .wait_gone("neo-dm-request button");
+    // The conversation, with all that a message can have.
+    talk(&at_ana, "Ferry at eight.");
+    not_now(&at_ana).wait_for(".message.mine:not(.pending)");
+    at_ana.fill("#say", "").press("ArrowUp");
+    talk(&at_ana, "Ferry at nine.").wait_for(".history:not([hidden])");
+    at_ana.focus(".message:not(.mine)").press("r");
+    talk(&at_ana, "مرحبا، كيف حالك؟").wait_for(".message:not(.pending) .quote \"bob: Good evening\"");
+    let png = drawn(&at_ana, 640, 400);
+    at_ana.wait_for(".attach");
+    attach(&at_ana, "fog.png", "image/png", &png);
+    at_ana.wait_for(".attached li");
+    inspect(&at_ana, "attached");
+    at_ana.focus("#say").press("Enter").wait_for("neo-dm-file.is-open img");
+    inspect(&at_ana, "talk");
+    at_ana
+        .click("[data-key=search]")
+        .fill("#dm-q", "ferry")
+        .press("Enter")
+        .wait_for(".hits mark \"Ferry\"");
+    inspect(&at_ana, "search");
+    at_ana.click("neo-dm-search button \"Close\"");
+    at_ana.focus(".message.mine").press("Delete").wait_for("dialog#really");
+    inspect(&at_ana, "delete");
+    at_ana.press("Escape").wait_gone("dialog#really");
+    at_ana
+        .focus(".message:not(.mine)")
+        .click(".message:not(.mine) [data-do=report]")
+        .wait_for("dialog .reveals");
+    inspect(&at_ana, "report");
+    at_ana
+        .press("Escape")
+        .click(".title .asks-what")
+        .wait_for("dialog.sees");
+    inspect(&at_ana, "sees");
+    at_ana.press("Escape").click(".menu-button").wait_for("#dm-menu");
+    at_ana.check_accessibility();
+    at_ana
+        .click("#dm-menu button \"Block\"")
+        .click("#block-really button \"Block bob\"")
+        .wait_for(".blocked");
+    inspect(&at_ana, "blocked");
+    at_ana.goto(&pair.server.url("/desk?dm=bob"));
+    shown(&at_ana).wait_for(".message");
+    inspect(&at_ana, "desk");
+    // Anybody may look at the key log.
+    let guest = pair.browser.page();
+    guest.goto(&pair.server.url("/keys")).wait_for(".keylog li");
+    guest.click(".keylog summary");
+    inspect(&guest, "keys");
+    guest.fill("#name", "bob").press("Enter").wait_for("h2 \"Keys of bob\"");
+    // The ways to it.
+    let at_cyd = device(&pair.browser, &cyd);
+    at_cyd
+        .goto(&pair.server.url("/wall/ana"))
+        .click(".write a")
+        .wait_for_path("/dm/ana");
+    at_cyd
+        .goto(&pair.server.url("/directory"))
+        .click("a.write[href=\"/dm/bob\"]")
+        .wait_for_path("/dm/bob");
+    at_cyd.goto(&pair.server.url("/dm/cyd")).wait_for_path("/dm");
+    at_cyd.fill("#dm-password", PASSWORD).press("Enter");
+    shown(&at_cyd);
+    at_cyd.allow("404");
+    at_cyd
+        .fill("#whom", "nobody-here")
+        .press("Enter")
+        .wait_for(".error \"Nobody here is called nobody-here\"");
+    at_cyd.fill("#whom", "x!").press("Enter").wait_for(".error \"3 to 24\"");
+    at_cyd.fill("#whom", "Ana").press("Enter").wait_for_path("/dm/ana");
+}
+
+#[test]
+fn the_keyboard_is_enough() {
+    let pair = Pair::new();
+    let (at_ana, at_bob) = pair.talking();
+    // Search, and back to where one was.
+    at_ana.eval("document.activeElement.blur()");
+    at_ana.press("/").wait_until("document.activeElement.id === 'dm-q'");
+    at_ana.type_text("lamp").press("Enter").wait_for(".hits mark \"lamp\"");
+    at_ana
+        .press("Tab")
+        .press("Tab")
+        .press("Tab")
+        .press("Enter")
+        .wait_for(".found \"Did the lamp\"");
+    at_ana.wait_until("document.activeElement.matches('.message.found')");
+    // From message to message; an answer; never mind.
+    at_ana
+        .press("ArrowDown")
+        .wait_until("document.activeElement.textContent.includes('It did.')");
+    at_ana.press("r").wait_for(".regarding \"Answering bob: It did.\"");
+    at_ana.wait_until("document.activeElement.id === 'say'");
+    at_ana.press("Escape").wait_gone(".regarding");
+    // While one types, letters are letters.
+    at_ana
+        .type_text("r/?c")
+        .wait_until("document.querySelector('#say').value === 'r/?c'");
+    at_ana.fill("#say", "");
+    // What one can do with a message is reached with Tab.
+    at_ana.focus(".message:not(.mine)").press("Tab");
+    at_ana.wait_until("document.activeElement.dataset.do === 'reply'");
+    at_ana.press("Escape").eval("document.activeElement.blur()");
+    at_ana.press("?").wait_for("dialog#keys");
+    at_ana.press("Escape").wait_gone("dialog#keys");
+    at_ana.press("c").wait_until("document.activeElement.id === 'say'");
+    // The menu and its dialogs.
+    at_ana.focus(".menu-button").press("Enter").wait_for("#dm-menu");
+    at_ana.press("Tab").press("Enter").wait_for("dialog.safety");
+    at_ana.press("Escape").wait_gone("dialog.safety");
+    // At the desk the rooms and people are one list, up and down.
+    at_bob.goto(&pair.server.url("/desk?room=lobby"));
+    at_bob.wait_for("neo-dms a[data-with=ana]");
+    at_bob.press("Alt+ArrowUp");
+    shown(&at_bob).wait_for(".message \"It did.\"");
+    at_bob.eval("history.back()");
+    at_bob.wait_for("neo-room");
+    at_bob.eval("history.forward()");
+    shown(&at_bob).wait_for(".message \"It did.\"");
+}
+
+#[test]
+fn a_long_conversation_is_searched_here_and_read_by_the_command_line() {
+    let pair = Pair::new();
+    let mut anas = pair.ana.dm();
+    let mut bobs = pair.bob.dm();
+    let (ana, bob) = (anas.name().clone(), bobs.name().clone());
+    anas.say(&bob, "The snail has a name.").expect("it is stored");
+    bobs.say(&ana, "Tell me.").expect("it is stored");
+    for line in 0..70 {
+        anas.say(&bob, &format!("Line {line}")).expect("it is stored");
+    }
+    let page = device(&pair.browser, &pair.bob);
+    open(&page, &pair.server, "/dm/ana").wait_for(".message \"Line 69\"");
+    assert!(
+        !page.has(".message \"The snail has a name.\""),
+        "only the newest are loaded"
+    );
+    page.click("[data-key=search]")
+        .fill("#dm-q", "SNAIL name")
+        .press("Enter");
+    page.wait_for(".hits mark \"snail\"").wait_for(".hits mark \"name\"");
+    assert_eq!(page.count(".hits li"), 1);
+    let sent = page.sent().join("\n");
+    assert!(
+        !sent.to_lowercase().contains("snail"),
+        "the server was told what is looked for"
+    );
+    page.click(".hits button").wait_for(".found \"The snail has a name.\"");
+    page.fill("#dm-q", "whale")
+        .press("Enter")
+        .wait_for("neo-dm-search \"Nobody said that here\"");
+    assert!(!page.has(".alarm"));
+    // Both clients of bob's speak with one voice, and each reads the other.
+    talk(&page, "Out with it.");
+    not_now(&page).wait_for(".message.mine:not(.pending) \"Out with it.\"");
+    bobs.say(&ana, "I can wait.").expect("it is stored");
+    page.wait_for(".message.mine \"I can wait.\"");
+    let texts = anas.texts("bob");
+    assert_eq!(texts.last().map(String::as_str), Some("I can wait."));
+    assert!(texts.contains(&"Out with it.".into()));
+    assert!(anas.alarms("bob").is_empty() && bobs.alarms("ana").is_empty());
+}
+
+#[test]
+fn without_scripts_or_a_secure_line_the_page_says_what_is_missing() {
+    let pair = Pair::new();
+    let page = device(&pair.browser, &pair.ana);
+    page.javascript(false).goto(&pair.server.url("/dm/bob"));
+    page.wait_for(".gate \"This needs JavaScript\"");
+    assert!(!page.has("#say"));
+    page.javascript(true);
+    // Plain http anywhere but on the machine itself: there is no cryptography.
+    let far = Browser::start_with(&["--host-resolver-rules=MAP node.example 127.0.0.1"]);
+    let page = far.page_of(&pair.ana);
+    let origin = pair.ana.origin().replace("127.0.0.1", "node.example");
+    for (name, value) in pair.ana.cookies() {
+        page.call(
+            "Network.setCookie",
+            json!({ "name": name, "value": value, "url": origin }),
+        );
+    }
+    page.allow("WebSocket").allow("Cross-Origin-Opener-Policy").allow("403");
+    page.goto(&format!("{origin}/dm/bob"));
+    page.wait_for(".gate \"Not over this line\"");
+    assert!(!page.has("#say"));
+}

@@ -202,17 +202,24 @@ class NeoDmComposer extends HTMLElement {
   async #change(item, text) {
     if (text.trim() === "") return this.#tell("Nothing is left of it. Delete the message instead, if that is what you want.")
     if (text === item.text) return this.#plain()
-    this.#isBusy = true
-    this.#text.readOnly = true
+    const mode = this.#mode
+    this.#hold(true)
     try {
       await this.#talk.edit(item.counter, text)
-      this.#plain()
+      // By now one may be writing something else.
+      if (this.#mode === mode) this.#plain()
     } catch (error) {
+      if (this.#mode !== mode) this.#edit({ detail: { item } })
+      this.#text.value = text
       this.#tell(refusal(error, "The line is down. Your change is still here: send it again once the line is back."))
     } finally {
-      this.#isBusy = false
-      this.#text.readOnly = false
+      if (this.#mode === mode || this.#mode.kind === "edit") this.#hold(false)
     }
+  }
+
+  #hold(isBusy) {
+    this.#isBusy = isBusy
+    this.#text.readOnly = isBusy
   }
 
   // Nothing that was typed is lost: it comes back, above whatever stands here by now.
@@ -278,7 +285,10 @@ class NeoDmComposer extends HTMLElement {
   #plain() {
     const wasEdit = this.#mode.kind === "edit"
     this.#mode = { kind: "say" }
-    if (wasEdit) this.#put(this.#before)
+    if (wasEdit) {
+      this.#hold(false)
+      this.#put(this.#before)
+    }
     this.querySelector(".regarding").hidden = true
   }
 
