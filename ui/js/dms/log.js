@@ -72,8 +72,10 @@ class NeoDmLog extends HTMLElement {
     if (line && line.offsetTop < this.#box.scrollHeight - this.#box.clientHeight) this.#box.scrollTop = line.offsetTop - this.#box.clientHeight / 4
     else this.#toEnd()
     this.#stuck = this.#isAtEnd()
+    // What comes into a line later (a picture, a font) moves the end too.
     this.#size = new ResizeObserver(() => this.#stuck && this.#toEnd())
     this.#size.observe(this.#box)
+    this.#size.observe(this.#list)
     this.#edge = new IntersectionObserver((seen) => seen.some(({ isIntersecting }) => isIntersecting) && this.#more(), { root: this.#box, rootMargin: "600px 0px" })
     this.#edge.observe(this.querySelector(".older"))
     this.#look()
