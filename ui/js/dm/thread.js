@@ -93,9 +93,10 @@ function checkKeys(check) {
   if (pin && !(now && same(now.identity, pin.identity) && same(now.signing, pin.signing))) say(check, "key_changed")
 }
 
-// Puts every message in its place; of two in one place, the first that the server shows counts.
+// Puts every message in its place; of two in one place, the first that opens counts, or else the first.
 function checkPlaces(check) {
-  for (const message of check.messages) {
+  const opens = message => Boolean(message.opened)
+  for (const message of [...check.messages.filter(opens), ...check.messages.filter(message => !opens(message))]) {
     const { counter, mine, bad, opened } = message
     if (counter === 0) {
       say(check, bad)
@@ -183,18 +184,12 @@ function lastOf(stream) {
   return stream.size === 0 ? undefined : [...stream.keys()].at(-1)
 }
 
-// The newest message of a stream that hangs together with what its sender sealed or the notebook knows: a header that nobody sealed can't
-// move it.
+// The newest message of a stream that its sender sealed, or that the member hid, or that the notebook knows: a header that nobody vouches for
+// can't move it.
 function newest(check, whose) {
-  const stream = check.streams[whose]
-  let at = check.trust.at[whose] ?? NOWHERE
-  const opened = [...stream.values()].findLast(({ opened }) => opened)
-  if (opened && opened.counter > at.counter) at = { counter: opened.counter, hash: opened.hash }
-  for (;;) {
-    const next = stream.get(at.counter + 1)
-    if (!next || !same(next.header.previous, at.hash)) return at
-    at = { counter: next.counter, hash: next.hash }
-  }
+  const known = check.trust.at[whose] ?? NOWHERE
+  const newest = [...check.streams[whose].values()].findLast(({ opened, hidden }) => opened || hidden)
+  return newest && newest.counter > known.counter ? { counter: newest.counter, hash: newest.hash } : known
 }
 
 // ── what was said ──────────────────────────────────────────────────────────────────────────────
