@@ -42,6 +42,11 @@ pub fn pin(core: usize) -> Result<()> {
     rustix::thread::sched_setaffinity(None, &set).context("a thread can't be kept on one core")
 }
 
+/// Lets this thread, and all that it starts from now on, run on any core again.
+pub fn unpin() -> Result<()> {
+    rustix::thread::sched_setaffinity(None, allowed()).context("a thread can't be let off its core")
+}
+
 /// On which cores a program runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum On {

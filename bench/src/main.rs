@@ -11,6 +11,7 @@ mod fresh;
 mod load;
 mod machine;
 mod pace;
+mod pages;
 mod plugin;
 mod quiet;
 mod report;
@@ -69,7 +70,7 @@ enum Measure {
 }
 
 /// Every metric.
-const METRICS: [(&str, Measure); 17] = [
+const METRICS: [(&str, Measure); 19] = [
     ("wall_cached", Measure::On(walls::wall_cached)),
     ("wall_private", Measure::On(walls::wall_private)),
     ("wall_fresh", Measure::On(fresh::wall_fresh)),
@@ -84,6 +85,8 @@ const METRICS: [(&str, Measure); 17] = [
     ("post_latency", Measure::On(rooms::post_latency)),
     ("durable_posts", Measure::On(rooms::durable_posts)),
     ("dm_relay", Measure::On(dms::dm_relay)),
+    ("dm_open", Measure::Alone(pages::dm_open)),
+    ("dm_send", Measure::Alone(pages::dm_send)),
     ("idle_sockets", Measure::On(rooms::idle_sockets)),
     ("history_growth", Measure::On(rooms::history_growth)),
     ("deaf_sockets", Measure::On(rooms::deaf_sockets)),

@@ -440,7 +440,11 @@ impl<'a> Check<'a> {
             }
             let at = Some((message.whose, counter, counter));
             if self.streams[message.whose as usize].contains_key(&counter) {
-                self.say(Alarm::Repeated, at);
+                let alarm = match message.content {
+                    Content::Bad(alarm) => alarm,
+                    Content::Opened(_) | Content::Gone => Alarm::Repeated,
+                };
+                self.say(alarm, at);
                 continue;
             }
             self.streams[message.whose as usize].insert(counter, message);

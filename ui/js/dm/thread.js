@@ -104,7 +104,7 @@ function checkPlaces(check) {
     }
     const whose = mine ? "mine" : "theirs"
     if (check.streams[whose].has(counter)) {
-      say(check, "repeated", whose, counter)
+      say(check, bad ?? "repeated", whose, counter)
       continue
     }
     check.streams[whose].set(counter, message)
