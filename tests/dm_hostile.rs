@@ -18,6 +18,7 @@ use neospace_dm::{
 use neospace_tests::{
     Browser, Dm, Page, Person, Proxy, Server,
     canary::Search,
+    eventually,
     forger::{
         Forger, chained, entry_hash, head, next_entry, now, roots, secrets, show_log, show_raw_log, shown_to_recipient,
         text_body,
@@ -1667,8 +1668,16 @@ fn answers_that_are_none_leave_nothing_typed_lost_and_make_nobody_say_a_thing_tw
     talk(&stage.at_bob, "never stored");
     stage.door.honest();
     goto(&stage.at_bob, &stage.door.url("/dm/ana"));
-    assert_eq!(codes(&stage.at_bob), BTreeSet::from(["missing".to_owned()]));
-    assert_eq!(heard("never stored"), 0);
+    let told = codes(&stage.at_bob);
+    if told.is_empty() {
+        // The page was gone before it had noted that it believed it: then it still had the message, and sends it.
+        eventually("what wasn't stored to be sent", || {
+            (heard("never stored") == 1).then_some(())
+        });
+    } else {
+        assert_eq!(told, BTreeSet::from(["missing".to_owned()]));
+        assert_eq!(heard("never stored"), 0);
+    }
     calm(&stage.at_bob, "never stored");
 }
 
