@@ -797,7 +797,9 @@ fn the_keyboard_is_enough() {
 
 #[test]
 fn a_long_conversation_is_searched_here_and_read_by_the_command_line() {
-    let pair = Pair::new();
+    let limits =
+        "[limits]\ndms_per_minute = 10000\ndm_conversation_per_minute = 10000\naddress_posts_per_minute = 10000";
+    let pair = Pair::on(Server::builder().config(limits).start());
     let mut anas = pair.ana.dm();
     let mut bobs = pair.bob.dm();
     let (ana, bob) = (anas.name().clone(), bobs.name().clone());
