@@ -89,11 +89,11 @@ fn make_code(page: &Page, server: &Server, password: &str, button: &str) -> Stri
     page.goto(&server.url("/settings"));
     page.wait_for("#keys-standing \"You have keys\"");
     if button.contains("new keys") {
-        page.click("neo-keys summary");
+        page.click("neo-own-keys summary");
     }
     page.fill("#keys-password", password).click(button);
-    page.wait_for("neo-keys [data-code]:not([hidden])");
-    let code = page.text("neo-keys output.groups");
+    page.wait_for("neo-own-keys [data-code]:not([hidden])");
+    let code = page.text("neo-own-keys output.groups");
     assert_eq!(code.len(), 34, "{code}");
     code
 }
@@ -115,7 +115,7 @@ fn type_back(page: &Page, code: &str) {
                 .to_lowercase(),
         );
     }
-    page.click("neo-keys [data-code] button")
+    page.click("neo-own-keys [data-code] button")
         .wait_for("#keys-standing \"There is a recovery code\"");
 }
 
@@ -161,16 +161,16 @@ fn a_recovery_code_brings_account_and_keys_back() {
     // The password is asked for, and proved.
     page.allow("422");
     page.fill("#keys-password", "not my password at all")
-        .click("neo-keys button \"Make a recovery code\"");
-    page.wait_for("neo-keys .field.bad \"not your password\"");
-    let code = make_code(&page, &server, PASSWORD, "neo-keys button \"Make a recovery code\"");
+        .click("neo-own-keys button \"Make a recovery code\"");
+    page.wait_for("neo-own-keys .field.bad \"not your password\"");
+    let code = make_code(&page, &server, PASSWORD, "neo-own-keys button \"Make a recovery code\"");
     page.check_accessibility();
 
     // Two groups that are wrong don't count.
     page.fill("#keys-group-1", "0000")
         .fill("#keys-group-2", "0000")
-        .click("neo-keys [data-code] button");
-    page.wait_for("neo-keys [data-code] .bad \"That isn't what stands there\"");
+        .click("neo-own-keys [data-code] button");
+    page.wait_for("neo-own-keys [data-code] .bad \"That isn't what stands there\"");
     type_back(&page, &code);
     log_out(&page, &server);
 
@@ -227,12 +227,12 @@ fn another_password_wraps_the_keys_anew() {
 fn new_keys_void_the_old_code_and_lock_the_other_devices() {
     let (server, browser) = (Server::start(), Browser::start());
     let page = register(&server, &browser, "ana");
-    let first = make_code(&page, &server, PASSWORD, "neo-keys button \"Make a recovery code\"");
+    let first = make_code(&page, &server, PASSWORD, "neo-own-keys button \"Make a recovery code\"");
     type_back(&page, &first);
     let elsewhere = browser.page();
     log_in(&elsewhere, &server, "ana", PASSWORD);
 
-    let second = make_code(&page, &server, PASSWORD, "neo-keys button \"Make new keys\"");
+    let second = make_code(&page, &server, PASSWORD, "neo-own-keys button \"Make new keys\"");
     assert_ne!(first, second);
     type_back(&page, &second);
     page.wait_for("#keys-standing \"You made new ones 1 time.\"");

@@ -2,9 +2,9 @@ import { askKeys, makeRecovery, prove, replaceKeys } from "../dm/account.js"
 import { Refused } from "./derive.js"
 import { forField, KeyedForm } from "./keyed-form.js"
 
-// <neo-keys> around the settings' part about keys: makes a recovery code or new keys, once the password was typed again. A code counts only
+// <neo-own-keys> around the settings' part about keys: makes a recovery code or new keys, once the password was typed again. A code counts only
 // once two of its groups were typed back.
-class NeoKeys extends KeyedForm {
+class NeoOwnKeys extends KeyedForm {
   #made = null
 
   connectedCallback() {
@@ -92,4 +92,4 @@ function word(group, nth, count) {
   return shown
 }
 
-customElements.define("neo-keys", NeoKeys)
+customElements.define("neo-own-keys", NeoOwnKeys)
