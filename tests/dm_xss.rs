@@ -141,13 +141,13 @@ fn try_vectors(policy: bool) {
     page.goto("about:blank").goto(&door.url("/dm/ana"));
     page.wait_for(".message \"the end\"");
     for _ in 0..20 {
-        page.eval("document.querySelector('.rolls').scrollTop = 0; new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))");
         if page.eval("document.querySelector('[data-key=\"theirs:1\"]') !== null") == true {
             break;
         }
+        // Older ones push what is in sight down: up again until there are more.
         let lines = page.eval("document.querySelectorAll('.letters .message').length");
         page.wait_until(&format!(
-            "document.querySelectorAll('.letters .message').length > {lines} || document.querySelector('.older').hidden"
+            "(document.querySelector('.rolls').scrollTop = 0, document.querySelectorAll('.letters .message').length > {lines} || document.querySelector('.older').hidden)"
         ));
     }
     nothing_ran(&page, "as history");

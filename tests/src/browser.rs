@@ -34,6 +34,9 @@ use crate::{PATIENCE, Person, build_folder, eventually, socket::Socket};
 /// Between two looks at a page that a test waits on.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How long one look may take. A question that meets a change of the page may never be answered: ask again.
+const GLANCE: Duration = Duration::from_secs(5);
+
 /// A Chromium process.
 pub struct Browser {
     chromium: Child,
@@ -208,6 +211,16 @@ impl Devtools {
     }
 
     fn try_call(&self, session: Option<&str>, method: &str, parameters: Value) -> Result<Value, String> {
+        self.try_call_for(2 * PATIENCE, session, method, parameters)
+    }
+
+    fn try_call_for(
+        &self,
+        patience: Duration,
+        session: Option<&str>,
+        method: &str,
+        parameters: Value,
+    ) -> Result<Value, String> {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = mpsc::channel();
         self.shared().open.insert(id, sender);
@@ -217,7 +230,7 @@ impl Devtools {
         }
         self.0.socket.send(call.to_string());
         let mut answer = answer
-            .recv_timeout(2 * PATIENCE)
+            .recv_timeout(patience)
             .map_err(|_| String::from("Chromium doesn't answer"))?;
         match answer.get("error") {
             Some(error) => Err(error["message"].as_str().unwrap_or_default().to_owned()),
@@ -435,16 +448,16 @@ impl Page {
     /// Evaluates JavaScript, waiting for it if it is a promise, and says what comes of it. (Works where the page's own
     /// JavaScript is off, too.)
     pub fn eval(&self, script: &str) -> Value {
-        self.try_eval(script)
+        self.try_eval(2 * PATIENCE, script)
             .unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
-    fn try_eval(&self, script: &str) -> Result<Value, String> {
+    fn try_eval(&self, patience: Duration, script: &str) -> Result<Value, String> {
         let parameters =
             json!({ "expression": script, "awaitPromise": true, "returnByValue": true, "userGesture": true });
         let mut answer = self
             .devtools
-            .try_call(Some(&self.session), "Runtime.evaluate", parameters)?;
+            .try_call_for(patience, Some(&self.session), "Runtime.evaluate", parameters)?;
         match answer.get("exceptionDetails") {
             Some(details) => Err(format!("{} {}", details["text"], details["exception"]["description"])),
             None => Ok(answer["result"]["value"].take()),
@@ -454,11 +467,14 @@ impl Page {
     /// Evaluates a function's body in which `found` are the elements that `selector` finds.
     fn look(&self, selector: &str, body: &str) -> Result<Value, String> {
         let (css, text) = parts(selector);
-        self.try_eval(&format!(
-            "(() => {{ {HELPERS} const found = find({}, {}); {body} }})()",
-            json!(css),
-            json!(text)
-        ))
+        self.try_eval(
+            GLANCE,
+            &format!(
+                "(() => {{ {HELPERS} const found = find({}, {}); {body} }})()",
+                json!(css),
+                json!(text)
+            ),
+        )
     }
 
     /// Waits until a JavaScript expression is true. (An exception, such as the change of the page brings, is not true.)
@@ -466,7 +482,7 @@ impl Page {
         let mut last = String::new();
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
-            match self.try_eval(&format!("!!({expression})")) {
+            match self.try_eval(GLANCE, &format!("!!({expression})")) {
                 Ok(Value::Bool(true)) => return self,
                 Ok(_) => last.clear(),
                 Err(error) => last = error,
@@ -901,7 +917,7 @@ impl Page {
 
     /// What the page shows, for a test's last words.
     fn shown(&self) -> String {
-        let text = self.try_eval(&format!("(() => {{ {HELPERS} const said = root => [...root.childNodes].map(node => node.nodeType === 3 ? node.data : /^(SCRIPT|STYLE|TEMPLATE)$/.test(node.nodeName) ? '' : (node.shadowRoot ? said(node.shadowRoot) : '') + said(node)).join(' '); return location.href + '\\n' + said(document.body).replace(/\\s+/g, ' ').slice(0, 3000) }})()"));
+        let text = self.try_eval(GLANCE, &format!("(() => {{ {HELPERS} const said = root => [...root.childNodes].map(node => node.nodeType === 3 ? node.data : /^(SCRIPT|STYLE|TEMPLATE)$/.test(node.nodeName) ? '' : (node.shadowRoot ? said(node.shadowRoot) : '') + said(node)).join(' '); return location.href + '\\n' + said(document.body).replace(/\\s+/g, ' ').slice(0, 3000) }})()"));
         let text = text
             .ok()
             .and_then(|text| text.as_str().map(str::to_owned))
