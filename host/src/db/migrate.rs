@@ -11,6 +11,12 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_search.sql"),
     include_str!("../../migrations/0004_tokens.sql"),
     include_str!("../../migrations/0005_dms.sql"),
+    include_str!("../../migrations/0006_media.sql"),
+    include_str!("../../migrations/0007_canvas.sql"),
+    include_str!("../../migrations/0008_posts.sql"),
+    include_str!("../../migrations/0009_looks.sql"),
+    include_str!("../../migrations/0010_scripts.sql"),
+    include_str!("../../migrations/0011_found.sql"),
 ];
 
 /// Runs what has not run yet.

@@ -1,0 +1,1 @@
+-- Pictures and sounds that members upload, and what uses them.

@@ -1,0 +1,1 @@
+-- Stickers on walls, and who may leave one.

@@ -1,0 +1,1 @@
+-- Posts, their drafts and history, and link previews.

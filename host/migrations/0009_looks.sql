@@ -1,0 +1,1 @@
+-- How walls look: themes, custom CSS, avatar, banner; plain view.

@@ -1,0 +1,1 @@
+-- Scripts, their drafts and immutable versions, and pins on walls.

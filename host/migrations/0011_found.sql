@@ -1,0 +1,1 @@
+-- Tags, neighbourhoods, and which walls link where.
