@@ -39,20 +39,73 @@ struct Inner {
     assets: HashMap<String, Asset>,
     ui_hash: String,
     static_hash: String,
-    import_map: ImportMap,
+    import_maps: ImportMaps,
 }
 
-/// Where vendored modules find what they import by a bare name: an inline script, since browsers take import maps no other way,
-/// which the policy of the pages that have it names by its hash.
+/// Where vendored modules find what they import by a bare name.
+#[derive(Clone)]
+struct ImportMaps {
+    /// Pages on which members talk in private.
+    private: ImportMap,
+    /// The studio.
+    studio: ImportMap,
+}
+
+/// An inline script, since browsers take import maps no other way, which the policy of the pages that have it names by its
+/// hash.
 #[derive(Clone)]
 struct ImportMap {
     json: String,
     hash: String,
 }
 
-impl ImportMap {
+/// What the studio's editor is made of: bare names, and where they lie in `static/vendor/`.
+const EDITOR: [(&str, &str); 17] = [
+    ("@codemirror/autocomplete", "codemirror-autocomplete-6.20.4/index.js"),
+    ("@codemirror/commands", "codemirror-commands-6.11.1/index.js"),
+    (
+        "@codemirror/lang-javascript",
+        "codemirror-lang-javascript-6.2.5/index.js",
+    ),
+    ("@codemirror/language", "codemirror-language-6.13.1/index.js"),
+    ("@codemirror/lint", "codemirror-lint-6.9.8/index.js"),
+    ("@codemirror/search", "codemirror-search-6.7.2/index.js"),
+    ("@codemirror/state", "codemirror-state-6.7.6/index.js"),
+    ("@codemirror/streamparser", "codemirror-streamparser-6.0.0/index.js"),
+    ("@codemirror/view", "codemirror-view-6.43.15/index.js"),
+    ("@lezer/common", "lezer-common-1.5.5/index.js"),
+    ("@lezer/highlight", "lezer-highlight-1.2.5/index.js"),
+    ("@lezer/javascript", "lezer-javascript-1.5.6/index.js"),
+    ("@lezer/lr", "lezer-lr-1.4.12/index.js"),
+    ("@marijn/find-cluster-break", "marijn-find-cluster-break-1.0.4/index.js"),
+    ("crelt", "crelt-1.0.7/index.js"),
+    ("style-mod", "style-mod-4.1.4/style-mod.js"),
+    ("w3c-keyname", "w3c-keyname-2.2.8/index.js"),
+];
+
+impl ImportMaps {
     fn new(ui_hash: &str) -> Self {
-        let json = format!(r#"{{"imports":{{"@hpke/common":"/ui/{ui_hash}/js/dm/hpke-common.js"}}}}"#);
+        let shim = format!("/ui/{ui_hash}/js/dm/hpke-common.js");
+        let editor = EDITOR.map(|(name, file)| (name, format!("/static/{VERSIONED}/vendor/{file}")));
+        Self {
+            private: ImportMap::new(&[("@hpke/common", shim)]),
+            studio: ImportMap::new(&editor),
+        }
+    }
+
+    fn named(&self, name: &str) -> Option<&ImportMap> {
+        match name {
+            "private" => Some(&self.private),
+            "studio" => Some(&self.studio),
+            _ => None,
+        }
+    }
+}
+
+impl ImportMap {
+    fn new(modules: &[(&str, String)]) -> Self {
+        let entries: Vec<_> = modules.iter().map(|(name, at)| format!(r#""{name}":"{at}""#)).collect();
+        let json = format!(r#"{{"imports":{{{}}}}}"#, entries.join(","));
         let hash = format!("sha256-{}", STANDARD.encode(Sha256::digest(&json)));
         Self { json, hash }
     }
@@ -83,8 +136,8 @@ impl Html {
             tree_hash(&UI)
         };
         let static_hash = tree_hash(&STATIC);
-        let import_map = ImportMap::new(&ui_hash);
-        let templates = environment(sources.as_deref(), &globals, &ui_hash, &static_hash, &import_map)?;
+        let import_maps = ImportMaps::new(&ui_hash);
+        let templates = environment(sources.as_deref(), &globals, &ui_hash, &static_hash, &import_maps)?;
         Ok(Self(Arc::new(Inner {
             templates,
             sources,
@@ -92,7 +145,7 @@ impl Html {
             assets,
             ui_hash,
             static_hash,
-            import_map,
+            import_maps,
         })))
     }
 
@@ -109,7 +162,7 @@ impl Html {
                     &inner.globals,
                     &inner.ui_hash,
                     &inner.static_hash,
-                    &inner.import_map,
+                    &inner.import_maps,
                 )?;
                 Ok(fresh.get_template(template)?.render(context)?)
             }
@@ -117,9 +170,14 @@ impl Html {
         }
     }
 
-    /// The hash, as policies name it, of the script that `import_map()` writes in templates.
-    pub fn import_map_hash(&self) -> &str {
-        &self.0.import_map.hash
+    /// The hash, as policies name it, of the script that `import_map("private")` writes in templates.
+    pub fn private_import_map_hash(&self) -> &str {
+        &self.0.import_maps.private.hash
+    }
+
+    /// The hash, as policies name it, of the script that `import_map("studio")` writes in templates.
+    pub fn studio_import_map_hash(&self) -> &str {
+        &self.0.import_maps.studio.hash
     }
 
     /// Where an authored asset is served, e.g. `css/app.css`.
@@ -163,7 +221,7 @@ fn environment(
     globals: &[(&'static str, minijinja::Value)],
     ui_hash: &str,
     static_hash: &str,
-    import_map: &ImportMap,
+    import_maps: &ImportMaps,
 ) -> Result<Environment<'static>, Error> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -177,8 +235,18 @@ fn environment(
     let safe = minijinja::Value::from_safe_string;
     env.add_function("asset", move |path: &str| safe(format!("{ui}{path}")));
     env.add_function("static", move |path: &str| safe(format!("{fixed}{path}")));
-    let import_map = format!(r#"<script type="importmap">{}</script>"#, import_map.json);
-    env.add_function("import_map", move || safe(import_map.clone()));
+    let import_maps = import_maps.clone();
+    env.add_function("import_map", move |name: &str| match import_maps.named(name) {
+        Some(map) => Ok(safe(format!(r#"<script type="importmap">{}</script>"#, map.json))),
+        None => Err(minijinja::Error::new(
+            minijinja::ErrorKind::InvalidOperation,
+            format!("there is no import map {name:?}"),
+        )),
+    });
+    // The editor's modules import each other four deep: named in the page, they come in one go.
+    let editor =
+        EDITOR.map(|(_, file)| format!(r#"<link rel="modulepreload" href="/static/{VERSIONED}/vendor/{file}">"#));
+    env.add_function("editor_preloads", move || safe(editor.concat()));
     match sources {
         Some(sources) => env.set_loader(minijinja::path_loader(sources.join("templates"))),
         None => add_templates(&mut env, &TEMPLATES)?,

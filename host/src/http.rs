@@ -70,10 +70,20 @@ pub const CONTENT_SECURITY_POLICY: &str = content_security_policy!("'none'");
 /// What pages may load and do on which members talk in private (`/dm`, and the desk): the modules there need the import map, and
 /// pictures that were opened in the browser have addresses of their own.
 pub fn private_policy(html: &Html) -> String {
-    let scripts = format!("script-src 'self' '{}'", html.import_map_hash());
+    let scripts = format!("script-src 'self' '{}'", html.private_import_map_hash());
     CONTENT_SECURITY_POLICY
         .replace("script-src 'self'", &scripts)
         .replace("img-src 'self' data:", "img-src 'self' data: blob:")
+}
+
+/// What the studio may load and do: its editor's modules need the import map, and the sketch runs in a frame from `frames`, an
+/// origin or `'self'`.
+pub fn studio_policy(html: &Html, frames: &str) -> String {
+    let scripts = format!(
+        "frame-src {frames}; script-src 'self' '{}'",
+        html.studio_import_map_hash()
+    );
+    CONTENT_SECURITY_POLICY.replace("script-src 'self'", &scripts)
 }
 
 /// Where the pages are that the desk shows in its tool pane: our own pages may frame them, and nobody else's. All others are

@@ -23,12 +23,18 @@ pub fn take(package: &str, version: &str, files: &[String], to: &Path) -> Result
     );
     let source = unpack(&format!("{package}@{version}"))?;
     let described = fs::read_to_string(source.join("package.json"))?;
-    let described = |key: &str| {
-        let rest = described.split_once(&format!("\"{key}\""))?.1;
+    let value = |text: &str, key: &str| {
+        let rest = text.split_once(&format!("\"{key}\""))?.1;
         rest.split('"').nth(1).map(str::to_owned)
     };
-    let licence = described("license").with_context(|| format!("{package} names no licence"))?;
-    let homepage = described("homepage").unwrap_or_default();
+    let licence = value(&described, "license").with_context(|| format!("{package} names no licence"))?;
+    let repository = || {
+        let url = value(described.split_once("\"repository\"")?.1, "url")?;
+        Some(url.trim_start_matches("git+").trim_end_matches(".git").to_owned())
+    };
+    let homepage = value(&described, "homepage")
+        .or_else(repository)
+        .with_context(|| format!("{package} names neither a home page nor a repository"))?;
     let text = fs::read_dir(&source)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let text = text
         .filter(|name| name.to_uppercase().starts_with("LICEN"))
