@@ -6,7 +6,7 @@
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
-    hash::BuildHasher,
+    hash::{BuildHasher, Hash, Hasher},
     io::Write,
     sync::{
         Arc, LazyLock, OnceLock, RwLock,
@@ -118,6 +118,13 @@ impl Stamp {
     pub fn and(mut self, other: &Stamp) -> Stamp {
         self.0.extend(other.0.iter().cloned());
         self
+    }
+}
+
+impl Hash for Stamp {
+    /// By the versions: no version comes twice, whatever the topic.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.iter().for_each(|(_, version)| version.hash(state));
     }
 }
 

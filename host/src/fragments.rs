@@ -1,4 +1,6 @@
 //! Rendered pieces of pages, kept as long as what they were made from is the very same. A page built anew splices them.
+//!
+//! The largest page is a wall, which several slices put a [`Piece`] on; `walls/page.rs` says how.
 
 use std::{
     hash::{BuildHasher, Hash},
@@ -8,10 +10,14 @@ use std::{
 use foldhash::fast::RandomState;
 use quick_cache::{Weighter, sync::Cache};
 
-use crate::{cache::Audience, error::Error};
+use crate::{
+    cache::{Audience, Stamp},
+    error::Error,
+    session::Viewer,
+};
 
-/// Memory for fragments, in bytes: a wall's twenty modules come to about 40 KiB.
-const MEMORY: u64 = 16 << 20;
+/// Memory for fragments, in bytes: a wall's twenty modules come to about 40 KiB, a full wall's stickers and posts to twice that.
+const MEMORY: u64 = 32 << 20;
 /// Fragments expected, to size the table.
 const EXPECTED: usize = 8_192;
 
@@ -24,6 +30,34 @@ pub struct Key {
     pub audience: Audience,
 }
 
+/// What a slice puts on somebody's wall. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Links and modules for the page's head.
+    pub head: Arc<str>,
+    /// What stands at the slice's place.
+    pub html: Arc<str>,
+}
+
+/// How somebody sees a wall: everything that a piece may differ by.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    pub viewer: &'a Viewer,
+    /// The wall is the viewer's.
+    pub own: bool,
+    /// In edit mode: such a page is kept nowhere.
+    pub edit: bool,
+    /// Without motion, sound, scripts and custom styles.
+    pub plain: bool,
+}
+
+impl Sight<'_> {
+    /// With whom the viewer shares a piece of a wall that belongs to `owner`.
+    pub fn audience(&self, owner: i64) -> Audience {
+        self.viewer.audience(Some(owner))
+    }
+}
+
 /// The fragments in memory.
 pub struct Fragments(Option<Cache<Key, Kept, ByWeight>>);
 
@@ -33,7 +67,7 @@ struct Kept {
     made_from: u64,
     /// The large one: the very same text, not an equal one.
     view: Option<Arc<str>>,
-    html: Arc<str>,
+    piece: Piece,
 }
 
 #[derive(Clone)]
@@ -47,7 +81,7 @@ pub fn hash(made_from: impl Hash) -> u64 {
 
 impl Weighter<Key, Kept> for ByWeight {
     fn weight(&self, _: &Key, kept: &Kept) -> u64 {
-        (kept.html.len() + 128) as u64
+        (kept.piece.html.len() + kept.piece.head.len() + 160) as u64
     }
 }
 
@@ -69,8 +103,33 @@ impl Fragments {
         view: Option<&Arc<str>>,
         render: impl FnOnce() -> Result<String, Error>,
     ) -> Result<Arc<str>, Error> {
+        let make = || {
+            Ok(Piece {
+                head: Arc::default(),
+                html: render()?.into(),
+            })
+        };
+        Ok(self.get_or_make(key, made_from, view, make)?.html)
+    }
+
+    /// A slice's piece of a wall: as it was made while its topics stood as they do in `stamp`, or made now. Take the stamp
+    /// before anything is read.
+    ///
+    /// # Errors
+    /// Whatever `make` answers; nothing is kept then.
+    pub fn piece(&self, key: Key, stamp: &Stamp, make: impl FnOnce() -> Result<Piece, Error>) -> Result<Piece, Error> {
+        self.get_or_make(key, hash(stamp), None, make)
+    }
+
+    fn get_or_make(
+        &self,
+        key: Key,
+        made_from: u64,
+        view: Option<&Arc<str>>,
+        make: impl FnOnce() -> Result<Piece, Error>,
+    ) -> Result<Piece, Error> {
         let Some(cache) = &self.0 else {
-            return Ok(render()?.into());
+            return make();
         };
         if let Some(kept) = cache.get(&key)
             && kept.made_from == made_from
@@ -80,16 +139,16 @@ impl Fragments {
                 _ => false,
             }
         {
-            return Ok(kept.html);
+            return Ok(kept.piece);
         }
-        let html: Arc<str> = render()?.into();
+        let piece = make()?;
         let kept = Kept {
             made_from,
             view: view.cloned(),
-            html: html.clone(),
+            piece: piece.clone(),
         };
         cache.insert(key, kept);
-        Ok(html)
+        Ok(piece)
     }
 }
 

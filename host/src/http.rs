@@ -511,7 +511,11 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     }
 }
 
-fn parse_form(body: &[u8]) -> Result<Vec<(String, String)>, Error> {
+/// The names and values of an encoded form or query string, in order.
+///
+/// # Errors
+/// [`Error::BadRequest`] for text that isn't UTF-8 or holds a NUL.
+pub fn parse_form(body: &[u8]) -> Result<Vec<(String, String)>, Error> {
     let decode = |text: &[u8]| {
         let spaced: Vec<u8> = text
             .iter()

@@ -95,6 +95,7 @@ class NeoDrawer extends HTMLElement {
     const fresh = page.getElementById("drawer")
     if (!fresh) return location.assign(address)
     history.replaceState(null, "", address)
+    await bring(page)
     morph(document.getElementById("drawer"), fresh)
     const set = this.querySelector("#set")
     if (!set) return
@@ -115,6 +116,19 @@ class NeoDrawer extends HTMLElement {
   #say(text) {
     document.getElementById("said").textContent = text
   }
+}
+
+// What a tab needs in the head and this page has not: its sheets, loaded before it is shown, and its modules.
+async function bring(page) {
+  const has = (what, address) => [...document.head.querySelectorAll(what)].some((one) => (one.href || one.src) === address)
+  const sheets = [...page.head.querySelectorAll("link[rel=stylesheet]")].filter((link) => !has("link[rel=stylesheet]", link.href))
+  const modules = [...page.head.querySelectorAll("script[type=module]")].filter((script) => !has("script", script.src))
+  const loaded = sheets.map((link) => new Promise((done) => {
+    const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href: link.href, onload: done, onerror: done })
+    document.head.append(sheet)
+  }))
+  modules.forEach((script) => import(script.src))
+  await Promise.all(loaded)
 }
 
 customElements.define("neo-drawer", NeoDrawer)

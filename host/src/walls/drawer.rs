@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use base64::Engine;
-use minijinja::Value;
+use minijinja::{Value, context};
 use neospace_runner::protocol::Grants;
 use serde::Serialize;
 
@@ -30,10 +30,31 @@ pub enum Refused<'a> {
     Profile { form: &'a Form, errors: &'a Invalid },
 }
 
+/// A tab of the drawer that belongs to another slice.
+struct Tab {
+    /// As the address has it: `?edit=1&tab=…`.
+    name: &'static str,
+    label: &'static str,
+    /// The partial that it shows, which reads `panel`, and `who.name`.
+    partial: &'static str,
+    /// What `panel` is.
+    panel: Panel,
+}
+
+/// From the viewer, who owns the wall, its owner's profile, and the query of the address.
+type Panel = fn(&App, &Viewer, &Profile, &Form) -> Result<Value, Error>;
+
+/// The tabs of other slices, in their order. (`modules` comes before them and `you` after: those are the wall's own.)
+const TABS: [Tab; 0] = [];
+
 /// What `templates/walls/drawer.html` reads.
 #[derive(Serialize)]
 struct Drawer {
     tab: &'static str,
+    /// Name and label of each.
+    tabs: Vec<(&'static str, &'static str)>,
+    /// The open tab's partial, if it is another slice's.
+    partial: &'static str,
     q: String,
     full: bool,
     picks: Vec<Pick>,
@@ -120,19 +141,39 @@ pub async fn context(
         _ => None,
     };
     let you = asked.tab == "you" || typed_profile.is_some();
+    let open = TABS.iter().find(|tab| !you && tab.name == asked.tab);
     let set = match asked.module {
         Some(id) => Some(set(app, viewer, wall, id, typed_settings).await?),
         None => None,
     };
+    let of_slices = TABS.iter().map(|tab| (tab.name, tab.label));
     let drawer = Drawer {
-        tab: if you { "you" } else { "modules" },
+        tab: match open {
+            Some(tab) => tab.name,
+            None if you => "you",
+            None => "modules",
+        },
+        tabs: [("modules", "Modules")]
+            .into_iter()
+            .chain(of_slices)
+            .chain([("you", "You")])
+            .collect(),
+        partial: open.map_or("", |tab| tab.partial),
         full: wall.modules.len() as i64 >= MODULES_MOST,
-        picks: if you { Vec::new() } else { picks(app, &asked.q) },
+        picks: if you || open.is_some() {
+            Vec::new()
+        } else {
+            picks(app, &asked.q)
+        },
         set,
         you: you.then(|| self::you(&wall.owner, typed_profile)),
         q: asked.q.clone(),
     };
-    Ok(Value::from_serialize(drawer))
+    let panel = match open {
+        Some(tab) => (tab.panel)(app, viewer, &wall.owner, &asked.all)?,
+        None => Value::UNDEFINED,
+    };
+    Ok(context! { panel, ..Value::from_serialize(drawer) })
 }
 
 fn picks(app: &App, q: &str) -> Vec<Pick> {

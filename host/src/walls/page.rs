@@ -1,11 +1,34 @@
 //! Showing a wall: the page, one module as a fragment, a sticker's picture.
+//!
+//! # How a slice puts something on walls
+//!
+//! A page is a *frame*, which changes as rarely as its owner, and what is spliced into it: the modules, and a [`Piece`] of each
+//! slice that has a place in [`PLACES`]. To plug in:
+//!
+//! 1. Write `on_wall(app, owner, sight) -> Result<Piece, Error>` in your slice: `head` holds the links and modules that your piece
+//!    needs, `html` one element with your id (`stickers`, `posts`, `scripts`, …), which is there even while it is empty, so
+//!    that a patch finds it. Keep it with `app.fragments.piece` under your topic (`stickers:NAME`), and under another `kind` for each
+//!    way in which it differs (edit, plain): a wall built anew then costs you a look-up. The piece of one audience is the same for
+//!    all in it; what is one viewer's alone comes over `/live`.
+//! 2. Add a line to [`PLACES`], and `{{ place.NAME }}` to `templates/walls/wall.html` where it stands. What stands among the modules
+//!    (`place.scripts`, `place.posts`) is made of `article`s: with the first one the page has two columns.
+//! 3. Every write of yours touches `wall:NAME`, from which the page is made, and your topic, from which your piece is. What changes
+//!    live is published to `wall:NAME` as `patch` frames whose targets are yours.
+//! 4. For edit mode, add a line to `drawer::TABS`: the drawer shows your partial `templates/SLICE/drawer.html`, which reads `panel`,
+//!    what your `drawer(app, viewer, owner, asked)` answers, and `who.name`. Its root has an id, and what your own addresses answer to our
+//!    script is morphed in by it. A plain form that is refused is answered by a page of your own that includes the same partial.
+//!
+//! The sheet of one wall (`/wall/NAME/stickers/HASH.css`, `/wall/NAME/look/HASH.css`) selects by `[data-wall="NAME"]`.
 
 use std::{
     sync::{Arc, LazyLock},
     time::Instant,
 };
 
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::{RawQuery, State},
+    response::Response,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -24,8 +47,8 @@ use crate::{
     cache::{Audience, Page, Rendered, Stamp},
     crypto,
     error::Error,
-    fragments::{self, Key},
-    http::{Path, Query, see_other},
+    fragments::{self, Key, Piece, Sight},
+    http::{Form, Path, Query, parse_form, see_other},
     plugins::Shown,
     profiles::{self, Profile, pictures},
     session::{self, Viewer},
@@ -54,7 +77,19 @@ pub struct Asked {
     pub q: String,
     /// In edit mode: the module that was just taken off.
     pub removed: Option<i64>,
+    /// `1`: without motion, sound, scripts and custom styles.
+    #[serde(default)]
+    pub plain: String,
+    /// The whole query, for the drawer's tabs that belong to other slices.
+    #[serde(skip)]
+    pub all: Form,
 }
+
+/// A slice's piece of a wall, for one way of seeing it.
+type OnWall = fn(&App, &Profile, Sight) -> Result<Piece, Error>;
+
+/// What slices put on walls, by the name that `walls/wall.html` has for the place.
+const PLACES: [(&str, OnWall); 0] = [];
 
 /// A sentence to show on one module, and what the plugin's form looked like when it was refused.
 pub struct Word<'a> {
@@ -72,9 +107,11 @@ pub async fn show(
     State(app): State<App>,
     viewer: Viewer,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(mut asked): Query<Asked>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
+    asked.all = Form(parse_form(query.unwrap_or_default().as_bytes())?);
     let could_be_a_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) && name.bytes().all(could_be_a_name) {
         let mut response = see_other(&format!("/wall/{}", name.to_ascii_lowercase()));
@@ -85,7 +122,7 @@ pub async fn show(
         return Err(Error::NotFound);
     }
     let own = viewer.member.as_ref().is_some_and(|member| *member.name == *name);
-    let safe = asked.safe == "1";
+    let (safe, plain_view) = (asked.safe == "1", asked.plain == "1");
     if asked.edit == "1" {
         return match own {
             true => edit_page(&app, &viewer, &name, &asked, None, None)
@@ -97,6 +134,7 @@ pub async fn show(
     if own && asked.as_whom == "guest" {
         let scene = Scene {
             safe,
+            plain: plain_view,
             as_guest: true,
             ..Scene::default()
         };
@@ -106,6 +144,7 @@ pub async fn show(
     if let Some((module, text)) = said_once(&headers) {
         let scene = Scene {
             safe,
+            plain: plain_view,
             word: Some(Word {
                 module,
                 text: &text,
@@ -125,14 +164,16 @@ pub async fn show(
         Some(member) if own => Audience::Member(member.id),
         Some(_) => Audience::Members,
     };
-    let page: Arc<str> = if safe {
-        format!("/wall/{name}?safe=1")
-    } else {
-        format!("/wall/{name}")
+    let page: Arc<str> = match (safe, plain_view) {
+        (false, false) => format!("/wall/{name}"),
+        (true, false) => format!("/wall/{name}?safe=1"),
+        (false, true) => format!("/wall/{name}?plain=1"),
+        (true, true) => format!("/wall/{name}?plain=1&safe=1"),
     }
     .into();
     let scene = Scene {
         safe,
+        plain: plain_view,
         ..Scene::default()
     };
     let page = app
@@ -169,6 +210,7 @@ fn said_once(headers: &HeaderMap) -> Option<(i64, String)> {
 #[derive(Default)]
 pub struct Scene<'a> {
     pub safe: bool,
+    pub plain: bool,
     pub as_guest: bool,
     pub word: Option<Word<'a>>,
     /// Edit mode: what of the drawer is open, and a form of it that was refused.
@@ -190,14 +232,25 @@ pub async fn render(
     let stamp = app.topics.stamp([format!("wall:{name}")]);
     let wall = app.db.read(|db| queries::wall(db, name))?;
     let modules = modules(app, viewer, &wall, scene).await?;
+    let sight = Sight {
+        viewer,
+        own: viewer.class(wall.owner.user_id) == ViewerClass::Owner,
+        edit: scene.edit.is_some(),
+        plain: scene.plain,
+    };
+    let pieces: Vec<Piece> = PLACES
+        .iter()
+        .map(|(_, on_wall)| on_wall(app, &wall.owner, sight))
+        .collect::<Result<_, _>>()?;
     let frame = frame(app, viewer, &wall, scene, signed_in).await?;
+    let filling = Filling {
+        version: &stamp.version(),
+        pieces: &pieces,
+        modules: &modules.html,
+        made: &made(wall.modules.len(), scene, started),
+    };
     Ok(Rendered {
-        html: splice(
-            &frame,
-            &stamp.version(),
-            &modules.html,
-            &made(wall.modules.len(), scene, started),
-        ),
+        html: splice(&frame, &filling),
         stamp: stamp.and(&modules.stamp),
         max_age: modules
             .until
@@ -206,7 +259,7 @@ pub async fn render(
     })
 }
 
-/// The page without its modules and without how it was made. It changes as rarely as its owner changes something, so
+/// The page without its modules, without what other slices put on it, and without how it was made. It changes as rarely as its owner changes something, so
 /// it is kept, unless somebody edits.
 async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signed_in: bool) -> Result<Arc<str>, Error> {
     let own = viewer.class(wall.owner.user_id) == ViewerClass::Owner;
@@ -216,12 +269,19 @@ async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signe
     };
     let editing = drawer.is_some();
     let removed = scene.edit.as_ref().and_then(|(asked, _)| asked.removed);
-    let gap = |gap: &Finder| Value::from_safe_string(String::from_utf8_lossy(gap.needle()).into_owned());
+    let gap = |what: u8| Value::from_safe_string(format!("{}{}", *GAP_TEXT, char::from(what)));
+    let places = PLACES
+        .iter()
+        .zip(FIRST_PIECE..)
+        .map(|((name, _), what)| (*name, gap(what)));
     let render = || {
         let context = context! {
             who => Who::of(app, &wall.owner)?,
-            version => gap(&VERSION),
-            modules => if wall.modules.is_empty() { Value::from("") } else { gap(&MODULES) },
+            version => gap(VERSION),
+            heads => gap(HEADS),
+            place => places.collect::<Value>(),
+            modules => if wall.modules.is_empty() { Value::from("") } else { gap(MODULES) },
+            plain => scene.plain,
             own,
             edit => editing,
             safe => scene.safe,
@@ -231,7 +291,7 @@ async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signe
             drawer,
             signed_in,
             here => if own { "me" } else { "" },
-            made => gap(&MADE),
+            made => gap(MADE),
         };
         app.html.render("walls/wall.html", context)
     };
@@ -239,7 +299,12 @@ async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signe
         return Ok(render()?.into());
     }
     let key = Key {
-        kind: if scene.safe { "safe frame" } else { "frame" },
+        kind: match (scene.safe, scene.plain) {
+            (false, false) => "frame",
+            (true, false) => "safe frame",
+            (false, true) => "plain frame",
+            (true, true) => "plain safe frame",
+        },
         id: wall.owner.user_id,
         audience: viewer.audience(Some(wall.owner.user_id)),
     };
@@ -247,35 +312,50 @@ async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signe
     app.fragments.get_or_render(key, made_from, None, render)
 }
 
-/// Stand in a frame for what is spliced in. Random, so that no text of anybody's is taken for one.
-static VERSION: LazyLock<Finder> = LazyLock::new(new_gap);
-static MODULES: LazyLock<Finder> = LazyLock::new(new_gap);
-static MADE: LazyLock<Finder> = LazyLock::new(new_gap);
+/// Stands in a frame for what is spliced in, before a character that says what. Random, so that no text of anybody's is
+/// taken for it.
+static GAP_TEXT: LazyLock<String> = LazyLock::new(|| crypto::Bytes(crypto::random::<16>()).to_string());
+static GAP: LazyLock<Finder> = LazyLock::new(|| Finder::new(GAP_TEXT.as_bytes()));
+const VERSION: u8 = b'v';
+const HEADS: u8 = b'h';
+const MODULES: u8 = b'm';
+const MADE: u8 = b't';
+/// The pieces follow in the order of [`PLACES`].
+const FIRST_PIECE: u8 = b'0';
 
-fn new_gap() -> Finder<'static> {
-    Finder::new(&crypto::Bytes(crypto::random::<16>()).to_string()).into_owned()
+/// What is spliced into a frame.
+struct Filling<'a> {
+    /// Of what the page is made from.
+    version: &'a str,
+    pieces: &'a [Piece],
+    modules: &'a [Arc<str>],
+    /// How it was made.
+    made: &'a str,
 }
 
-/// A whole page of a frame, the version of what it is made from, its modules, and how it was made.
-fn splice(frame: &str, version: &str, modules: &[Arc<str>], made: &str) -> String {
-    let size = frame.len() + version.len() + made.len() + modules.iter().map(|module| module.len()).sum::<usize>();
+/// A whole page.
+fn splice(frame: &str, filling: &Filling) -> String {
+    let of_pieces = filling.pieces.iter().map(|piece| piece.head.len() + piece.html.len());
+    let of_modules = filling.modules.iter().map(|module| module.len());
+    let size = frame.len() + of_pieces.chain(of_modules).sum::<usize>();
     let mut page = String::with_capacity(size);
     let mut rest = frame;
-    if let Some(at) = VERSION.find(rest.as_bytes()) {
+    while let Some(at) = GAP.find(rest.as_bytes()) {
         page.push_str(&rest[..at]);
-        page.push_str(version);
-        rest = &rest[at + VERSION.needle().len()..];
-    }
-    // A wall without modules has no gap for them.
-    if let Some(at) = MODULES.find(rest.as_bytes()) {
-        page.push_str(&rest[..at]);
-        modules.iter().for_each(|module| page.push_str(module));
-        rest = &rest[at + MODULES.needle().len()..];
-    }
-    if let Some(at) = MADE.find(rest.as_bytes()) {
-        page.push_str(&rest[..at]);
-        page.push_str(made);
-        rest = &rest[at + MADE.needle().len()..];
+        let after = &rest[at + GAP_TEXT.len()..];
+        // What stands for a gap is always two parts, and ASCII.
+        let what = after.as_bytes().first().copied().unwrap_or_default();
+        match what {
+            VERSION => page.push_str(filling.version),
+            HEADS => filling.pieces.iter().for_each(|piece| page.push_str(&piece.head)),
+            MODULES => filling.modules.iter().for_each(|module| page.push_str(module)),
+            MADE => page.push_str(filling.made),
+            nth => {
+                let piece = filling.pieces.get(usize::from(nth.wrapping_sub(FIRST_PIECE)));
+                page.push_str(piece.map_or("", |piece| &piece.html));
+            }
+        }
+        rest = after.get(1..).unwrap_or_default();
     }
     page.push_str(rest);
     page
