@@ -5,6 +5,7 @@
 //! the program ends with status 1.
 
 mod baseline;
+mod canvas;
 mod client;
 mod dms;
 mod fresh;
@@ -70,7 +71,7 @@ enum Measure {
 }
 
 /// Every metric.
-const METRICS: [(&str, Measure); 19] = [
+const METRICS: [(&str, Measure); 20] = [
     ("wall_cached", Measure::On(walls::wall_cached)),
     ("wall_private", Measure::On(walls::wall_private)),
     ("wall_fresh", Measure::On(fresh::wall_fresh)),
@@ -87,6 +88,7 @@ const METRICS: [(&str, Measure); 19] = [
     ("dm_relay", Measure::On(dms::dm_relay)),
     ("dm_open", Measure::Alone(pages::dm_open)),
     ("dm_send", Measure::Alone(pages::dm_send)),
+    ("drag_latency", Measure::On(canvas::drag_latency)),
     ("idle_sockets", Measure::On(rooms::idle_sockets)),
     ("history_growth", Measure::On(rooms::history_growth)),
     ("deaf_sockets", Measure::On(rooms::deaf_sockets)),

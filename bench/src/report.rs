@@ -11,6 +11,8 @@ pub enum Bar {
     RatioAtMost(f64),
     /// Ours, at most.
     AtMost(f64),
+    /// Ours, at least.
+    AtLeast(f64),
     /// Ours beyond the baseline, at most.
     MoreAtMost(f64),
 }
@@ -38,6 +40,7 @@ impl Row {
             Bar::RatioAtLeast(bar) => ratio >= bar,
             Bar::RatioAtMost(bar) => ratio <= bar,
             Bar::AtMost(bar) => ours <= bar,
+            Bar::AtLeast(bar) => ours >= bar,
             Bar::MoreAtMost(bar) => ours - baseline <= bar,
         };
         Self {
@@ -54,7 +57,8 @@ impl Row {
 }
 
 fn number<S: serde::Serializer>(bar: &Bar, serializer: S) -> Result<S::Ok, S::Error> {
-    let (Bar::RatioAtLeast(bar) | Bar::RatioAtMost(bar) | Bar::AtMost(bar) | Bar::MoreAtMost(bar)) = bar;
+    let (Bar::RatioAtLeast(bar) | Bar::RatioAtMost(bar) | Bar::AtMost(bar) | Bar::AtLeast(bar) | Bar::MoreAtMost(bar)) =
+        bar;
     serializer.serialize_f64(*bar)
 }
 
@@ -86,6 +90,7 @@ pub fn line(row: &Row) -> String {
         Bar::RatioAtLeast(bar) => format!("≥ {bar} ×"),
         Bar::RatioAtMost(bar) => format!("≤ {bar} ×"),
         Bar::AtMost(bar) => format!("≤ {bar} {}", row.unit),
+        Bar::AtLeast(bar) => format!("≥ {bar} {}", row.unit),
         Bar::MoreAtMost(bar) => format!("≤ +{bar} {}", row.unit),
     };
     format!(

@@ -317,6 +317,11 @@ impl Page {
         }
     }
 
+    /// Whether its text begins so.
+    pub fn begins_with(&self, text: &str) -> bool {
+        self.identity.starts_with(text.as_bytes())
+    }
+
     fn is_current(&self) -> bool {
         self.expires.is_none_or(|at| Instant::now() < at) && self.stamp.is_current()
     }

@@ -272,7 +272,7 @@ impl Default for Limits {
             connections_per_address: 256,
             body_kib: 256,
             actions: 40,
-            frames_per_window: 200,
+            frames_per_window: 400,
             posts_per_minute: 60,
             room_posts_per_minute: 1_200,
             address_posts_per_minute: 300,

@@ -4,6 +4,7 @@
 //! what their plugins would have stored. Done once: whoever is there already is left alone.
 
 mod letters;
+mod stickers;
 
 use futures_util::future::try_join_all;
 use neospace_dm::keys::Identity;
@@ -335,6 +336,7 @@ fn hang_up(tx: &Tx, id: i64, person: &Person, installed: &[String]) -> Result<()
             )?;
         }
     }
+    stickers::put_up(tx, id, person.name, installed)?;
     tx.touch(format!("wall:{}", person.name));
     tx.touch(format!("member:{id}"));
     tx.touch("people");

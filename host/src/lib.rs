@@ -28,6 +28,7 @@ pub mod profiles;
 pub mod rooms;
 pub mod routes;
 pub mod session;
+pub mod stickers;
 pub mod system;
 pub mod throttle;
 pub mod tokens;

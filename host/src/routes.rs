@@ -17,7 +17,7 @@ use crate::{
     http::{Path, Peer, Seat},
     live, rooms,
     session::{Credential, Viewer},
-    system, throttle,
+    stickers, system, throttle,
     tokens::Scope,
     walls,
 };
@@ -42,6 +42,17 @@ pub fn router(app: App) -> Router {
         .route("/wall/{user}/modules/{id}/preview", post(walls::preview))
         .route("/wall/{user}/modules/{id}/remove", post(walls::remove))
         .route("/wall/{user}/modules/{id}/restore", post(walls::restore))
+        .route("/wall/{user}/stickers", get(stickers::list).post(stickers::add))
+        .route("/wall/{user}/stickers/allow", post(stickers::allow))
+        .route("/wall/{user}/stickers/clear", post(stickers::clear))
+        .route("/wall/{user}/stickers/restore", post(stickers::restore))
+        .route("/wall/{user}/stickers/{id}", get(stickers::one).post(stickers::change))
+        .route("/wall/{user}/stickers/{id}/drawing.svg", get(stickers::drawing))
+        .route("/wall/{user}/stickers/{id}/settings", post(stickers::settings))
+        .route("/wall/{user}/stickers/{id}/preview", post(stickers::preview))
+        .route("/wall/{user}/stickers/{id}/stack", post(stickers::stack))
+        .route("/wall/{user}/stickers/{id}/duplicate", post(stickers::duplicate))
+        .route("/wall/{user}/stickers/{id}/remove", post(stickers::remove))
         .route("/plugins", get(gallery::list))
         .route("/plugins/{id}", get(gallery::show))
         .route("/plugins/{id}/{file}", get(gallery::file))
@@ -143,6 +154,8 @@ fn on_event(call: live::Call) -> Result<live::Handling, String> {
         "typing" => call.run(Scope::RoomsWrite, rooms::on_typing),
         "stop_typing" => call.run(Scope::RoomsWrite, rooms::on_stop_typing),
         "read_up_to" => call.run(Scope::RoomsWrite, rooms::on_read),
+        "gesture" => call.run(Scope::WallsWrite, stickers::on_gesture),
+        "cursor" => call.run(Scope::WallsWrite, stickers::on_cursor),
         "dm_send" => call.run(Scope::DmWrite, dms::on_send),
         "dm_typing" => call.run(Scope::DmWrite, dms::on_typing),
         "dm_stop_typing" => call.run(Scope::DmWrite, dms::on_stop_typing),
@@ -150,8 +163,8 @@ fn on_event(call: live::Call) -> Result<live::Handling, String> {
         _ => {
             return Err(
                 "There is no such event. There are watch, unwatch, ping, join_room, leave_room, send_message, \
-                 edit_message, delete_message, request_backfill, typing, stop_typing, read_up_to, dm_send, dm_typing, \
-                 dm_stop_typing and dm_read."
+                 edit_message, delete_message, request_backfill, typing, stop_typing, read_up_to, gesture, cursor, dm_send, \
+                 dm_typing, dm_stop_typing and dm_read."
                     .into(),
             );
         }
@@ -169,10 +182,11 @@ async fn live(
     let unread = accounts::has_unread(&app, &viewer)?;
     let client = live::Client {
         credential: Credential::of(&app, &headers).filter(|_| viewer.member.is_some()),
-        viewer,
         network: throttle::network(peer).into(),
         seat,
         unread,
+        cursor: stickers::shows_cursor(&app, &viewer)?,
+        viewer,
     };
     live::serve(upgrade, app, client, LIVE)
 }

@@ -10,6 +10,8 @@ const LONGEST_WAIT_MS = 30_000
 const ANSWER_MS = 20_000
 /** After so long without a word from the server it is asked whether it is still there. */
 const SILENCE_MS = 45_000
+/** A page that changes faster than it is fetched is fetched so often. */
+const REFRESHES = 3
 
 const topics = new Map() // topic → how many watch it
 const asked = new Map() // ref → { each, until, resolve, timer }
@@ -19,6 +21,8 @@ let timer = null
 let wasOpen = false
 let lastRef = 0
 let heardAt = 0
+let greeting = null
+let patches = 0
 
 /** Opens the line, if it is not open. */
 export function connect() {
@@ -62,12 +66,22 @@ export function ask(frame, { each = () => {}, until = () => true } = {}) {
   })
 }
 
+/** What the server said first on this line: who one is; null before it has. */
+export function connected() {
+  return greeting
+}
+
 /** Fetches this page anew and morphs its `main`, its edges and nothing else. */
 export async function refresh() {
   const address = location.href
-  const response = await fetch(address, { headers: { accept: "text/html" } }).catch(() => null)
-  if (!response?.ok || address !== location.href) return
-  const page = parse(await response.text())
+  let page = null
+  // A page that was made before a patch which came meanwhile would take that back.
+  for (let turn = 0, seen = -1; seen !== patches && turn < REFRESHES; turn++) {
+    seen = patches
+    const response = await fetch(address, { headers: { accept: "text/html" } }).catch(() => null)
+    if (!response?.ok || address !== location.href) return
+    page = parse(await response.text())
+  }
   for (const id of ["main", "edge", "drawer"]) {
     const old = document.getElementById(id)
     const fresh = page.getElementById(id)
@@ -92,12 +106,17 @@ function received({ data }) {
   if (answers(frame) && frame.event === "error") return
   switch (frame.event) {
     case "patch": {
+      patches++
       patch(frame)
       return tell("live:patched", frame)
     }
     case "resync": {
       tell("live:resync", frame)
       return refresh()
+    }
+    case "connected": {
+      greeting = frame
+      return tell("live:connected", frame)
     }
     case "error": {
       return console.warn("live:", frame.message)

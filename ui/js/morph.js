@@ -12,9 +12,14 @@ const config = {
     return document.activeElement?.matches("input, textarea, select") ?? false
   },
   callbacks: {
-    beforeNodeMorphed: (old) => !(old instanceof Element && old.hasAttribute("data-keep")),
+    // What counts its changes is never replaced by an older one: a page that was made before a patch may come after it.
+    beforeNodeMorphed: (old, fresh) => !(old instanceof Element && (old.hasAttribute("data-keep") || Number(old.dataset?.rev) > Number(fresh.dataset?.rev))),
     beforeNodeRemoved: (old) => !(old instanceof Element && old.hasAttribute("data-keep")),
-    beforeAttributeUpdated: (name, element, mutation) => !(name === "open" && mutation === "remove" && element instanceof HTMLDetailsElement),
+    // No markup of the server's has a style: one that is there is a script's own. What has the focus can have it further on.
+    beforeAttributeUpdated(name, element, mutation) {
+      if (mutation !== "remove") return true
+      return !(name === "style" || (name === "tabindex" && element === document.activeElement) || (name === "open" && element instanceof HTMLDetailsElement))
+    },
     afterNodeMorphed(old, fresh) {
       if (fresh.shadowRoot) morphShadow(old, fresh.shadowRoot)
       // What had a view and has none now (a tombstone) keeps its root, which lets through what is in its place.

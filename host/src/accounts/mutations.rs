@@ -105,11 +105,11 @@ pub fn end_session_of_token(tx: &Tx, hash: [u8; 32]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether others may see that a member is here.
-pub fn set_presence(tx: &Tx, user_id: i64, present: bool) -> Result<(), Error> {
+/// Whether others may see that a member is here, and where on walls they point.
+pub fn set_presence(tx: &Tx, user_id: i64, present: bool, cursor: bool) -> Result<(), Error> {
     tx.run(
-        "update profiles set present = ?2 where user_id = ?1",
-        params![user_id, present],
+        "update profiles set present = ?2, cursor = ?3 where user_id = ?1",
+        params![user_id, present, cursor],
     )?;
     tx.touch(session::topic(user_id));
     Ok(())

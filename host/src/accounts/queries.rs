@@ -32,20 +32,23 @@ pub fn credentials(db: &Reader, name: &str) -> Result<Option<Credentials>, Error
     )
 }
 
-/// What the settings say of a member: when the account was made, and the time zone they live in.
+/// What the settings say of a member: when the account was made, the time zone they live in, and whether their cursor may be
+/// shown on walls.
 pub struct Owner {
     pub created_at: i64,
     pub time_zone: String,
+    pub cursor: bool,
 }
 
 pub fn owner(db: &Reader, user_id: i64) -> Result<Owner, Error> {
     db.one(
-        "select u.created_at, p.time_zone from users u join profiles p on p.user_id = u.id where u.id = ?1",
+        "select u.created_at, p.time_zone, p.cursor from users u join profiles p on p.user_id = u.id where u.id = ?1",
         [user_id],
         |row| {
             Ok(Owner {
                 created_at: row.get(0)?,
                 time_zone: row.get(1)?,
+                cursor: row.get(2)?,
             })
         },
     )

@@ -65,6 +65,7 @@ pub(super) fn page(
             me => context! { name => member.name, ink => member.colour, since => clock.day(owner.created_at) },
             done => asked.done,
             present => !viewer.hidden,
+            cursor => owner.cursor,
             ..merge_maps([
                 sessions(app, member, viewer, &clock)?,
                 tokens::part(app, member, &clock, shown)?,
@@ -176,20 +177,21 @@ pub async fn check_password(
     Ok(unstored(StatusCode::NO_CONTENT.into_response()))
 }
 
-/// `POST /settings/presence`: field `present` (`on`: others see that one is here; absent: they don't). Takes effect at once, in
-/// every window.
+/// `POST /settings/presence`: fields `present` (`on`: others see that one is here; absent: they don't) and `cursor` (where one
+/// points, on walls whose owners like that). The first takes effect at once, in every window.
 pub async fn set_presence(State(app): State<App>, member: Member, wants: Wants, form: Form) -> Result<Response, Error> {
-    let present = matches!(form.text("present"), "on" | "1" | "true" | "yes");
+    let is_on = |field| matches!(form.text(field), "on" | "1" | "true" | "yes");
+    let (present, cursor) = (is_on("present"), is_on("cursor"));
     let (member_id, teller) = (member.id, app.clone());
     app.db
         .write(move |tx| {
-            mutations::set_presence(tx, member_id, present)?;
+            mutations::set_presence(tx, member_id, present, cursor)?;
             tx.announce(move || teller.hub.set_hidden(member_id, !present));
             Ok(())
         })
         .await?;
     Ok(match wants {
-        Wants::Json => Json(json!({ "present": present })).into_response(),
+        Wants::Json => Json(json!({ "present": present, "cursor": cursor })).into_response(),
         Wants::Page | Wants::Fragment => see_other("/settings#presence"),
     })
 }

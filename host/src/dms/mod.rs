@@ -28,5 +28,6 @@ pub use keys::{NewKeys, Roots, append, check_notebook, check_wrapped, notebook, 
 pub use live::{on_read, on_send, on_stop_typing, on_typing};
 pub use log::{Signed, head as log_head, page as log};
 pub use page::{conversation, list, messages, show, sidebar};
+pub use queries::blocked;
 pub use reports::{Report, close as close_report, list as list_reports, report, show as show_report};
 pub use talk::{Hand, Sealed, send as deliver};

@@ -419,6 +419,13 @@ pub fn measure(tx: &Tx, member: &Member, with: &str, measure: Measure) -> Result
             both,
         ),
     }?;
+    if matches!(measure, Measure::Block | Measure::Unblock) {
+        // What the two have left on each other's wall is not shown meanwhile.
+        for name in [&*member.name, &*pair.peer.name] {
+            tx.touch(format!("wall:{name}"));
+            tx.touch(format!("stickers:{name}"));
+        }
+    }
     queries::pair(tx, member.id, with)
 }
 

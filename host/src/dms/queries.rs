@@ -1,6 +1,6 @@
 //! What direct messages are read from. Everything is fetched through one of the two: what is between others is not found.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use rusqlite::{Row, params};
 
@@ -169,6 +169,21 @@ pub fn pair_and_head(db: &Reader, member: i64, name: &str, log_size: i64) -> Res
         return Err(Error::field("with", "That is you. Nobody writes to themselves here."));
     }
     Ok(pair)
+}
+
+/// Those between whom and a member one has blocked the other.
+///
+/// # Errors
+/// The database's.
+pub fn blocked(db: &Reader, member: i64) -> Result<HashSet<i64>, Error> {
+    let blocked = db.all(
+        "select peer_id from dm_sides where user_id = ?1 and blocked_at is not null
+         union
+         select user_id from dm_sides where peer_id = ?1 and blocked_at is not null",
+        [member],
+        |row| row.get(0),
+    )?;
+    Ok(blocked.into_iter().collect())
 }
 
 fn newest(row: &Row, at: usize) -> rusqlite::Result<Option<Newest>> {

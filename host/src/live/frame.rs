@@ -50,6 +50,8 @@ pub enum Event<'a> {
         colour: Option<&'a str>,
         /// Whether something waits on `/settings` that the member has not read.
         unread: bool,
+        /// Whether the member likes their cursor to be shown where it is wanted.
+        cursor: bool,
         version: &'a str,
     },
     /// A topic is watched now; what happened before is on the page by GET. A page that carries another `version` of the topic

@@ -136,6 +136,8 @@ pub struct Client {
     pub seat: Seat,
     /// For [`Event::Connected`].
     pub unread: bool,
+    /// The same.
+    pub cursor: bool,
 }
 
 /// Answers `GET /live`. The outer layer has checked the `Origin` already.
@@ -201,7 +203,7 @@ impl Socket {
             in_flight: FuturesUnordered::new(),
             window: (Instant::now(), 0),
         };
-        socket.greet(client.unread);
+        socket.greet(client.unread, client.cursor);
         let end = socket.converse(&mut stream).await;
         // Gone for the others from here on, however long the goodbye takes.
         drop(socket);
@@ -249,7 +251,7 @@ impl Socket {
         }
     }
 
-    fn greet(&self, unread: bool) {
+    fn greet(&self, unread: bool, cursor: bool) {
         let member = self.line.viewer.member.as_ref();
         self.line.push(
             Event::Connected {
@@ -257,6 +259,7 @@ impl Socket {
                 username: member.map(|m| &*m.name),
                 colour: member.map(|m| &*m.colour),
                 unread,
+                cursor,
                 version: env!("CARGO_PKG_VERSION"),
             }
             .frame(),

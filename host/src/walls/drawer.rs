@@ -22,6 +22,7 @@ use crate::{
     },
     profiles::{self, Profile, pictures},
     session::Viewer,
+    stickers,
 };
 
 /// A form of the drawer that was refused: it comes back as it was typed.
@@ -39,13 +40,21 @@ struct Tab {
     partial: &'static str,
     /// What `panel` is.
     panel: Panel,
+    /// Sheets and modules of `ui/` that the partial needs.
+    needs: &'static [&'static str],
 }
 
 /// From the viewer, who owns the wall, its owner's profile, and the query of the address.
 type Panel = fn(&App, &Viewer, &Profile, &Form) -> Result<Value, Error>;
 
 /// The tabs of other slices, in their order. (`modules` comes before them and `you` after: those are the wall's own.)
-const TABS: [Tab; 0] = [];
+const TABS: [Tab; 1] = [Tab {
+    name: "stickers",
+    label: "Stickers",
+    partial: "stickers/drawer.html",
+    panel: stickers::drawer,
+    needs: &["js/stickers/tray.js"],
+}];
 
 /// What `templates/walls/drawer.html` reads.
 #[derive(Serialize)]
@@ -55,6 +64,7 @@ struct Drawer {
     tabs: Vec<(&'static str, &'static str)>,
     /// The open tab's partial, if it is another slice's.
     partial: &'static str,
+    needs: &'static [&'static str],
     q: String,
     full: bool,
     picks: Vec<Pick>,
@@ -142,7 +152,8 @@ pub async fn context(
     };
     let you = asked.tab == "you" || typed_profile.is_some();
     let open = TABS.iter().find(|tab| !you && tab.name == asked.tab);
-    let set = match asked.module {
+    let own = viewer.id() == Some(wall.owner.user_id);
+    let set = match asked.module.filter(|_| own) {
         Some(id) => Some(set(app, viewer, wall, id, typed_settings).await?),
         None => None,
     };
@@ -153,12 +164,17 @@ pub async fn context(
             None if you => "you",
             None => "modules",
         },
-        tabs: [("modules", "Modules")]
-            .into_iter()
-            .chain(of_slices)
-            .chain([("you", "You")])
-            .collect(),
+        tabs: match own {
+            true => [("modules", "Modules")]
+                .into_iter()
+                .chain(of_slices)
+                .chain([("you", "You")])
+                .collect(),
+            // A visitor who may leave a sticker.
+            false => of_slices.filter(|(name, _)| *name == asked.tab).collect(),
+        },
         partial: open.map_or("", |tab| tab.partial),
+        needs: open.map_or(&[], |tab| tab.needs),
         full: wall.modules.len() as i64 >= MODULES_MOST,
         picks: if you || open.is_some() {
             Vec::new()

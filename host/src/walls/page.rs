@@ -12,6 +12,7 @@
 //!    all in it; what is one viewer's alone comes over `/live`.
 //! 2. Add a line to [`PLACES`], and `{{ place.NAME }}` to `templates/walls/wall.html` where it stands. What stands among the modules
 //!    (`place.scripts`, `place.posts`) is made of `article`s: with the first one the page has two columns.
+//!    A piece that shows pictures of the library has `media` in its stamp, too: that is touched when one is deleted or described anew.
 //! 3. Every write of yours touches `wall:NAME`, from which the page is made, and your topic, from which your piece is. What changes
 //!    live is published to `wall:NAME` as `patch` frames whose targets are yours.
 //! 4. For edit mode, add a line to `drawer::TABS`: the drawer shows your partial `templates/SLICE/drawer.html`, which reads `panel`,
@@ -52,7 +53,7 @@ use crate::{
     plugins::Shown,
     profiles::{self, Profile, pictures},
     session::{self, Viewer},
-    words,
+    stickers, words,
 };
 
 /// What a wall's address may ask for.
@@ -89,7 +90,7 @@ pub struct Asked {
 type OnWall = fn(&App, &Profile, Sight) -> Result<Piece, Error>;
 
 /// What slices put on walls, by the name that `walls/wall.html` has for the place.
-const PLACES: [(&str, OnWall); 0] = [];
+const PLACES: [(&str, OnWall); 1] = [("stickers", stickers::on_wall)];
 
 /// A sentence to show on one module, and what the plugin's form looked like when it was refused.
 pub struct Word<'a> {
@@ -124,7 +125,8 @@ pub async fn show(
     let own = viewer.member.as_ref().is_some_and(|member| *member.name == *name);
     let (safe, plain_view) = (asked.safe == "1", asked.plain == "1");
     if asked.edit == "1" {
-        return match own {
+        let leaves = !own && asked.tab == "stickers" && stickers::may_decorate(&app, &viewer, &name)?;
+        return match own || leaves {
             true => edit_page(&app, &viewer, &name, &asked, None, None)
                 .await
                 .map(|html| plain(html, StatusCode::OK)),

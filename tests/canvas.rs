@@ -1,0 +1,460 @@
+//! The canvas in real browsers: two people decorate one wall at once, with the mouse, with fingers, with keys; it looks the same to both,
+//! and to whoever comes fresh.
+
+use neospace_tests::{Browser, Page, Person, Server, browser::Point};
+use serde_json::{Value, json};
+
+const TRAY: &str = "/wall/ana?edit=1&tab=stickers";
+
+fn stick(person: &Person, wall: &str, fields: &[(&str, &str)]) -> i64 {
+    let made = person
+        .post_json(&format!("/wall/{wall}/stickers"), fields)
+        .expect(201)
+        .json();
+    made["id"].as_i64().expect("a new sticker has an id")
+}
+
+fn one(person: &Person, id: i64) -> Value {
+    let at = format!("/wall/ana/stickers/{id}");
+    person
+        .request("GET", &at)
+        .header("accept", "application/json")
+        .send()
+        .expect(200)
+        .json()
+}
+
+/// Where every sticker lies on its layer, as the eye has it: whole pixels, the lowest first.
+fn seen(page: &Page) -> Value {
+    page.eval(
+        "(() => {
+            const layer = document.querySelector('#stickers')
+            const from = layer.getBoundingClientRect()
+            return [...layer.querySelectorAll(':scope > .stick')]
+                .map((one) => ({ id: one.id, z: Number(getComputedStyle(one).zIndex), box: one.getBoundingClientRect() }))
+                .sort((one, other) => one.z - other.z || one.id.localeCompare(other.id))
+                .map(({ id, z, box }) => [id, ...[box.x - from.x, box.y - from.y, box.width, box.height].map(Math.round)])
+        })()",
+    )
+}
+
+/// Waits until a page shows what another one shows.
+fn agree(page: &Page, with: &Page) {
+    let mut last = (Value::Null, Value::Null);
+    for _ in 0..400 {
+        last = (seen(page), seen(with));
+        if last.0 == last.1 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+    panic!("{} and {}", last.0, last.1);
+}
+
+fn said(page: &Page, words: &str) {
+    page.wait_until(&format!(
+        "document.querySelector('#said')?.textContent.includes({})",
+        json!(words)
+    ));
+}
+
+/// Wants motion, as most people do.
+fn moving(page: &Page) {
+    page.call(
+        "Emulation.setEmulatedMedia",
+        json!({ "features": [{ "name": "prefers-reduced-motion", "value": "no-preference" }] }),
+    );
+}
+
+fn open(page: &Page, server: &Server) {
+    page.viewport(1280, 900)
+        .goto(&server.url(TRAY))
+        .wait_for(".stickers.is-editing");
+    page.wait_until("!document.querySelector('#sticker-tools').hidden");
+}
+
+#[test]
+fn two_people_decorate_one_wall_at_once_and_see_the_same_as_who_comes_fresh() {
+    let server = Server::builder().plugin("flower").start();
+    let (ana, bob, browser) = (server.person("ana"), server.person("bob"), Browser::start());
+    ana.post("/wall/ana/stickers/allow", &[("visitors", "members")])
+        .expect(303);
+    let hers = stick(&ana, "ana", &[("emoji", "🌙"), ("x", "40"), ("y", "100")]);
+    let his = stick(&bob, "ana", &[("emoji", "🐝"), ("x", "60"), ("y", "120")]);
+    let (here, there, guest) = (browser.page_of(&ana), browser.page_of(&bob), browser.page());
+    open(&here, &server);
+    open(&there, &server);
+    guest
+        .viewport(1280, 900)
+        .goto(&server.url("/wall/ana"))
+        .wait_for(&format!("#sticker-{his}"));
+
+    here.drag(&format!("#sticker-{hers}"), Point { x: 300.0, y: 300.0 });
+    there.drag(&format!("#sticker-{his}"), Point { x: 900.0, y: 200.0 });
+    said(&here, "Saved.");
+    said(&there, "Saved.");
+    assert_ne!(one(&ana, hers)["x"], 40.0);
+    agree(&here, &there);
+    agree(&here, &guest);
+
+    // Hers isn't his to take; his is hers to move.
+    assert_eq!(
+        there.eval(&format!(
+            "document.querySelector('#sticker-{hers}').matches('.is-mine')"
+        )),
+        false
+    );
+    here.drag(&format!("#sticker-{his}"), Point { x: 640.0, y: 380.0 });
+    said(&here, "Saved.");
+    agree(&there, &here);
+    // A new one, from the shelf.
+    there.click(".emoji-grid button[value=\"🍋\"]");
+    said(&there, "is on the wall. Saved.");
+    agree(&here, &there);
+
+    // He leaves, she goes on, he comes back.
+    there.goto(&server.url("/directory"));
+    here.drag(&format!("#sticker-{hers}"), Point { x: 500.0, y: 260.0 });
+    said(&here, "Saved.");
+    open(&there, &server);
+    agree(&there, &here);
+    // Cut off meanwhile, he catches up by himself.
+    there
+        .offline(true)
+        .wait_until("document.documentElement.hasAttribute('data-offline')");
+    here.drag(&format!("#sticker-{hers}"), Point { x: 200.0, y: 400.0 });
+    said(&here, "Saved.");
+    there.offline(false);
+    agree(&there, &here);
+    guest.goto(&server.url("/wall/ana"));
+    agree(&guest, &here);
+    there.allow("net::ERR");
+    for page in [here, there, guest] {
+        page.check();
+    }
+}
+
+#[test]
+fn a_sticker_is_seen_to_move_while_it_is_dragged() {
+    let server = Server::start();
+    let (ana, browser) = (server.person("ana"), Browser::start());
+    let id = stick(&ana, "ana", &[("emoji", "🐌"), ("x", "40"), ("y", "100")]);
+    let (here, guest) = (browser.page_of(&ana), browser.page());
+    open(&here, &server);
+    guest
+        .viewport(1280, 900)
+        .goto(&server.url("/wall/ana"))
+        .wait_for(&format!("#sticker-{id}"));
+    guest.wait_until("document.querySelector('.here-now').textContent.includes('ana')");
+    for page in [&here, &guest] {
+        moving(page);
+    }
+    let before = seen(&guest);
+    let from = here.reach(&format!("#sticker-{id}"));
+    let mouse = |kind: &str, x: f64, y: f64| {
+        here.call(
+            "Input.dispatchMouseEvent",
+            json!({ "type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1 }),
+        );
+    };
+    mouse("mousePressed", from.x, from.y);
+    for step in 1..=20 {
+        mouse(
+            "mouseMoved",
+            from.x + f64::from(step) * 10.0,
+            from.y + f64::from(step) * 5.0,
+        );
+    }
+    guest.wait_until(&format!(
+        "document.querySelector('#sticker-{id}').style.getPropertyValue('--dx') !== ''"
+    ));
+    assert_ne!(seen(&guest), before, "it moves");
+    assert_eq!(one(&ana, id)["x"], 40.0, "and nothing is kept yet");
+    // Escape takes it back, for everyone.
+    here.press("Escape");
+    mouse("mouseReleased", from.x, from.y);
+    guest.wait_until(&format!("document.querySelector('#sticker-{id}').style.getPropertyValue('--dx') === '' || document.querySelector('#sticker-{id}').style.getPropertyValue('--dx') === '0px'"));
+    assert_eq!(seen(&guest), before);
+    assert_eq!(one(&ana, id)["rev"], 1);
+
+    // Who wants no motion sees what was let go, and nothing before.
+    guest.scheme("light");
+    here.drag(&format!("#sticker-{id}"), Point { x: 700.0, y: 300.0 });
+    said(&here, "Saved.");
+    agree(&guest, &here);
+}
+
+#[test]
+fn everything_goes_with_the_keyboard_alone_and_can_be_undone() {
+    let server = Server::start();
+    let (ana, browser) = (server.person("ana"), Browser::start());
+    let id = stick(&ana, "ana", &[("emoji", "🐌"), ("x", "40"), ("y", "100")]);
+    let other = stick(&ana, "ana", &[("emoji", "🌙"), ("x", "60"), ("y", "100")]);
+    let page = browser.page_of(&ana);
+    open(&page, &server);
+    let it = format!("#sticker-{id}");
+    page.focus(&it).wait_for("#sticker-x");
+    page.press("ArrowRight")
+        .press("ArrowRight")
+        .press("ArrowDown")
+        .press("Shift+ArrowDown");
+    said(&page, "Saved.");
+    let moved = one(&ana, id);
+    assert_eq!(moved["y"], 109, "eight and one down");
+    assert!(moved["x"].as_f64() > Some(40.5), "{moved}");
+    assert_eq!(moved["rev"], 2, "four keys, one write");
+    page.press("r").press("r");
+    page.wait_until("document.querySelector('#said').textContent.includes('turned 10 degrees')");
+    page.press("+");
+    page.wait_until("document.querySelector('#said').textContent.includes('104 wide')");
+    page.press("PageUp");
+    said(&page, "on top. Saved.");
+    assert!(one(&ana, id)["z"].as_i64() > one(&ana, other)["z"].as_i64());
+    page.press("d");
+    said(&page, "there is another one. Saved.");
+    page.wait_until("document.querySelectorAll('#stickers > .stick').length === 3");
+    page.press("Delete");
+    said(&page, "is off the wall");
+    page.wait_until("document.querySelectorAll('#stickers > .stick').length === 2");
+
+    // All the way back …
+    for count in [3, 2] {
+        page.press("Control+z");
+        page.wait_until(&format!(
+            "document.querySelectorAll('#stickers > .stick').length === {count}"
+        ));
+    }
+    page.focus(&it).press("Control+z");
+    page.wait_until(&format!("Number(document.querySelector('{it}').dataset.z) < Number(document.querySelector('#sticker-{other}').dataset.z)"));
+    for (name, value) in [("w", 96), ("r", 0), ("y", 100)] {
+        page.press("Control+z")
+            .wait_until(&format!("document.querySelector('{it}').dataset.{name} === '{value}'"));
+    }
+    assert_eq!(one(&ana, id)["x"], 40.0);
+    page.press("Control+z");
+    said(&page, "nothing to undo");
+    // … and forth.
+    for (name, value) in [("y", 109), ("r", 10), ("w", 104)] {
+        page.press("Control+Shift+z")
+            .wait_until(&format!("document.querySelector('{it}').dataset.{name} === '{value}'"));
+    }
+
+    // What somebody else changed meanwhile stays as they want it.
+    ana.post_json(&format!("/wall/ana/stickers/{id}"), &[("width", "200")])
+        .expect(200);
+    page.wait_until(&format!("document.querySelector('{it}').dataset.w === '200'"));
+    page.press("Control+z");
+    said(&page, "changed by somebody else");
+    assert_eq!(one(&ana, id)["width"], 200);
+    // What went before that is undone all the same.
+    page.press("Control+z")
+        .wait_until(&format!("document.querySelector('{it}').dataset.r === '0'"));
+
+    // Exact numbers, in a plain form.
+    page.press("Enter");
+    page.fill("#sticker-x", "12.34")
+        .fill("#sticker-rotation", "-45")
+        .fill("#sticker-alt", "a slow friend");
+    page.click("#sticker-set button \"Keep\"");
+    page.wait_until(&format!(
+        "document.querySelector('{it}').dataset.name === 'a slow friend'"
+    ));
+    assert_eq!(
+        (&one(&ana, id)["x"], &one(&ana, id)["rotation"]),
+        (&json!(12.34), &json!(-45))
+    );
+    page.check();
+}
+
+#[test]
+fn fingers_carry_size_and_turn() {
+    let server = Server::start();
+    let (ana, browser) = (server.person("ana"), Browser::start());
+    let id = stick(
+        &ana,
+        "ana",
+        &[("emoji", "🐌"), ("x", "40"), ("y", "200"), ("width", "120")],
+    );
+    let page = browser.page_of(&ana);
+    open(&page, &server);
+    page.call(
+        "Emulation.setTouchEmulationEnabled",
+        json!({ "enabled": true, "maxTouchPoints": 2 }),
+    );
+    let it = format!("#sticker-{id}");
+    let at = page.reach(&it);
+    let touch = |kind: &str, points: &[(f64, f64)]| {
+        let points: Vec<_> = points
+            .iter()
+            .enumerate()
+            .map(|(id, (x, y))| json!({ "x": x, "y": y, "id": id }))
+            .collect();
+        page.call(
+            "Input.dispatchTouchEvent",
+            json!({ "type": kind, "touchPoints": points }),
+        );
+    };
+    touch("touchStart", &[(at.x, at.y)]);
+    for step in 1..=10 {
+        touch(
+            "touchMove",
+            &[(at.x + f64::from(step) * 12.0, at.y + f64::from(step) * 3.0)],
+        );
+    }
+    touch("touchEnd", &[]);
+    said(&page, "Saved.");
+    let carried = one(&ana, id);
+    assert!(
+        carried["x"].as_f64() > Some(48.0) && carried["y"].as_i64() > Some(220),
+        "{carried}"
+    );
+
+    // Two fingers apart: larger. Round each other: turned.
+    let at = page.reach(&it);
+    touch("touchStart", &[(at.x - 20.0, at.y)]);
+    touch("touchStart", &[(at.x - 20.0, at.y), (at.x + 20.0, at.y)]);
+    for step in 1..=10 {
+        let (across, down) = (20.0 + f64::from(step) * 2.0, f64::from(step) * 4.0);
+        touch(
+            "touchMove",
+            &[(at.x - across, at.y - down), (at.x + across, at.y + down)],
+        );
+    }
+    touch("touchEnd", &[]);
+    page.wait_until(&format!("Number(document.querySelector('{it}').dataset.rev) === 3"));
+    let pinched = one(&ana, id);
+    assert!(pinched["width"].as_i64() > Some(200), "{pinched}");
+    assert!(
+        (40..=50).contains(&pinched["rotation"].as_i64().unwrap_or(0)),
+        "{pinched}"
+    );
+    page.check();
+}
+
+#[test]
+fn handles_size_and_turn_with_the_mouse() {
+    let server = Server::start();
+    let (ana, browser) = (server.person("ana"), Browser::start());
+    let id = stick(
+        &ana,
+        "ana",
+        &[("emoji", "🐌"), ("x", "40"), ("y", "240"), ("width", "120")],
+    );
+    let page = browser.page_of(&ana);
+    open(&page, &server);
+    let it = format!("#sticker-{id}");
+    page.click(&it).wait_for(".handles b[data-grip=se]");
+    let middle = page.place(&it).centre();
+    page.drag(
+        ".handles b[data-grip=se]",
+        Point {
+            x: middle.x + 120.0,
+            y: middle.y + 120.0,
+        },
+    );
+    said(&page, "Saved.");
+    assert!(one(&ana, id)["width"].as_i64() > Some(200));
+    let middle = page.place(&it).centre();
+    page.drag(
+        ".handles b[data-grip=turn]",
+        Point {
+            x: middle.x + 200.0,
+            y: middle.y,
+        },
+    );
+    page.wait_until(&format!("document.querySelector('{it}').dataset.rev === '3'"));
+    assert!(
+        (88..=92).contains(&one(&ana, id)["rotation"].as_i64().unwrap_or(0)),
+        "a quarter"
+    );
+    page.check();
+}
+
+#[test]
+fn a_visitor_is_seen_to_point_where_both_like_it() {
+    let server = Server::start();
+    let (ana, bob, browser) = (server.person("ana"), server.person("bob"), Browser::start());
+    ana.post("/wall/ana/stickers/allow", &[("cursors", "on")]).expect(303);
+    bob.post("/settings/presence", &[("present", "on"), ("cursor", "on")])
+        .expect(303);
+    let (his, guest) = (browser.page_of(&bob), browser.page());
+    for page in [&his, &guest] {
+        moving(page);
+        page.viewport(1280, 900).goto(&server.url("/wall/ana"));
+    }
+    his.wait_until("document.querySelector('.here-now').textContent.includes('bob')");
+    guest.wait_until("document.querySelector('.here-now').textContent.includes('bob')");
+    his.call(
+        "Input.dispatchMouseEvent",
+        json!({ "type": "mouseMoved", "x": 400, "y": 400 }),
+    );
+    guest.wait_for(".cursor");
+    assert_eq!(guest.text(".cursor"), "bob");
+    his.goto(&server.url("/directory"));
+    guest.wait_gone(".cursor");
+}
+
+#[test]
+fn the_tray_and_the_wall_stand_on_a_phone_and_on_a_desk_for_everyone() {
+    let server = Server::builder()
+        .plugins(&["flower", "glitter-name-tag", "mood", "clock"])
+        .start();
+    let (ana, bob, browser) = (server.person("ana"), server.person("bob"), Browser::start());
+    ana.post(
+        "/wall/ana/stickers/allow",
+        &[("visitors", "members"), ("cursors", "on")],
+    )
+    .expect(303);
+    for (what, value, x, y) in [
+        ("emoji", "☀", "46", "40"),
+        ("emoji", "☎", "70", "90"),
+        ("plugin", "flower", "88", "260"),
+        ("plugin", "glitter-name-tag", "2", "620"),
+    ] {
+        stick(
+            &ana,
+            "ana",
+            &[(what, value), ("x", x), ("y", y), ("width", "128"), ("rotation", "-9")].map(|pair| pair),
+        );
+    }
+    let his = stick(&bob, "ana", &[("emoji", "♥"), ("x", "60"), ("y", "300")]);
+    let (page, visitor) = (browser.page_of(&ana), browser.page_of(&bob));
+    let chosen = format!("{TRAY}&sticker={his}");
+    for (name, page, path) in [
+        ("stickers-wall", &page, "/wall/ana"),
+        ("stickers-tray", &page, TRAY),
+        ("stickers-chosen", &page, &*chosen),
+        ("stickers-visitor", &visitor, TRAY),
+        ("stickers-plain", &visitor, "/wall/ana?plain=1"),
+    ] {
+        page.allow("Applying inline style");
+        for (width, scheme) in [(1280, "light"), (390, "dark")] {
+            page.viewport(width, 900).scheme(scheme).goto(&server.url(path));
+            page.check_accessibility();
+            assert!(!page.overflows(), "{path} is wider than {width} px");
+            page.screenshot(&format!("{name}-{width}-{scheme}"));
+        }
+    }
+    // On a phone one is chosen in the sheet, and moved in numbers.
+    page.goto(&server.url(TRAY)).wait_for(".stickers.is-editing");
+    page.click(&format!("#sticker-{his}")).wait_for("#sticker-x");
+    page.fill("#sticker-x", "10").click("#sticker-set button \"Keep\"");
+    page.wait_until(&format!(
+        "document.querySelector('#sticker-{his}').dataset.x === '1000'"
+    ));
+
+    // And without a script.
+    let plain = browser.page_of(&ana);
+    plain.javascript(false).goto(&server.url(&chosen));
+    plain
+        .fill("#sticker-y", "444")
+        .click("#sticker-set button \"Keep\"")
+        .wait_for("#sticker-set");
+    assert_eq!(one(&ana, his)["y"], 444);
+    plain
+        .click(".emoji-grid button[value=\"🦋\"]")
+        .wait_for("#sticker-set h2");
+    plain
+        .click("#sticker-set button \"Take it off\"")
+        .wait_for("button \"Put it back\"");
+}

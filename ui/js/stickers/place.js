@@ -1,0 +1,48 @@
+// Where a sticker lies, in the server's units: x in hundredths of a percent of the wall's width, y and width in sixteenths of a
+// rem, rotation in degrees. The wall's sheet says it before any script; what moves later is set here, on the element itself.
+
+export const LEAST_WIDTH = 24
+export const MOST_WIDTH = 640
+export const MOST_X = 10_000
+
+/** The place that the server has for a sticker. */
+export function placeOf(stick) {
+  const { x, y, w, r } = stick.dataset
+  return { x: Number(x), y: Number(y), width: Number(w), rotation: Number(r) }
+}
+
+/** Lays an element where a place says. */
+export function lay(element, { x, y, width, rotation }, z = null) {
+  const { style } = element
+  style.setProperty("--x", `${x / 100}%`)
+  style.setProperty("--y", `${y / 16}rem`)
+  style.setProperty("--w", `${width / 16}rem`)
+  style.setProperty("--r", `${rotation}deg`)
+  if (z !== null) style.setProperty("--n", z)
+  for (const name of ["--dx", "--dy", "--s"]) style.removeProperty(name)
+}
+
+/** Lays a sticker where the server has it. */
+export function settle(stick) {
+  lay(stick, placeOf(stick), stick.dataset.z)
+  stick.classList.remove("is-moving")
+}
+
+/** Shows a sticker somewhere else without laying it there: by what needs no layout. `size` is the layer's, in pixels. */
+export function lift(stick, place, size) {
+  const kept = placeOf(stick)
+  const rem = size.rem / 16
+  const left = ({ x, width }) => Math.min((x / MOST_X) * size.width, size.width - width * rem)
+  const top = ({ y, width }) => Math.min(y * rem, size.height - width * rem)
+  const grown = ((place.width - kept.width) * rem) / 2
+  const grownDown = kept.width ? (grown * (stick.offsetHeight || kept.width * rem)) / (kept.width * rem) : grown
+  stick.style.setProperty("--dx", `${left(place) - left(kept) + grown}px`)
+  stick.style.setProperty("--dy", `${top(place) - top(kept) + grownDown}px`)
+  stick.style.setProperty("--s", place.width / kept.width)
+  stick.style.setProperty("--r", `${place.rotation}deg`)
+}
+
+/** What `lift` needs to know of a layer. */
+export function sizeOf(layer) {
+  return { width: layer.clientWidth, height: layer.clientHeight, rem: parseFloat(getComputedStyle(document.documentElement).fontSize) }
+}
