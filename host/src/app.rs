@@ -17,6 +17,7 @@ use crate::{
     config::{Config, ConfigError, Overrides},
     crypto,
     db::{self, Db},
+    fetch::Fetcher,
     fragments::Fragments,
     hasher::Hasher,
     html::Html,
@@ -63,6 +64,8 @@ pub struct Inner {
     pub html: Html,
     pub sessions: Sessions,
     pub tokens: Tokens,
+    /// What looks at other sites.
+    pub fetcher: Fetcher,
     /// argon2id, on threads of its own.
     pub hasher: Hasher,
     /// Who tries too often.
@@ -121,6 +124,7 @@ impl App {
             plugins,
             sessions: Sessions::default(),
             tokens: Tokens::default(),
+            fetcher: Fetcher::default(),
             hasher: Hasher::start()?,
             throttle: Throttle::default(),
             buckets: Buckets::default(),

@@ -44,6 +44,7 @@ pub struct Config {
     pub log: Log,
     pub database: Database,
     pub limits: Limits,
+    pub fetch: Fetch,
     pub plugins: Plugins,
     /// One stanza a plugin.
     pub plugin: BTreeMap<String, Plugin>,
@@ -122,6 +123,20 @@ pub struct Limits {
     pub answer_seconds: u32,
     /// Memory for finished pages, in MiB; 0: every page is made anew.
     pub page_cache_mib: u32,
+}
+
+/// What the server may look at elsewhere on the web: the pages that members link to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fetch {
+    /// Whether it looks at any.
+    pub enabled: bool,
+    /// Addresses with ports that are gone to although they are not on the public internet, or not the usual port.
+    pub allow: Vec<SocketAddr>,
+    /// Names whose addresses are these, whatever the resolver says.
+    pub resolve: BTreeMap<String, Vec<std::net::IpAddr>>,
+    /// Certificates (PEM) of authorities that are believed besides the system's; relative to the folder of the configuration file.
+    pub trust: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -247,6 +262,7 @@ impl Default for Config {
             log: Log::Text,
             database: Database::default(),
             limits: Limits::default(),
+            fetch: Fetch::default(),
             plugins: Plugins::default(),
             plugin: BTreeMap::new(),
             plugin_order: Vec::new(),
@@ -284,6 +300,17 @@ impl Default for Limits {
             body_seconds: 30,
             answer_seconds: 30,
             page_cache_mib: 64,
+        }
+    }
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            allow: Vec::new(),
+            resolve: BTreeMap::new(),
+            trust: None,
         }
     }
 }
@@ -333,6 +360,7 @@ impl Config {
         for plugin in config.plugin.values_mut() {
             plugin.source = folder.join(&plugin.source);
         }
+        config.fetch.trust = config.fetch.trust.map(|file| folder.join(file));
         Ok(config)
     }
 

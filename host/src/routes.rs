@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     gallery, home,
     http::{Path, Peer, Seat},
-    live, rooms,
+    live, posts, rooms,
     session::{Credential, Viewer},
     stickers, system, throttle,
     tokens::Scope,
@@ -32,6 +32,22 @@ pub fn router(app: App) -> Router {
         .route("/directory", get(directory::show))
         .route("/wall/{user}", get(walls::show))
         .route("/wall/{user}/profile", post(walls::profile))
+        .route("/public-feed", get(posts::everybody))
+        .route("/public-feed.atom", get(posts::everybody_atom))
+        .route("/public-feed.json", get(posts::everybody_json))
+        .route("/wall/{user}/feed.atom", get(posts::wall_atom))
+        .route("/wall/{user}/feed.json", get(posts::wall_json))
+        .route("/wall/{user}/posts", get(posts::list).post(posts::publish))
+        .route("/wall/{user}/posts/new", get(posts::new_page))
+        .route("/wall/{user}/posts/preview", post(posts::look))
+        .route("/wall/{user}/posts/drafts", post(posts::save_draft))
+        .route("/wall/{user}/posts/drafts/{id}/delete", post(posts::delete_draft))
+        .route("/wall/{user}/posts/{id}", get(posts::permalink).post(posts::edit))
+        .route("/wall/{user}/posts/{id}/edit", get(posts::edit_page))
+        .route("/wall/{user}/posts/{id}/history", get(posts::history))
+        .route("/wall/{user}/posts/{id}/move", post(posts::place))
+        .route("/wall/{user}/posts/{id}/delete", post(posts::remove))
+        .route("/wall/{user}/posts/{id}/restore", post(posts::restore))
         .route("/wall/{user}/modules", post(walls::add))
         .route("/wall/{user}/modules/{id}", get(walls::module))
         .route("/wall/{user}/modules/{id}/drawing.svg", get(walls::drawing))

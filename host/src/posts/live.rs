@@ -1,0 +1,85 @@
+//! What posts say over `/live`, on the topic of their wall: rendered once for their author and once for everybody else, after the
+//! commit and in the order of the commits.
+
+use super::{
+    queries::Place,
+    view::{self, Scene},
+};
+use crate::{
+    app::App,
+    error::Error,
+    live::{
+        Frame,
+        frame::{Dialect, Event, PatchMode},
+    },
+};
+
+/// What happened to a post.
+#[derive(Clone, Copy, Debug)]
+pub enum Told {
+    /// It is new, and first.
+    Published(i64),
+    Edited(i64),
+    Removed(i64),
+    /// Posts stand in another order, or one came back.
+    Ordered,
+}
+
+/// Shows a change to everyone who watches the wall.
+pub fn tell(app: &App, wall: &str, owner: i64, told: Told) {
+    if let Err(error) = try_tell(app, wall, owner, told) {
+        tracing::error!(%error, wall, "a change of posts could not be shown live");
+    }
+}
+
+fn try_tell(app: &App, wall: &str, owner: i64, told: Told) -> Result<(), Error> {
+    let topic = format!("wall:{wall}");
+    let (mut own, mut others): (Option<Frame>, Option<Frame>) = (None, None);
+    for watcher in app.hub.watchers(&topic) {
+        let (frame, scene) = match watcher.viewer.id() == Some(owner) {
+            true => (&mut own, Scene::Own),
+            false => (&mut others, Scene::Wall),
+        };
+        if watcher.dialect == Dialect::Html && frame.is_none() {
+            *frame = Some(rendered(app, wall, owner, told, scene)?);
+        }
+    }
+    app.hub.publish(&topic, |watcher| {
+        let frame = if watcher.viewer.id() == Some(owner) {
+            &own
+        } else {
+            &others
+        };
+        frame.clone().filter(|_| watcher.dialect == Dialect::Html)
+    });
+    Ok(())
+}
+
+fn rendered(app: &App, wall: &str, owner: i64, told: Told, scene: Scene) -> Result<Frame, Error> {
+    let one = |id| {
+        let post = app.db.read(|db| super::queries::post(db, wall, id))?;
+        view::post(app, &post, scene)
+    };
+    // Gone again before it could be told: then the frame about that comes next.
+    let or_nothing = |html: Result<std::sync::Arc<str>, Error>| match html {
+        Err(Error::NotFound) => Ok("".into()),
+        other => other,
+    };
+    let (target, mode, html) = match told {
+        Told::Published(id) => ("posts-list".to_owned(), PatchMode::Prepend, or_nothing(one(id))?),
+        Told::Edited(id) => (format!("post-{id}"), PatchMode::Morph, or_nothing(one(id))?),
+        Told::Removed(id) => (format!("post-{id}"), PatchMode::Remove, "".into()),
+        Told::Ordered => {
+            let posts = view::listed(app, owner, Place::TOP)?.posts;
+            let html = view::posts(app, &posts, scene)?;
+            let list = format!("<div class=\"posts-list\" id=\"posts-list\">{html}</div>");
+            ("posts-list".to_owned(), PatchMode::Morph, list.into())
+        }
+    };
+    Ok(Event::Patch {
+        target: &target,
+        mode,
+        html: &html,
+    }
+    .frame())
+}

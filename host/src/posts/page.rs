@@ -1,0 +1,331 @@
+//! Showing posts: a wall's, one by one on their pages, a post with its history, and the pages on which they are written.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use minijinja::{Value, context};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    BODY_MOST, TITLE_MOST,
+    compose::Kind,
+    forms::owns,
+    queries::{self, Place, Post},
+    view::{self, Listed, Scene},
+};
+use crate::{
+    app::App,
+    cache::{Audience, Rendered},
+    error::Error,
+    http::{FRAGMENT, Form, Path, Query, Wants, unstored},
+    markdown,
+    profiles::{self, Profile, pictures},
+    session::{Member, Viewer},
+};
+
+/// Versions on one page of a history.
+const EDITS: usize = 20;
+/// Characters of what stands for a post where it is linked to.
+const DESCRIPTION: usize = 200;
+
+/// Where a list of posts begins.
+#[derive(Debug, Default, Deserialize)]
+pub struct From {
+    /// What the page before said.
+    #[serde(default)]
+    pub before: String,
+}
+
+/// Whose wall a page shows, as the templates read it.
+fn who(owner: &Profile) -> Value {
+    context! { name => owner.name, colour => owner.colour, pattern => pictures::pattern(&owner.name) }
+}
+
+/// The owner of a wall by a name that could be one.
+pub(super) fn owner(app: &App, name: &str) -> Result<Profile, Error> {
+    if !profiles::is_name(name) {
+        return Err(Error::NotFound);
+    }
+    app.db.read(|db| profiles::find(db, name))
+}
+
+/// `GET /wall/{user}/posts`: a wall's posts, page by page.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn list(
+    State(app): State<App>,
+    viewer: Viewer,
+    wants: Wants,
+    Path(name): Path<String>,
+    Query(from): Query<From>,
+) -> Result<Response, Error> {
+    let below = match from.before.as_str() {
+        "" => Place::TOP,
+        before => Place::parse(before)?,
+    };
+    let owner = owner(&app, &name)?;
+    let Listed { posts, next } = view::listed(&app, owner.user_id, below)?;
+    let next = next.map(|next| format!("/wall/{name}/posts?before={next}"));
+    if wants == Wants::Json {
+        let posts: Vec<_> = posts.iter().map(view::data).collect();
+        return Ok(unstored(Json(json!({ "posts": posts, "next": next })).into_response()));
+    }
+    let own = viewer.id() == Some(owner.user_id);
+    let scene = if own { Scene::Own } else { Scene::Wall };
+    let context = context! {
+        who => who(&owner),
+        posts => Value::from_safe_string(view::posts(&app, &posts, scene)?),
+        next,
+        first => below == Place::TOP,
+        own,
+        signed_in => viewer.member.is_some(),
+        here => if own { "me" } else { "" },
+    };
+    Ok(html_page(app.html.render("posts/list.html", context)?, StatusCode::OK))
+}
+
+/// `GET /wall/{user}/posts/{id}`: one post, for as long as it stands.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn permalink(
+    State(app): State<App>,
+    viewer: Viewer,
+    wants: Wants,
+    Path((name, id)): Path<(String, i64)>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let owner = owner(&app, &name)?;
+    if wants == Wants::Json {
+        let post = app.db.read(|db| queries::post(db, &name, id))?;
+        return Ok(unstored(Json(view::data(&post)).into_response()));
+    }
+    let audience = viewer.audience(Some(owner.user_id));
+    let base = base(&app, &headers);
+    let page = format!("/wall/{name}/posts/{id} {base}").into();
+    let render = async || {
+        let stamp = app.topics.stamp([format!("wall:{name}")]);
+        let post = app.db.read(|db| queries::post(db, &name, id))?;
+        let own = matches!(audience, Audience::Member(_));
+        let scene = if own { Scene::Own } else { Scene::Wall };
+        let context = context! {
+            who => who(&owner),
+            p => view::shown(&post, scene),
+            post => Value::from_safe_string(view::post(&app, &post, scene)?.to_string()),
+            description => view::excerpt(&post.body, DESCRIPTION),
+            base => &base,
+            version => stamp.version(),
+            own,
+            signed_in => audience != Audience::Guests,
+            here => if own { "me" } else { "" },
+        };
+        Ok(Rendered {
+            html: app.html.render("posts/permalink.html", context)?,
+            stamp,
+            max_age: None,
+            personal: false,
+        })
+    };
+    let page = app.cache.get_or_render(&page, audience, viewer.id(), render).await?;
+    Ok(page.respond(&headers))
+}
+
+/// `GET /wall/{user}/posts/{id}/history`: what a post said before. Anyone may read it.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn history(
+    State(app): State<App>,
+    viewer: Viewer,
+    wants: Wants,
+    Path((name, id)): Path<(String, i64)>,
+    Query(from): Query<From>,
+) -> Result<Response, Error> {
+    let owner = owner(&app, &name)?;
+    let before = match from.before.as_str() {
+        "" => i64::MAX,
+        before => before.parse().map_err(|_| Error::NotFound)?,
+    };
+    let (post, mut edits) = app.db.read(|db| {
+        let post = queries::post(db, &name, id)?;
+        Ok((post, queries::edits(db, id, before, EDITS)?))
+    })?;
+    let more = edits.len() > EDITS;
+    edits.truncate(EDITS);
+    let next = edits
+        .last()
+        .filter(|_| more)
+        .map(|last| format!("/wall/{name}/posts/{id}/history?before={}", last.id));
+    if wants == Wants::Json {
+        let body = json!({ "post": view::data(&post), "edits": edits, "next": next });
+        return Ok(unstored(Json(body).into_response()));
+    }
+    let edits: Vec<_> = edits
+        .iter()
+        .map(|edit| {
+            context! {
+                title => edit.title,
+                html => Value::from_safe_string(markdown::render(&edit.body).html),
+                url => edit.url,
+                pictures => edit.pictures,
+                until => view::moment(edit.until),
+            }
+        })
+        .collect();
+    let own = viewer.id() == Some(owner.user_id);
+    let context = context! {
+        who => who(&owner),
+        p => view::shown(&post, Scene::Wall),
+        edits,
+        next,
+        signed_in => viewer.member.is_some(),
+        here => if own { "me" } else { "" },
+    };
+    Ok(html_page(app.html.render("posts/history.html", context)?, StatusCode::OK))
+}
+
+/// What the page for a new post may be asked for.
+#[derive(Debug, Default, Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    kind: String,
+    /// A draft to go on with.
+    draft: Option<i64>,
+}
+
+/// `GET /wall/{user}/posts/new`.
+///
+/// # Errors
+/// [`Error::Forbidden`] on somebody else's wall; [`Error::NotFound`] for a draft that isn't there.
+pub async fn new_page(
+    State(app): State<App>,
+    member: Member,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Error> {
+    owns(&member, &name)?;
+    let form = match asked.draft {
+        Some(id) => {
+            let draft = app.db.read(|db| queries::draft(db, member.id, id))?;
+            let mut form = Form(draft.fields);
+            form.0.push(("draft".into(), id.to_string()));
+            form
+        }
+        None => Form(vec![("kind".into(), Kind::named(&asked.kind)?.name().into())]),
+    };
+    composer(&app, &name, None, &form, None)
+}
+
+/// `GET /wall/{user}/posts/{id}/edit`: with what was typed and not kept yet, if there is such.
+///
+/// # Errors
+/// As [`new_page`].
+pub async fn edit_page(
+    State(app): State<App>,
+    member: Member,
+    Path((name, id)): Path<(String, i64)>,
+) -> Result<Response, Error> {
+    owns(&member, &name)?;
+    let (post, draft) = app.db.read(|db| {
+        let post = queries::post(db, &name, id)?;
+        Ok((post, queries::draft_of(db, member.id, id)?))
+    })?;
+    let form = match draft {
+        Some(draft) => {
+            let mut form = Form(draft.fields);
+            form.0.push(("draft".into(), draft.id.to_string()));
+            form
+        }
+        None => Form(vec![
+            ("title".into(), post.title.clone()),
+            ("body".into(), post.body.clone()),
+            ("url".into(), post.url.clone()),
+        ]),
+    };
+    composer(&app, &name, Some(&post), &form, None)
+}
+
+/// The page on which a post is written: a new one, or one that stands; after a refusal with what is wrong.
+///
+/// # Errors
+/// The template's.
+pub fn composer(
+    app: &App,
+    name: &str,
+    post: Option<&Post>,
+    form: &Form,
+    error: Option<&Error>,
+) -> Result<Response, Error> {
+    let kind = match post {
+        Some(post) => post.kind,
+        None => Kind::named(form.text("kind")).unwrap_or(Kind::Text),
+    };
+    let errors = match error {
+        Some(Error::Invalid(invalid)) => invalid
+            .errors
+            .iter()
+            .map(|e| (e.field.clone(), e.message.clone()))
+            .collect(),
+        Some(other) => context! { form => other.detail() },
+        None => context! {},
+    };
+    let context = context! {
+        wall => name,
+        kind,
+        kinds => Kind::ALL,
+        post => post.map(|post| post.id),
+        draft => form.text("draft"),
+        f => context! {
+            title => form.get("title").unwrap_or(""),
+            body => form.get("body").unwrap_or(""),
+            url => form.get("url").unwrap_or(""),
+        },
+        errors,
+        title_most => TITLE_MOST,
+        body_most => BODY_MOST,
+        signed_in => true,
+        here => "me",
+    };
+    let status = error.map_or(StatusCode::OK, Error::status);
+    Ok(html_page(app.html.render("posts/compose.html", context)?, status))
+}
+
+/// Where this place is, as pages outside of it must name it: the configured origin, or what the browser calls it.
+pub(super) fn base(app: &App, headers: &HeaderMap) -> String {
+    let config = app.config();
+    if !config.origin.is_empty() {
+        return config.origin.clone();
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+    let could_be = host.len() <= 255 && host.parse::<http::uri::Authority>().is_ok_and(|a| !a.as_str().contains('@'));
+    if could_be {
+        format!("http://{host}")
+    } else {
+        String::new()
+    }
+}
+
+/// A page outside the cache.
+pub(super) fn html_page(html: String, status: StatusCode) -> Response {
+    let mut response = Response::new(html.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    unstored(response)
+}
+
+/// For our script.
+pub(super) fn fragment(html: String, status: StatusCode) -> Response {
+    let mut response = html_page(html, status);
+    if let Ok(kind) = HeaderValue::from_str(&format!("{FRAGMENT}; charset=utf-8")) {
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
+    response
+}

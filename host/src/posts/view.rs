@@ -1,0 +1,288 @@
+//! How posts look: the partial that walls, pages and frames share, and the same as data.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use minijinja::{Value, context};
+use serde::Serialize;
+
+use super::{
+    KEPT_MOST, KEPT_MS, PAGE,
+    compose::Kind,
+    preview::Preview,
+    queries::{self, Draft, Place, Post},
+};
+use crate::{
+    app::{App, now_ms},
+    cache::Audience,
+    error::Error,
+    fragments::{self, Key, Piece, Sight},
+    http::Form,
+    profiles::Profile,
+    session::Viewer,
+    words,
+};
+
+/// Characters of a text that stand for all of it.
+const EXCERPT: usize = 80;
+
+/// Whom a post is shown to, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scene {
+    /// On its wall, to everybody but its author.
+    Wall,
+    /// On its wall, to its author, who gets tools.
+    Own,
+    /// Among the posts of others: it says whose it is.
+    Feed,
+}
+
+/// A post as `templates/posts/post.html` shows it, as it was rendered before if nothing of it has changed.
+///
+/// # Errors
+/// The template's.
+pub fn post(app: &App, post: &Post, scene: Scene) -> Result<Arc<str>, Error> {
+    let key = Key {
+        kind: match scene {
+            Scene::Wall => "post",
+            Scene::Own => "own post",
+            Scene::Feed => "feed post",
+        },
+        id: post.id,
+        audience: Audience::Guests,
+    };
+    let looked_at = post.preview.as_ref().map(|preview| preview.fetched_at);
+    let made_from = fragments::hash((post.version, looked_at, &post.colour));
+    app.fragments.get_or_render(key, made_from, None, || {
+        app.html.render("posts/post.html", context! { p => shown(post, scene) })
+    })
+}
+
+/// Some posts, one after the other.
+///
+/// # Errors
+/// The template's.
+pub fn posts(app: &App, posts: &[Post], scene: Scene) -> Result<String, Error> {
+    let mut html = String::with_capacity(posts.len() * 1_200);
+    for one in posts {
+        html.push_str(&post(app, one, scene)?);
+    }
+    Ok(html)
+}
+
+/// What the templates read as `p`.
+pub fn shown(post: &Post, scene: Scene) -> Value {
+    context! {
+        id => post.id,
+        wall => post.author,
+        colour => post.colour,
+        kind => post.kind,
+        title => post.title,
+        html => Value::from_safe_string(post.html.clone()),
+        link => link(post),
+        at => moment(post.created_at),
+        edited => post.edited_at.map(moment),
+        own => scene == Scene::Own,
+        signed => scene == Scene::Feed,
+        name => name(post),
+    }
+}
+
+/// Of a link: where it leads, and what is known of what lies there.
+#[derive(Serialize)]
+pub struct Link<'a> {
+    pub url: &'a str,
+    pub site: &'a str,
+    /// Empty where nothing is known.
+    pub title: &'a str,
+    pub description: &'a str,
+}
+
+/// What a link post shows of its link.
+pub fn link(post: &Post) -> Option<Link<'_>> {
+    (post.kind == Kind::Link).then(|| card(&post.url, post.preview.as_ref()))
+}
+
+/// A link with what is known of what lies there.
+pub fn card<'a>(url: &'a str, preview: Option<&'a Preview>) -> Link<'a> {
+    let host = url.split("//").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next());
+    let host = host.unwrap_or_default();
+    Link {
+        url,
+        site: preview
+            .map(|preview| &*preview.site)
+            .filter(|site| !site.is_empty())
+            .unwrap_or(host.strip_prefix("www.").unwrap_or(host)),
+        title: preview.map_or("", |preview| &preview.title),
+        description: preview.map_or("", |preview| &preview.description),
+    }
+}
+
+/// What a post is called where it has no title: the beginning of what it says.
+pub fn name(post: &Post) -> String {
+    if !post.title.is_empty() {
+        return post.title.clone();
+    }
+    match excerpt(&post.body, EXCERPT) {
+        excerpt if excerpt.is_empty() && link(post).is_some_and(|link| !link.title.is_empty()) => {
+            link(post).map_or_else(String::new, |link| link.title.to_owned())
+        }
+        excerpt if excerpt.is_empty() => format!("{}: a post of {}", post.author, words::day(post.created_at)),
+        excerpt => excerpt,
+    }
+}
+
+/// The beginning of a Markdown text, in one line and without its marks, of so many characters at most.
+pub fn excerpt(body: &str, most: usize) -> String {
+    let plain: String = body
+        .lines()
+        .map(|line| line.trim().trim_start_matches(['#', '>', '-', '*', ' ']))
+        .filter(|line| !line.is_empty() && !line.starts_with("```"))
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .filter(|c| !c.is_control() && !matches!(c, '*' | '`' | '~'))
+        .collect();
+    let plain = plain.trim();
+    if plain.chars().count() <= most {
+        return plain.to_owned();
+    }
+    let cut: String = plain.chars().take(most).collect();
+    // Whole words, unless there is but one.
+    let whole = cut.rsplit_once(' ').map_or(cut.as_str(), |(whole, _)| whole);
+    format!("{}…", whole.trim_end_matches([',', ';', ':', '.']))
+}
+
+/// A moment for machines and for people.
+pub fn moment(ms: i64) -> Value {
+    context! { iso => iso(ms), text => words::time(ms) }
+}
+
+/// RFC 3339.
+pub fn iso(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| at.to_string())
+}
+
+/// A post as data, for programs. Times are Unix milliseconds.
+#[derive(Serialize)]
+pub struct Data<'a> {
+    id: i64,
+    wall: &'a str,
+    kind: Kind,
+    title: &'a str,
+    body: &'a str,
+    html: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<Link<'a>>,
+    created_at: i64,
+    edited_at: Option<i64>,
+    href: String,
+}
+
+pub fn data(post: &Post) -> Data<'_> {
+    Data {
+        id: post.id,
+        wall: &post.author,
+        kind: post.kind,
+        title: &post.title,
+        body: &post.body,
+        html: &post.html,
+        link: link(post),
+        created_at: post.created_at,
+        edited_at: post.edited_at,
+        href: post.address(),
+    }
+}
+
+/// A page of a wall's posts.
+pub struct Listed {
+    pub posts: Vec<Post>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
+/// The posts of a wall below a place.
+///
+/// # Errors
+/// The database's.
+pub fn listed(app: &App, user_id: i64, below: Place) -> Result<Listed, Error> {
+    let mut posts = app.db.read(|db| queries::of_wall(db, user_id, below, PAGE))?;
+    let more = posts.len() > PAGE;
+    posts.truncate(PAGE);
+    let next = posts
+        .last()
+        .filter(|_| more)
+        .map(|last| format!("{}.{}", last.position, last.id));
+    Ok(Listed { posts, next })
+}
+
+/// A wall's first posts, as they stand on it.
+///
+/// # Errors
+/// The database's, the template's.
+pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error> {
+    let stamp = app.topics.stamp([topic(&owner.name)]);
+    let key = Key {
+        kind: "posts",
+        id: owner.user_id,
+        audience: if sight.own {
+            Audience::Member(owner.user_id)
+        } else {
+            Audience::Guests
+        },
+    };
+    app.fragments.piece(key, &stamp, || {
+        let Listed { posts, next } = listed(app, owner.user_id, Place::TOP)?;
+        let scene = if sight.own { Scene::Own } else { Scene::Wall };
+        let html = self::posts(app, &posts, scene)?;
+        let context = context! { wall => &*owner.name, posts => Value::from_safe_string(html), next, own => sight.own };
+        Ok(Piece {
+            head: app.html.render("posts/head.html", ())?.into(),
+            html: app.html.render("posts/wall.html", context)?.into(),
+        })
+    })
+}
+
+/// What the drawer shows in edit mode, which `templates/posts/drawer.html` reads as `panel`: what one is writing, and what one has
+/// deleted.
+///
+/// # Errors
+/// The database's.
+pub fn drawer(app: &App, _: &Viewer, owner: &Profile, _: &Form) -> Result<Value, Error> {
+    let (drafts, removed) = app.db.read(|db| {
+        Ok((
+            queries::drafts(db, owner.user_id)?,
+            queries::removed(db, owner.user_id, now_ms() - KEPT_MS, KEPT_MOST as usize)?,
+        ))
+    })?;
+    let drafts: Vec<_> = drafts.iter().map(draft).collect();
+    let removed: Vec<_> = removed
+        .iter()
+        .map(|post| {
+            let says = match post.title.as_str() {
+                "" => excerpt(&post.body, EXCERPT),
+                title => title.to_owned(),
+            };
+            context! { id => post.id, kind => post.kind, says, at => moment(post.removed_at) }
+        })
+        .collect();
+    Ok(context! { drafts, removed })
+}
+
+/// A draft in a list.
+fn draft(draft: &Draft) -> Value {
+    let field = |name: &str| {
+        let found = draft.fields.iter().find(|(field, _)| field == name);
+        found.map_or("", |(_, value)| value.trim())
+    };
+    let says = [field("title"), field("body"), field("url")]
+        .into_iter()
+        .find(|text| !text.is_empty())
+        .map_or_else(String::new, |text| excerpt(text, EXCERPT));
+    context! { id => draft.id, kind => field("kind"), says, at => moment(draft.updated_at) }
+}
+
+/// What changes when a wall's posts do.
+pub fn topic(wall: &str) -> String {
+    format!("posts:{wall}")
+}
