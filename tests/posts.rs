@@ -34,7 +34,10 @@ fn what_a_member_writes_stands_on_the_wall_and_at_an_address_of_its_own() {
     let there = ana
         .post(
             "/wall/ana/posts",
-            &[("title", "How to hold a moth"), ("body", "You don't. You hold *still*, says @bob.")],
+            &[
+                ("title", "How to hold a moth"),
+                ("body", "You don't. You hold *still*, says @bob."),
+            ],
         )
         .see_other();
     assert!(there.starts_with("/wall/ana#post-"), "{there}");
@@ -52,7 +55,11 @@ fn what_a_member_writes_stands_on_the_wall_and_at_an_address_of_its_own() {
     ] {
         assert!(page.contains(&meta), "{meta} is not in {page}");
     }
-    for nowhere in ["/wall/ana/posts/999", &format!("/wall/bob/posts/{id}"), "/wall/ana/posts/x"] {
+    for nowhere in [
+        "/wall/ana/posts/999",
+        &format!("/wall/bob/posts/{id}"),
+        "/wall/ana/posts/x",
+    ] {
         server.guest().get(nowhere).expect(404);
     }
     let bob = server.person("bob");
@@ -85,13 +92,21 @@ fn nobody_posts_on_somebody_elses_wall_or_touches_what_stands_there() {
     }
     // On bob's own wall ana's post doesn't exist.
     for what in ["", "/move", "/delete", "/restore"] {
-        bob.post(&format!("/wall/bob/posts/{id}{what}"), &[("body", "yours"), ("to", "top")])
-            .expect(404);
+        bob.post(
+            &format!("/wall/bob/posts/{id}{what}"),
+            &[("body", "yours"), ("to", "top")],
+        )
+        .expect(404);
     }
     for page in ["new".to_owned(), format!("{id}/edit")] {
         bob.get(&format!("/wall/ana/posts/{page}")).expect(403);
     }
-    assert_eq!(ana.get(&format!("/wall/ana/posts/{id}")).expect(200).text().matches("mine").count() > 0, true);
+    assert!(
+        ana.get(&format!("/wall/ana/posts/{id}"))
+            .expect(200)
+            .text()
+            .contains("mine")
+    );
 }
 
 #[test]
@@ -108,10 +123,18 @@ fn what_cannot_be_a_post_is_refused_with_a_reason_and_comes_back_as_it_was_typed
     ] {
         let problem = ana.post_json("/wall/ana/posts", fields).expect(422).json();
         assert_eq!(problem["errors"][0]["field"], field, "{problem}");
-        assert!(problem["errors"][0]["message"].as_str().is_some_and(|why| why.contains(reason)), "{problem}");
+        assert!(
+            problem["errors"][0]["message"]
+                .as_str()
+                .is_some_and(|why| why.contains(reason)),
+            "{problem}"
+        );
     }
     let page = ana
-        .post("/wall/ana/posts", &[("title", &long_title), ("body", "a <b>careful</b> thought")])
+        .post(
+            "/wall/ana/posts",
+            &[("title", &long_title), ("body", "a <b>careful</b> thought")],
+        )
         .expect(422);
     assert!(page.text().contains("a &lt;b&gt;careful&lt;/b&gt; thought") && page.text().contains(&long_title));
     assert!(page.text().contains("at most 120"));
@@ -124,17 +147,33 @@ fn an_edit_shows_and_anyone_can_read_what_it_said_before() {
     let ana = server.person("ana");
     let id = say(&ana, "low water at **five**");
     let (page, history) = (format!("/wall/ana/posts/{id}"), format!("/wall/ana/posts/{id}/history"));
-    assert!(ana.get(&format!("{page}/edit")).expect(200).text().contains("low water at **five**"));
+    assert!(
+        ana.get(&format!("{page}/edit"))
+            .expect(200)
+            .text()
+            .contains("low water at **five**")
+    );
     assert!(!server.guest().get(&page).text().contains("edited"));
-    assert_eq!(ana.post(&page, &[("title", "Tides"), ("body", "low water at **six**")]).see_other(), page);
+    assert_eq!(
+        ana.post(&page, &[("title", "Tides"), ("body", "low water at **six**")])
+            .see_other(),
+        page
+    );
     // The very same again is no edit.
-    ana.post(&page, &[("title", "Tides"), ("body", "low water at **six**")]).see_other();
+    ana.post(&page, &[("title", "Tides"), ("body", "low water at **six**")])
+        .see_other();
     let shown = server.guest().get(&page).text();
     assert!(shown.contains("<strong>six</strong>") && shown.contains(&format!("href=\"{history}\">edited")));
     assert!(server.guest().get("/wall/ana").text().contains("<strong>six</strong>"));
     let before = server.guest().get(&history).expect(200).text();
     assert!(before.contains("<strong>five</strong>") && !before.contains("<h2>Tides</h2>"));
-    let data = server.guest().request("GET", &history).header("accept", "application/json").send().expect(200).json();
+    let data = server
+        .guest()
+        .request("GET", &history)
+        .header("accept", "application/json")
+        .send()
+        .expect(200)
+        .json();
     assert_eq!(data["edits"].as_array().map(Vec::len), Some(1));
     assert_eq!(data["edits"][0]["body"], "low water at **five**");
     assert_eq!(data["post"]["body"], "low water at **six**");
@@ -162,7 +201,10 @@ fn a_deleted_post_is_seen_by_nobody_and_can_be_put_back_where_it_was() {
     let month = 30 * 24 * 3_600_000_i64 + 1;
     server
         .database()
-        .execute("update posts set removed_at = removed_at - ?1 where id = ?2", [month, two])
+        .execute(
+            "update posts set removed_at = removed_at - ?1 where id = ?2",
+            [month, two],
+        )
         .expect("the database can be written");
     ana.post(&format!("{page}/restore"), &[]).expect(404);
 }
@@ -179,7 +221,8 @@ fn a_post_that_comes_back_shares_no_place_with_one_that_came_meanwhile() {
     assert_eq!(both.len(), 3);
     assert_eq!(both[2], one);
     // Whichever is above: it can be moved down, and the other one up.
-    ana.post(&format!("/wall/ana/posts/{}/move", both[0]), &[("to", "down")]).see_other();
+    ana.post(&format!("/wall/ana/posts/{}/move", both[0]), &[("to", "down")])
+        .see_other();
     assert_eq!(on_wall(&server, "ana"), [both[1], both[0], one]);
     assert!(both.contains(&two) && both.contains(&three));
 }
@@ -190,7 +233,8 @@ fn an_owner_puts_posts_in_another_order() {
     let ana = server.person("ana");
     let [a, b, c, d] = ["a", "b", "c", "d"].map(|text| say(&ana, text));
     let moved = |id: i64, field: &str, value: &str| {
-        ana.post(&format!("/wall/ana/posts/{id}/move"), &[(field, value)]).see_other();
+        ana.post(&format!("/wall/ana/posts/{id}/move"), &[(field, value)])
+            .see_other();
         on_wall(&server, "ana")
     };
     assert_eq!(on_wall(&server, "ana"), [d, c, b, a]);
@@ -213,7 +257,8 @@ fn an_owner_puts_posts_in_another_order() {
     for wrong in [("to", "sideways"), ("above", "x")] {
         ana.post(&format!("/wall/ana/posts/{a}/move"), &[wrong]).expect(422);
     }
-    ana.post(&format!("/wall/ana/posts/{a}/move"), &[("above", "999")]).expect(404);
+    ana.post(&format!("/wall/ana/posts/{a}/move"), &[("above", "999")])
+        .expect(404);
 }
 
 #[test]
@@ -227,20 +272,36 @@ fn a_long_wall_is_read_page_by_page_without_gaps_or_repeats() {
     assert_eq!(seen.len(), 50);
     let mut next = Some(wall.between("href=\"/wall/ana/posts?before=", "\""));
     while let Some(before) = next {
-        let page = server.guest().get(&format!("/wall/ana/posts?before={before}")).expect(200).text();
+        let page = server
+            .guest()
+            .get(&format!("/wall/ana/posts?before={before}"))
+            .expect(200)
+            .text();
         seen.extend(ids(&page));
         next = page
             .split_once("href=\"/wall/ana/posts?before=")
             .map(|(_, rest)| rest.split('"').next().unwrap_or_default().to_owned());
     }
     assert_eq!(seen, expected);
-    let program = server.guest().request("GET", "/wall/ana/posts").header("accept", "application/json").send();
+    let program = server
+        .guest()
+        .request("GET", "/wall/ana/posts")
+        .header("accept", "application/json")
+        .send();
     let first = program.expect(200).json();
     assert_eq!(first["posts"].as_array().map(Vec::len), Some(50));
-    assert!(first["next"].as_str().is_some_and(|next| next.starts_with("/wall/ana/posts?before=")));
+    assert!(
+        first["next"]
+            .as_str()
+            .is_some_and(|next| next.starts_with("/wall/ana/posts?before="))
+    );
     for wrong in ["x", "1", "1.x", "%00"] {
         let answer = server.guest().get(&format!("/wall/ana/posts?before={wrong}"));
-        assert!(matches!(answer.status, 400 | 404), "{wrong} was answered by {}", answer.status);
+        assert!(
+            matches!(answer.status, 400 | 404),
+            "{wrong} was answered by {}",
+            answer.status
+        );
     }
 }
 
@@ -249,23 +310,39 @@ fn a_draft_keeps_whatever_was_typed_until_it_is_published_or_thrown_away() {
     let server = Server::start();
     let (ana, bob) = (server.person("ana"), server.person("bob"));
     let there = ana
-        .post("/wall/ana/posts/drafts", &[("title", "half a th"), ("body", "and \"so\" on <i>\n")])
+        .post(
+            "/wall/ana/posts/drafts",
+            &[("title", "half a th"), ("body", "and \"so\" on <i>\n")],
+        )
         .see_other();
-    let id = there.strip_prefix("/wall/ana/posts/new?draft=").expect("the way on").to_owned();
+    let id = there
+        .strip_prefix("/wall/ana/posts/new?draft=")
+        .expect("the way on")
+        .to_owned();
     let page = ana.get(&there).expect(200);
     assert_eq!(page.field("title"), "half a th");
     assert!(page.text().contains("and &quot;so&quot; on &lt;i&gt;"));
     bob.get(&format!("/wall/bob/posts/new?draft={id}")).expect(404);
-    bob.post(&format!("/wall/bob/posts/drafts/{id}/delete"), &[]).expect(404);
+    bob.post(&format!("/wall/bob/posts/drafts/{id}/delete"), &[])
+        .expect(404);
     assert!(!server.guest().get("/wall/ana").text().contains("half a th"));
-    assert!(ana.get("/wall/ana?edit=1&tab=posts").expect(200).text().contains(&there));
+    assert!(
+        ana.get("/wall/ana?edit=1&tab=posts")
+            .expect(200)
+            .text()
+            .contains(&there)
+    );
     // Saved again, it stays one.
     let saved = ana
         .post_json("/wall/ana/posts/drafts", &[("draft", &id), ("title", "half a thought")])
         .expect(200)
         .json();
     assert_eq!(saved["draft"].to_string(), id);
-    ana.post("/wall/ana/posts", &[("draft", &id), ("title", "A thought"), ("body", "whole")]).see_other();
+    ana.post(
+        "/wall/ana/posts",
+        &[("draft", &id), ("title", "A thought"), ("body", "whole")],
+    )
+    .see_other();
     ana.get(&there).expect(404);
     // A window that still has it open loses nothing.
     let again = ana
@@ -273,15 +350,26 @@ fn a_draft_keeps_whatever_was_typed_until_it_is_published_or_thrown_away() {
         .expect(200)
         .json();
     assert_ne!(again["draft"].to_string(), id);
-    ana.post(&format!("/wall/ana/posts/drafts/{}/delete", again["draft"]), &[]).see_other();
+    ana.post(&format!("/wall/ana/posts/drafts/{}/delete", again["draft"]), &[])
+        .see_other();
     // Nothing typed is no draft.
-    let nothing = ana.post_json("/wall/ana/posts/drafts", &[("kind", "text"), ("body", " ")]).expect(200).json();
+    let nothing = ana
+        .post_json("/wall/ana/posts/drafts", &[("kind", "text"), ("body", " ")])
+        .expect(200)
+        .json();
     assert_eq!(nothing["draft"], Value::Null);
     for n in 0..50 {
-        ana.post_json("/wall/ana/posts/drafts", &[("body", &format!("draft {n}"))]).expect(200);
+        ana.post_json("/wall/ana/posts/drafts", &[("body", &format!("draft {n}"))])
+            .expect(200);
     }
-    let full = ana.post_json("/wall/ana/posts/drafts", &[("body", "one too many")]).expect(409).json();
-    assert!(full["detail"].as_str().is_some_and(|why| why.contains("50 drafts")), "{full}");
+    let full = ana
+        .post_json("/wall/ana/posts/drafts", &[("body", "one too many")])
+        .expect(409)
+        .json();
+    assert!(
+        full["detail"].as_str().is_some_and(|why| why.contains("50 drafts")),
+        "{full}"
+    );
 }
 
 #[test]
@@ -292,7 +380,8 @@ fn changes_of_a_post_that_are_not_kept_yet_wait_in_its_form() {
     let (page, edit) = (format!("/wall/ana/posts/{id}"), format!("/wall/ana/posts/{id}/edit"));
     let number = id.to_string();
     for text in ["half", "half a change"] {
-        ana.post_json("/wall/ana/posts/drafts", &[("post", &number), ("body", text)]).expect(200);
+        ana.post_json("/wall/ana/posts/drafts", &[("post", &number), ("body", text)])
+            .expect(200);
     }
     assert!(ana.get(&edit).text().contains("half a change"));
     assert!(server.guest().get(&page).text().contains("as it stands"));
@@ -316,15 +405,21 @@ fn everyone_on_the_wall_sees_posts_come_change_move_and_go() {
     let hers = own.wait("patch", |frame| frame["target"] == "posts-list");
     assert!(hers["html"].as_str().is_some_and(|html| html.contains("post-tools")));
     let target = format!("post-{id}");
-    ana.post(&format!("/wall/ana/posts/{id}"), &[("body", "changed")]).see_other();
+    ana.post(&format!("/wall/ana/posts/{id}"), &[("body", "changed")])
+        .see_other();
     let edited = others.wait("patch", |frame| frame["target"] == target.as_str());
     assert!(edited["mode"] == "morph" && edited["html"].as_str().is_some_and(|html| html.contains("changed")));
     let second = say(&ana, "second");
-    ana.post(&format!("/wall/ana/posts/{second}/move"), &[("to", "down")]).see_other();
-    let ordered = others.wait("patch", |frame| frame["target"] == "posts-list" && frame["mode"] == "morph");
+    ana.post(&format!("/wall/ana/posts/{second}/move"), &[("to", "down")])
+        .see_other();
+    let ordered = others.wait("patch", |frame| {
+        frame["target"] == "posts-list" && frame["mode"] == "morph"
+    });
     assert_eq!(ids(ordered["html"].as_str().expect("markup")), [id, second]);
     ana.post(&format!("/wall/ana/posts/{id}/delete"), &[]).see_other();
-    others.wait("patch", |frame| frame["target"] == target.as_str() && frame["mode"] == "remove");
+    others.wait("patch", |frame| {
+        frame["target"] == target.as_str() && frame["mode"] == "remove"
+    });
     ana.post(&format!("/wall/ana/posts/{id}/restore"), &[]).see_other();
     let back = others.wait("patch", |frame| {
         frame["target"] == "posts-list" && ids(frame["html"].as_str().unwrap_or_default()).len() == 2
@@ -338,19 +433,30 @@ fn programs_post_within_their_scopes() {
     let ana = server.person("ana");
     let (reader, writer) = (ana.program(&["walls:read"]), ana.program(&["walls:write"]));
     reader.post_json("/wall/ana/posts", &[("body", "x")]).expect(403);
-    let made = writer.post_json("/wall/ana/posts", &[("title", "By machine"), ("body", "*beep*")]).expect(201).json();
+    let made = writer
+        .post_json("/wall/ana/posts", &[("title", "By machine"), ("body", "*beep*")])
+        .expect(201)
+        .json();
     let page = made["href"].as_str().expect("an address").to_owned();
     assert_eq!(made["html"], "<p><em>beep</em></p>");
     writer.get(&page).expect(403);
     let read = reader.get(&page).expect(200).json();
-    assert_eq!((&read["title"], &read["kind"], &read["wall"]), (&"By machine".into(), &"text".into(), &"ana".into()));
+    assert_eq!(
+        (&read["title"], &read["kind"], &read["wall"]),
+        (&"By machine".into(), &"text".into(), &"ana".into())
+    );
     let changed = writer.post_json(&page, &[("body", "boop")]).expect(200).json();
     assert!(changed["edited_at"].is_i64(), "{changed}");
     writer.post_json(&format!("{page}/delete"), &[]).expect(200);
     reader.get(&page).expect(404);
     writer.post_json(&format!("{page}/restore"), &[]).expect(200);
-    let draft = writer.post_json("/wall/ana/posts/drafts", &[("body", "later")]).expect(200).json();
-    writer.post_json(&format!("/wall/ana/posts/drafts/{}/delete", draft["draft"]), &[]).expect(200);
+    let draft = writer
+        .post_json("/wall/ana/posts/drafts", &[("body", "later")])
+        .expect(200)
+        .json();
+    writer
+        .post_json(&format!("/wall/ana/posts/drafts/{}/delete", draft["draft"]), &[])
+        .expect(200);
 }
 
 #[test]
@@ -367,13 +473,19 @@ fn no_markup_of_a_member_becomes_markup_of_a_page() {
         let id = answer.expect(201).json()["id"].as_i64().expect("an id");
         for page in [format!("/wall/ana/posts/{id}"), format!("/wall/ana/posts/{id}/edit")] {
             let html = ana.get(&page).expect(200).text();
-            if let Some(fault) = markup::fault(&html) {
+            if let Some(fault) = markup::page_fault(&html) {
                 panic!("{page} after {vector:?}: {fault}");
+            }
+            let shown = html.split_once("<div class=\"text\" dir=\"auto\">");
+            if let Some((_, shown)) = shown {
+                let text = shown.split_once("</div>").map_or(shown, |(text, _)| text);
+                let text = text.split_once("</h2>").map_or(text, |(_, text)| text);
+                assert_eq!(markup::fault(text), None, "{page} after {vector:?}");
             }
         }
     }
     for page in ["/wall/ana", "/wall/ana/posts", "/wall/ana?edit=1&tab=posts"] {
-        if let Some(fault) = markup::fault(&ana.get(page).expect(200).text()) {
+        if let Some(fault) = markup::page_fault(&ana.get(page).expect(200).text()) {
             panic!("{page}: {fault}");
         }
     }
@@ -386,12 +498,17 @@ fn what_is_typed_is_kept_as_one_types_and_published_with_the_keyboard() {
     let browser = Browser::start();
     let (hers, his) = (browser.page_of(&ana), browser.page_of(&bob));
     his.goto(&server.url("/wall/ana")).wait_for("neo-wall");
-    hers.goto(&server.url("/wall/ana/posts/new")).wait_for("neo-compose:defined");
+    hers.goto(&server.url("/wall/ana/posts/new"))
+        .wait_for("neo-compose:defined");
     hers.focus("#post-title").type_text("Night fliers");
     hers.press("Tab").type_text("one garden carpet");
     hers.wait_until("document.querySelector('[data-saved]').textContent.includes('Saved')");
     // Another window, or tomorrow: it is all there.
-    let draft = hers.eval("document.querySelector('[name=draft]').value").as_str().expect("an id").to_owned();
+    let draft = hers
+        .eval("document.querySelector('[name=draft]').value")
+        .as_str()
+        .expect("an id")
+        .to_owned();
     let page = ana.get(&format!("/wall/ana/posts/new?draft={draft}")).expect(200);
     assert_eq!(page.field("title"), "Night fliers");
     hers.type_text(", one moth");
@@ -411,13 +528,15 @@ fn what_is_typed_while_the_line_is_down_is_still_there_afterwards() {
     let ana = server.person("ana");
     let browser = Browser::start();
     let page = browser.page_of(&ana);
-    page.goto(&server.url("/wall/ana/posts/new")).wait_for("neo-compose:defined");
+    page.goto(&server.url("/wall/ana/posts/new"))
+        .wait_for("neo-compose:defined");
     page.allow("ERR_INTERNET_DISCONNECTED");
     page.offline(true);
     page.fill("#post-body", "the lamp is out");
     page.wait_until("document.querySelector('[data-saved]').textContent.includes('line is down')");
     page.offline(false);
-    page.goto(&server.url("/wall/ana/posts/new")).wait_for("neo-compose:defined");
+    page.goto(&server.url("/wall/ana/posts/new"))
+        .wait_for("neo-compose:defined");
     page.wait_until("document.querySelector('#post-body').value === 'the lamp is out'");
     page.check();
 }
@@ -429,13 +548,15 @@ fn an_owner_moves_and_deletes_posts_in_place_with_the_keyboard() {
     let (one, two) = (say(&ana, "one"), say(&ana, "two"));
     let browser = Browser::start();
     let page = browser.page_of(&ana);
-    page.goto(&server.url("/wall/ana?edit=1&tab=posts")).wait_for("neo-posts:defined");
+    page.goto(&server.url("/wall/ana?edit=1&tab=posts"))
+        .wait_for("neo-posts:defined");
     page.focus(&format!("#post-{two} button[value=down]")).press("Enter");
     page.wait_until(&format!(
         "document.querySelector('#posts-list').lastElementChild.id === 'post-{two}' && document.getElementById('said').textContent === 'Moved.'"
     ));
     assert_eq!(on_wall(&server, "ana"), [one, two]);
-    page.focus(&format!("#post-{two} form[action$=delete] button")).press("Enter");
+    page.focus(&format!("#post-{two} form[action$=delete] button"))
+        .press("Enter");
     page.wait_gone(&format!("#post-{two}")).wait_for("#undo");
     assert_eq!(on_wall(&server, "ana"), [one]);
     page.focus("#undo button").press("Enter");
@@ -448,11 +569,24 @@ fn an_owner_moves_and_deletes_posts_in_place_with_the_keyboard() {
 fn every_page_of_posts_is_accessible_and_fits_a_phone() {
     let server = Server::start();
     let ana = server.person("ana");
-    let id = say(&ana, "low water at **five**\n\n> bring boots\n\n- a\n- b\n\n```\nlet tide = -2\n```");
-    ana.post(&format!("/wall/ana/posts/{id}"), &[("title", "Tides"), ("body", "low water at **six**\n\n> bring boots\n\n`tide` <b>")])
-        .see_other();
-    say(&ana, "averyveryveryveryveryveryveryveryveryveryveryveryveryveryveryverylongword");
-    ana.post_json("/wall/ana/posts/drafts", &[("body", "half a thought")]).expect(200);
+    let id = say(
+        &ana,
+        "low water at **five**\n\n> bring boots\n\n- a\n- b\n\n```\nlet tide = -2\n```",
+    );
+    ana.post(
+        &format!("/wall/ana/posts/{id}"),
+        &[
+            ("title", "Tides"),
+            ("body", "low water at **six**\n\n> bring boots\n\n`tide` <b>"),
+        ],
+    )
+    .see_other();
+    say(
+        &ana,
+        "averyveryveryveryveryveryveryveryveryveryveryveryveryveryveryverylongword",
+    );
+    ana.post_json("/wall/ana/posts/drafts", &[("body", "half a thought")])
+        .expect(200);
     let gone = say(&ana, "gone");
     ana.post(&format!("/wall/ana/posts/{gone}/delete"), &[]).see_other();
     let browser = Browser::start();

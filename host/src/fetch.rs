@@ -145,14 +145,17 @@ pub fn address(text: &str) -> Result<Url, Refusal> {
     if text.len() > ADDRESS_MOST {
         return Err(Refusal::Address("That address is too long: 2,000 characters at most."));
     }
-    let url = Url::parse(text.trim()).map_err(|_| {
-        Refusal::Address("That is not a web address. Write it in full, like https://example.org/page.")
-    })?;
+    let url = Url::parse(text.trim())
+        .map_err(|_| Refusal::Address("That is not a web address. Write it in full, like https://example.org/page."))?;
     if url.scheme() != "https" {
-        return Err(Refusal::Address("Only addresses that begin with https:// are looked at."));
+        return Err(Refusal::Address(
+            "Only addresses that begin with https:// are looked at.",
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Refusal::Address("An address with a name or a password in it is not looked at."));
+        return Err(Refusal::Address(
+            "An address with a name or a password in it is not looked at.",
+        ));
     }
     if url.host().is_none() {
         return Err(Refusal::Address("That address names no site."));
@@ -215,13 +218,25 @@ async fn once(config: &config::Fetch, tls: &Arc<ClientConfig>, url: &Url, wanted
     let mut line = Line::open(stream).await.ok_or_else(silent)?;
     let request = Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
         .header(header::HOST, &url[url::Position::BeforeHost..url::Position::AfterPort])
-        .header(header::USER_AGENT, concat!("NeoSpace/", env!("CARGO_PKG_VERSION"), " (link preview)"))
+        .header(
+            header::USER_AGENT,
+            concat!("NeoSpace/", env!("CARGO_PKG_VERSION"), " (link preview)"),
+        )
         .header(header::ACCEPT, wanted.kinds.join(", "))
         .header(header::ACCEPT_ENCODING, "identity")
         .body(Empty::<Bytes>::new())
         .map_err(|_| silent())?;
-    let (head, body) = line.requests.send_request(request).await.map_err(|_| silent())?.into_parts();
-    let text = |name| head.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let (head, body) = line
+        .requests
+        .send_request(request)
+        .await
+        .map_err(|_| silent())?
+        .into_parts();
+    let text = |name| {
+        head.headers
+            .get(name)
+            .and_then(|value: &http::HeaderValue| value.to_str().ok())
+    };
     if let StatusCode::MOVED_PERMANENTLY
     | StatusCode::FOUND
     | StatusCode::SEE_OTHER
@@ -373,7 +388,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         (0x2001, 0..=0x01ff)                // protocol assignments: Teredo, benchmarks, ORCHID
             | (0x2001, 0x0db8)              // documentation
             | (0x2002, _)                   // 6to4, which leads to an IPv4 address within
-            | (0x3fff, 0..=0x0fff)          // documentation
+            | (0x3fff, 0..=0x0fff) // documentation
     );
     global && !special
 }

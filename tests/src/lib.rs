@@ -29,6 +29,7 @@ pub mod person;
 pub mod process;
 pub mod proxy;
 pub mod server;
+pub mod site;
 pub mod socket;
 pub mod talker;
 

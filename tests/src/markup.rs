@@ -64,6 +64,57 @@ pub fn fault(html: &str) -> Option<String> {
     (plain(&reread) != plain(html)).then(|| format!("it reads {reread:?}"))
 }
 
+/// What on a whole page no member may put there: a script that isn't ours, a handler, a frame, a style, an address that runs or loads
+/// something from elsewhere; nothing when all is well.
+pub fn page_fault(html: &str) -> Option<String> {
+    let page = Html::parse_document(html);
+    for node in page.tree.nodes() {
+        let Some(element) = node.value().as_element() else {
+            continue;
+        };
+        let told = || {
+            Some(format!(
+                "<{} {:?}>",
+                element.name(),
+                element.attrs().collect::<Vec<_>>()
+            ))
+        };
+        let loads = match element.name() {
+            "script" if element.attr("type") == Some("importmap") => true,
+            "script" | "img" | "source" | "audio" | "video" => element
+                .attr("src")
+                .is_some_and(|src| is_ours(src) || src.starts_with("data:image/svg+xml;base64,")),
+            "link" => element.attr("href").is_some_and(|href| {
+                is_ours(href) || matches!(element.attr("rel"), Some("canonical" | "next" | "prev"))
+            }),
+            "iframe" => element.attr("src").is_some_and(is_ours),
+            "style" | "object" | "embed" | "base" | "applet" => false,
+            "meta" => element.attr("http-equiv").is_none(),
+            _ => true,
+        };
+        if !loads {
+            return told();
+        }
+        for (name, value) in element.attrs() {
+            let value = value
+                .trim_matches(|c: char| c.is_whitespace() || c.is_control())
+                .to_ascii_lowercase();
+            let runs = ["javascript:", "vbscript:", "data:text"]
+                .iter()
+                .any(|scheme| value.starts_with(scheme));
+            let leads = ["href", "src", "action", "formaction", "xlink:href", "poster", "srcset"].contains(&name);
+            if name.starts_with("on") || name == "style" || name == "srcdoc" || leads && runs {
+                return told();
+            }
+        }
+    }
+    None
+}
+
+fn is_ours(address: &str) -> bool {
+    address.starts_with('/') && !address.starts_with("//")
+}
+
 fn is_mention(attributes: &[(&str, &str)]) -> bool {
     attributes.contains(&("class", "mention"))
 }

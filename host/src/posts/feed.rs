@@ -321,9 +321,7 @@ fn content(post: &Post, base: &str) -> String {
 
 /// A text with nothing in it that XML 1.0 has no room for, escaped or not.
 fn speakable(text: &str) -> String {
-    let is_char = |c: char| {
-        matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
-    };
+    let is_char = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}');
     text.chars()
         .map(|c| if is_char(c) { c } else { char::REPLACEMENT_CHARACTER })
         .collect()

@@ -152,7 +152,10 @@ pub async fn look(
         Wants::Json => Ok(Json(json!({ "link": link, "why": found.why })).into_response()),
         _ => {
             let context = minijinja::context! { link, why => found.why };
-            Ok(page::fragment(app.html.render("posts/preview.html", context)?, StatusCode::OK))
+            Ok(page::fragment(
+                app.html.render("posts/preview.html", context)?,
+                StatusCode::OK,
+            ))
         }
     }
 }
@@ -224,9 +227,7 @@ pub async fn remove(
     match wants {
         Wants::Page => Ok(see_other(&format!("/wall/{wall}?edit=1&tab=posts#removed-{id}"))),
         Wants::Fragment => {
-            let html = app
-                .html
-                .render("posts/undo.html", minijinja::context! { wall, id })?;
+            let html = app.html.render("posts/undo.html", minijinja::context! { wall, id })?;
             Ok(page::fragment(html, StatusCode::OK))
         }
         Wants::Json => Ok(Json(json!({ "id": id, "removed": true })).into_response()),

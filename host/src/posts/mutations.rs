@@ -245,13 +245,7 @@ fn neighbour(db: &Reader, wall: Wall, of: i64, above: bool) -> Result<Option<i64
 ///
 /// # Errors
 /// [`Error::Conflict`] for one draft too many; [`Error::NotFound`] for a post that isn't theirs.
-pub fn save_draft(
-    tx: &Tx,
-    wall: Wall,
-    draft: Option<i64>,
-    post: Option<i64>,
-    fields: &str,
-) -> Result<i64, Error> {
+pub fn save_draft(tx: &Tx, wall: Wall, draft: Option<i64>, post: Option<i64>, fields: &str) -> Result<i64, Error> {
     let now = now_ms();
     if let Some(post) = post {
         position(tx, wall, post)?;
@@ -289,10 +283,7 @@ pub fn save_draft(
 /// # Errors
 /// [`Error::NotFound`].
 pub fn delete_draft(tx: &Tx, user_id: i64, id: i64) -> Result<(), Error> {
-    changed(tx.run(
-        "delete from post_drafts where id = ?1 and user_id = ?2",
-        [id, user_id],
-    )?)
+    changed(tx.run("delete from post_drafts where id = ?1 and user_id = ?2", [id, user_id])?)
 }
 
 fn changed(rows: usize) -> Result<(), Error> {

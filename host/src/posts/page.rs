@@ -186,7 +186,10 @@ pub async fn history(
         signed_in => viewer.member.is_some(),
         here => if own { "me" } else { "" },
     };
-    Ok(html_page(app.html.render("posts/history.html", context)?, StatusCode::OK))
+    Ok(html_page(
+        app.html.render("posts/history.html", context)?,
+        StatusCode::OK,
+    ))
 }
 
 /// What the page for a new post may be asked for.
@@ -301,8 +304,14 @@ pub(super) fn base(app: &App, headers: &HeaderMap) -> String {
     if !config.origin.is_empty() {
         return config.origin.clone();
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
-    let could_be = host.len() <= 255 && host.parse::<http::uri::Authority>().is_ok_and(|a| !a.as_str().contains('@'));
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("");
+    let could_be = host.len() <= 255
+        && host
+            .parse::<http::uri::Authority>()
+            .is_ok_and(|a| !a.as_str().contains('@'));
     if could_be {
         format!("http://{host}")
     } else {

@@ -171,7 +171,8 @@ async fn fetched(app: &App, url: &str) -> Result<Preview, Refusal> {
 /// A text as one line, without what can't be seen, of so many characters at most.
 fn line(text: &str, most: usize) -> String {
     let invisible = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
     let text: String = text.chars().map(|c| if invisible(c) { ' ' } else { c }).collect();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -204,7 +205,11 @@ impl Says {
 
     fn description(&self) -> String {
         let names = ["og:description", "description", "twitter:description"];
-        names.into_iter().find_map(|name| self.meta(name)).unwrap_or_default().to_owned()
+        names
+            .into_iter()
+            .find_map(|name| self.meta(name))
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -242,7 +247,10 @@ fn said(says: &mut Says, tag: &Tag) -> TokenSinkResult<()> {
         "meta" if begins && !says.over => {
             let attribute = |name: &str| {
                 let name = LocalName::from(name);
-                tag.attrs.iter().find(|a| a.name.local == name).map(|a| a.value.to_string())
+                tag.attrs
+                    .iter()
+                    .find(|a| a.name.local == name)
+                    .map(|a| a.value.to_string())
             };
             let name = attribute("property").or_else(|| attribute("name"));
             if let (Some(name), Some(content)) = (name, attribute("content"))
@@ -315,7 +323,10 @@ mod tests {
             kind: kind.into(),
             body: body.into(),
         });
-        (line(&says.title(), TITLE_MOST), line(&says.description(), DESCRIPTION_MOST))
+        (
+            line(&says.title(), TITLE_MOST),
+            line(&says.description(), DESCRIPTION_MOST),
+        )
     }
 
     #[test]
@@ -323,8 +334,16 @@ mod tests {
         for (body, title, description) in [
             (&b"<title>Tea &amp; <b>moths</b></title>"[..], "Tea & <b>moths</b>", ""),
             (b"<TITLE>\n one\n two </TITLE><title>three</title>", "one two", ""),
-            (b"<meta property=og:title content='Open'><title>Plain</title><meta name=Description content=Say>", "Open", "Say"),
-            (b"<title>Here</title><script>'<meta property=\"og:title\" content=\"no\">'</script>", "Here", ""),
+            (
+                b"<meta property=og:title content='Open'><title>Plain</title><meta name=Description content=Say>",
+                "Open",
+                "Say",
+            ),
+            (
+                b"<title>Here</title><script>'<meta property=\"og:title\" content=\"no\">'</script>",
+                "Here",
+                "",
+            ),
             (b"<!-- <title>no</title> --><title>yes", "yes", ""),
             (b"<title>a\xe2\x80\xaeb\x00c</title>", "a b \u{fffd}c", ""),
             (b"<body><title>shown</title><meta property=og:title content=no>", "", ""),
@@ -332,7 +351,12 @@ mod tests {
             (b"<<<>>><meta", "", ""),
         ] {
             let (got_title, got_description) = says("text/html", body);
-            assert_eq!(got_title.replace(" \u{fffd}", " \u{fffd}"), title, "{:?}", String::from_utf8_lossy(body));
+            assert_eq!(
+                got_title.replace(" \u{fffd}", " \u{fffd}"),
+                title,
+                "{:?}",
+                String::from_utf8_lossy(body)
+            );
             assert_eq!(got_description, description);
         }
     }
@@ -343,7 +367,10 @@ mod tests {
         assert_eq!(says("text/html; charset=koi8-r", koi8).0, "привет");
         let latin = b"<meta charset='iso-8859-1'><title>caf\xe9</title>";
         assert_eq!(says("text/html", latin).0, "café");
-        assert_eq!(says("text/html; charset=nonsense", "<title>für</title>".as_bytes()).0, "für");
+        assert_eq!(
+            says("text/html; charset=nonsense", "<title>für</title>".as_bytes()).0,
+            "für"
+        );
     }
 
     #[test]
@@ -352,7 +379,16 @@ mod tests {
         assert_eq!(says("text/html", long.as_bytes()).0.chars().count(), TITLE_MOST + 1);
         assert_eq!(target(" https://EXAMPLE.org ").unwrap(), "https://example.org/");
         assert_eq!(target("http://example.org/a b").unwrap(), "http://example.org/a%20b");
-        for wrong in ["", "example.org", "javascript:alert(1)", "data:text/html,x", "//x", "https://", "ftp://x/", "https://a:b@x/"] {
+        for wrong in [
+            "",
+            "example.org",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "//x",
+            "https://",
+            "ftp://x/",
+            "https://a:b@x/",
+        ] {
             assert!(target(wrong).is_err(), "{wrong}");
         }
     }

@@ -13,7 +13,6 @@ use crate::{db::Reader, error::Error};
 #[derive(Clone, Debug)]
 pub struct Post {
     pub id: i64,
-    pub user_id: i64,
     /// Whose wall it is on.
     pub author: Arc<str>,
     /// The author's colour.
@@ -37,7 +36,7 @@ pub struct Post {
 }
 
 /// The columns of [`Post`].
-const POST: &str = "select p.id, p.user_id, u.name, f.colour, p.kind, p.title, p.body, p.html, p.url, p.position, p.version,
+const POST: &str = "select p.id, u.name, f.colour, p.kind, p.title, p.body, p.html, p.url, p.position, p.version,
         p.created_at, p.edited_at, v.site, v.title, v.description, v.why, v.fetched_at
    from posts p
    join users u on u.id = p.user_id
@@ -48,19 +47,18 @@ impl Post {
     fn of(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get(0)?,
-            user_id: row.get(1)?,
-            author: row.get(2)?,
-            colour: row.get(3)?,
-            kind: Kind::stored(&row.get::<_, String>(4)?),
-            title: row.get(5)?,
-            body: row.get(6)?,
-            html: row.get(7)?,
-            url: row.get(8)?,
-            position: row.get(9)?,
-            version: row.get(10)?,
-            created_at: row.get(11)?,
-            edited_at: row.get(12)?,
-            preview: Preview::of(row, 13)?,
+            author: row.get(1)?,
+            colour: row.get(2)?,
+            kind: Kind::stored(&row.get::<_, String>(3)?),
+            title: row.get(4)?,
+            body: row.get(5)?,
+            html: row.get(6)?,
+            url: row.get(7)?,
+            position: row.get(8)?,
+            version: row.get(9)?,
+            created_at: row.get(10)?,
+            edited_at: row.get(11)?,
+            preview: Preview::of(row, 12)?,
         })
     }
 
@@ -139,9 +137,7 @@ pub fn newest(db: &Reader, of: Option<i64>, before: i64, many: usize) -> Result<
             Post::of,
         ),
         Some(user_id) => db.all(
-            &format!(
-                "{POST} where p.user_id = ?1 and p.removed_at is null and p.id < ?2 order by p.id desc limit ?3"
-            ),
+            &format!("{POST} where p.user_id = ?1 and p.removed_at is null and p.id < ?2 order by p.id desc limit ?3"),
             [user_id, before, many],
             Post::of,
         ),

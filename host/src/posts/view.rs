@@ -105,7 +105,10 @@ pub fn link(post: &Post) -> Option<Link<'_>> {
 
 /// A link with what is known of what lies there.
 pub fn card<'a>(url: &'a str, preview: Option<&'a Preview>) -> Link<'a> {
-    let host = url.split("//").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next());
+    let host = url
+        .split("//")
+        .nth(1)
+        .and_then(|rest| rest.split(['/', '?', '#']).next());
     let host = host.unwrap_or_default();
     Link {
         url,
@@ -237,7 +240,10 @@ pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error>
         let html = self::posts(app, &posts, scene)?;
         let context = context! { wall => &*owner.name, posts => Value::from_safe_string(html), next, own => sight.own };
         Ok(Piece {
-            head: app.html.render("posts/head.html", ())?.into(),
+            head: app
+                .html
+                .render("posts/head.html", context! { feed => &*owner.name })?
+                .into(),
             html: app.html.render("posts/wall.html", context)?.into(),
         })
     })

@@ -20,6 +20,7 @@ use crate::{
         Plugin, Shown, ShownState,
         settings::{FieldError, FormField, complete, form_model, form_model_typed},
     },
+    posts,
     profiles::{self, Profile, pictures},
     session::Viewer,
     stickers,
@@ -48,13 +49,22 @@ struct Tab {
 type Panel = fn(&App, &Viewer, &Profile, &Form) -> Result<Value, Error>;
 
 /// The tabs of other slices, in their order. (`modules` comes before them and `you` after: those are the wall's own.)
-const TABS: [Tab; 1] = [Tab {
-    name: "stickers",
-    label: "Stickers",
-    partial: "stickers/drawer.html",
-    panel: stickers::drawer,
-    needs: &["js/stickers/tray.js"],
-}];
+const TABS: [Tab; 2] = [
+    Tab {
+        name: "stickers",
+        label: "Stickers",
+        partial: "stickers/drawer.html",
+        panel: stickers::drawer,
+        needs: &["js/stickers/tray.js"],
+    },
+    Tab {
+        name: "posts",
+        label: "Posts",
+        partial: "posts/drawer.html",
+        panel: posts::drawer,
+        needs: &[],
+    },
+];
 
 /// What `templates/walls/drawer.html` reads.
 #[derive(Serialize)]

@@ -51,6 +51,7 @@ use crate::{
     fragments::{self, Key, Piece, Sight},
     http::{Form, Path, Query, parse_form, see_other},
     plugins::Shown,
+    posts,
     profiles::{self, Profile, pictures},
     session::{self, Viewer},
     stickers, words,
@@ -90,7 +91,7 @@ pub struct Asked {
 type OnWall = fn(&App, &Profile, Sight) -> Result<Piece, Error>;
 
 /// What slices put on walls, by the name that `walls/wall.html` has for the place.
-const PLACES: [(&str, OnWall); 1] = [("stickers", stickers::on_wall)];
+const PLACES: [(&str, OnWall); 2] = [("stickers", stickers::on_wall), ("posts", posts::on_wall)];
 
 /// A sentence to show on one module, and what the plugin's form looked like when it was refused.
 pub struct Word<'a> {
