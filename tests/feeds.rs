@@ -10,7 +10,9 @@ const ATOM: &str = "http://www.w3.org/2005/Atom";
 
 fn post(person: &Person, fields: &[(&str, &str)]) -> i64 {
     let there = format!("/wall/{}/posts", person.name);
-    person.post_json(&there, fields).expect(201).json()["id"].as_i64().expect("an id")
+    person.post_json(&there, fields).expect(201).json()["id"]
+        .as_i64()
+        .expect("an id")
 }
 
 /// An entry as both formats tell it.
@@ -35,9 +37,15 @@ fn children<'a>(node: Node<'a, 'a>, name: &'a str) -> impl Iterator<Item = Node<
 
 /// The text of the one child of this name.
 fn one(node: Node<'_, '_>, name: &str) -> String {
-    let found: Vec<_> = node.children().filter(|child| child.tag_name().name() == name).collect();
+    let found: Vec<_> = node
+        .children()
+        .filter(|child| child.tag_name().name() == name)
+        .collect();
     assert_eq!(found.len(), 1, "one <{name}> in {:?}", node.tag_name());
-    assert!(found[0].children().all(|child| child.is_text()), "<{name}> is plain text");
+    assert!(
+        found[0].children().all(|child| child.is_text()),
+        "<{name}> is plain text"
+    );
     found[0].text().unwrap_or_default().to_owned()
 }
 
@@ -55,24 +63,39 @@ fn check_moment(text: &str) {
     }
     let fraction = &text[19..text.len() - 1];
     let digits = fraction.strip_prefix('.').unwrap_or("0");
-    assert!(!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()), "{text} is no moment");
+    assert!(
+        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()),
+        "{text} is no moment"
+    );
 }
 
 fn check_address(text: &str) {
-    assert!(text.starts_with("http://") || text.starts_with("https://"), "{text} is not a whole address");
-    assert!(!text.contains(|c: char| c.is_whitespace() || "<>\"{}|\\^`".contains(c)), "{text} is no address");
+    assert!(
+        text.starts_with("http://") || text.starts_with("https://"),
+        "{text} is not a whole address"
+    );
+    assert!(
+        !text.contains(|c: char| c.is_whitespace() || "<>\"{}|\\^`".contains(c)),
+        "{text} is no address"
+    );
 }
 
 /// What an entry shows must stand alone, and be harmless, wherever it is shown.
 fn check_content(html: &str) {
     assert_eq!(markup::page_fault(html), None, "{html}");
-    assert!(!html.contains("href=\"/") && !html.contains("src=\"/"), "{html} has addresses that mean nothing elsewhere");
+    assert!(
+        !html.contains("href=\"/") && !html.contains("src=\"/"),
+        "{html} has addresses that mean nothing elsewhere"
+    );
 }
 
 fn atom(text: &str) -> Feed {
     let document = Document::parse(text).unwrap_or_else(|error| panic!("{error} in {text}"));
     let root = document.root_element();
-    assert_eq!((root.tag_name().namespace(), root.tag_name().name()), (Some(ATOM), "feed"));
+    assert_eq!(
+        (root.tag_name().namespace(), root.tag_name().name()),
+        (Some(ATOM), "feed")
+    );
     for node in root.descendants().filter(Node::is_element) {
         assert_eq!(node.tag_name().namespace(), Some(ATOM), "{:?}", node.tag_name());
     }
@@ -85,7 +108,9 @@ fn atom(text: &str) -> Feed {
     let link = |node: Node<'_, '_>, rel: &str| -> Vec<String> {
         let links = node.children().filter(|child| child.tag_name().name() == "link");
         let fitting = links.filter(|link| link.attribute("rel").unwrap_or("alternate") == rel);
-        let hrefs: Vec<_> = fitting.map(|link| link.attribute("href").expect("a link leads somewhere").to_owned()).collect();
+        let hrefs: Vec<_> = fitting
+            .map(|link| link.attribute("href").expect("a link leads somewhere").to_owned())
+            .collect();
         hrefs.iter().for_each(|href| check_address(href));
         hrefs
     };
@@ -135,7 +160,15 @@ fn atom(text: &str) -> Feed {
 fn json(text: &str) -> Feed {
     let feed: Value = serde_json::from_str(text).expect("JSON");
     assert_eq!(feed["version"], "https://jsonfeed.org/version/1.1");
-    let known = ["version", "title", "home_page_url", "feed_url", "next_url", "authors", "items"];
+    let known = [
+        "version",
+        "title",
+        "home_page_url",
+        "feed_url",
+        "next_url",
+        "authors",
+        "items",
+    ];
     for name in feed.as_object().expect("an object").keys() {
         assert!(known.contains(&name.as_str()), "{name} is not in JSON Feed");
     }
@@ -144,7 +177,16 @@ fn json(text: &str) -> Feed {
     check_address(&text(&feed["feed_url"]));
     let items = feed["items"].as_array().expect("a list");
     let known = [
-        "id", "url", "external_url", "title", "content_html", "date_published", "date_modified", "authors", "image", "attachments",
+        "id",
+        "url",
+        "external_url",
+        "title",
+        "content_html",
+        "date_published",
+        "date_modified",
+        "authors",
+        "image",
+        "attachments",
     ];
     let entries = items.iter().map(|item| {
         for name in item.as_object().expect("an object").keys() {
@@ -216,7 +258,10 @@ fn a_wall_has_feeds_of_its_own_and_everybody_has_one_together() {
     for (page, path) in [("/wall/ana", "/wall/ana/feed"), ("/public-feed", "/public-feed")] {
         let html = server.guest().get(page).expect(200).text();
         for (kind, ending) in [("application/atom+xml", "atom"), ("application/feed+json", "json")] {
-            assert!(html.contains(&format!("rel=\"alternate\" type=\"{kind}\"")) && html.contains(&format!("href=\"{path}.{ending}\"")));
+            assert!(
+                html.contains(&format!("rel=\"alternate\" type=\"{kind}\""))
+                    && html.contains(&format!("href=\"{path}.{ending}\""))
+            );
         }
     }
     server.guest().get("/wall/nobody/feed.atom").expect(404);
@@ -228,7 +273,13 @@ fn a_feed_is_as_fresh_as_the_last_post_and_not_sent_twice() {
     let server = Server::start();
     let ana = server.person("ana");
     let id = post(&ana, &[("body", "one")]);
-    for path in ["/public-feed.atom", "/public-feed.json", "/wall/ana/feed.atom", "/wall/ana/feed.json", "/public-feed"] {
+    for path in [
+        "/public-feed.atom",
+        "/public-feed.json",
+        "/wall/ana/feed.atom",
+        "/wall/ana/feed.json",
+        "/public-feed",
+    ] {
         let again = |etag: &str| server.guest().request("GET", path).header("if-none-match", etag).send();
         let etag = server.guest().get(path).expect(200).header("etag").to_owned();
         assert!(again(&etag).expect(304).body.is_empty());
@@ -237,7 +288,8 @@ fn a_feed_is_as_fresh_as_the_last_post_and_not_sent_twice() {
         assert!(fresh.text().contains("and more"));
         let etag = fresh.header("etag").to_owned();
         again(&etag).expect(304);
-        ana.post(&format!("/wall/ana/posts/{more}"), &[("body", "and other")]).see_other();
+        ana.post(&format!("/wall/ana/posts/{more}"), &[("body", "and other")])
+            .see_other();
         let fresh = again(&etag).expect(200);
         assert!(fresh.text().contains("and other") && !fresh.text().contains("and more"));
         ana.post(&format!("/wall/ana/posts/{more}/delete"), &[]).see_other();
@@ -246,12 +298,14 @@ fn a_feed_is_as_fresh_as_the_last_post_and_not_sent_twice() {
     }
     // The order on the wall is no matter of feeds.
     let last = post(&ana, &[("body", "two")]);
-    ana.post(&format!("/wall/ana/posts/{last}/move"), &[("to", "bottom")]).see_other();
-    let ids: Vec<_> = feed(&server, "/wall/ana/feed").entries.into_iter().map(|entry| entry.id).collect();
-    assert_eq!(
-        ids,
-        [last, id].map(|id| server.url(&format!("/wall/ana/posts/{id}")))
-    );
+    ana.post(&format!("/wall/ana/posts/{last}/move"), &[("to", "bottom")])
+        .see_other();
+    let ids: Vec<_> = feed(&server, "/wall/ana/feed")
+        .entries
+        .into_iter()
+        .map(|entry| entry.id)
+        .collect();
+    assert_eq!(ids, [last, id].map(|id| server.url(&format!("/wall/ana/posts/{id}"))));
 }
 
 #[test]
@@ -261,15 +315,26 @@ fn long_feeds_go_on_page_by_page_without_gaps_or_repeats() {
     let mut expected: Vec<String> = (0..75)
         .map(|n| {
             let who = &people[n % 3 % 2];
-            server.url(&format!("/wall/{}/posts/{}", who.name, post(who, &[("body", &format!("number {n}"))])))
+            server.url(&format!(
+                "/wall/{}/posts/{}",
+                who.name,
+                post(who, &[("body", &format!("number {n}"))])
+            ))
         })
         .collect();
     expected.reverse();
     for parse in [atom, json] {
-        let ending = if parse as usize == atom as usize { "atom" } else { "json" };
+        let ending = if parse as usize == atom as usize {
+            "atom"
+        } else {
+            "json"
+        };
         for (path, expected) in [
             ("/public-feed", expected.clone()),
-            ("/wall/ana/feed", expected.iter().filter(|id| id.contains("/ana/")).cloned().collect()),
+            (
+                "/wall/ana/feed",
+                expected.iter().filter(|id| id.contains("/ana/")).cloned().collect(),
+            ),
         ] {
             let (mut seen, mut next, mut pages) = (Vec::new(), Some(format!("{path}.{ending}")), 0);
             while let Some(path) = next {
@@ -293,7 +358,11 @@ fn long_feeds_go_on_page_by_page_without_gaps_or_repeats() {
             .map(|(_, rest)| format!("/public-feed?before={}", rest.split('"').next().unwrap_or_default()));
     }
     assert_eq!(seen, expected);
-    for wrong in ["/public-feed?before=x", "/public-feed.atom?before=x", "/wall/ana/feed.json?before=1.5"] {
+    for wrong in [
+        "/public-feed?before=x",
+        "/public-feed.atom?before=x",
+        "/wall/ana/feed.json?before=1.5",
+    ] {
         server.guest().get(wrong).expect(400);
     }
     assert!(feed(&server, "/public-feed").next.is_some());
@@ -306,9 +375,25 @@ fn nothing_that_members_write_breaks_a_feed_or_runs_in_a_reader() {
     let mut texts = markup::vectors();
     texts.extend(
         [
-            "]]>", "<![CDATA[x]]>", "<!-- x -->", "&bogus;", "&#0;", "&#xFFFE;", "\u{fffe}\u{ffff}", "\u{1}\u{8}\u{b}\u{1f}", "\u{7f}\u{85}",
-            "\u{202e}reversed", "<?xml version=\"1.0\"?>", "<!DOCTYPE x [<!ENTITY e \"x\">]>&e;", "\u{1f98b}\u{200d}", "</content></entry></feed>",
-            "[x](//evil.example/)", "[x](https://evil.example/\"onmouseover=alert(1))", "![x](https://evil.example/a.png)", "href=\"/x", "src=\"/x",
+            "]]>",
+            "<![CDATA[x]]>",
+            "<!-- x -->",
+            "&bogus;",
+            "&#0;",
+            "&#xFFFE;",
+            "\u{fffe}\u{ffff}",
+            "\u{1}\u{8}\u{b}\u{1f}",
+            "\u{7f}\u{85}",
+            "\u{202e}reversed",
+            "<?xml version=\"1.0\"?>",
+            "<!DOCTYPE x [<!ENTITY e \"x\">]>&e;",
+            "\u{1f98b}\u{200d}",
+            "</content></entry></feed>",
+            "[x](//evil.example/)",
+            "[x](https://evil.example/\"onmouseover=alert(1))",
+            "![x](https://evil.example/a.png)",
+            "href=\"/x",
+            "src=\"/x",
         ]
         .map(str::to_owned),
     );
@@ -327,17 +412,29 @@ fn nothing_that_members_write_breaks_a_feed_or_runs_in_a_reader() {
         }
     }
     feed(&server, "/public-feed");
-    assert_eq!(markup::page_fault(&server.guest().get("/public-feed").expect(200).text()), None);
+    assert_eq!(
+        markup::page_fault(&server.guest().get("/public-feed").expect(200).text()),
+        None
+    );
 }
 
 #[test]
 fn a_feed_says_where_it_is_by_the_configured_origin_and_not_by_what_a_stranger_says() {
     let server = Server::builder().config("origin = \"https://kiosk.example\"").start();
-    let answer = server.guest().request("GET", "/public-feed.atom").header("host", "evil.example").send().expect(200);
+    let answer = server
+        .guest()
+        .request("GET", "/public-feed.atom")
+        .header("host", "evil.example")
+        .send()
+        .expect(200);
     assert!(answer.text().contains("https://kiosk.example/public-feed") && !answer.text().contains("evil.example"));
     let anywhere = Server::start();
     for host in ["evil.example\"><script>", "a b", "ana@evil.example"] {
-        let answer = anywhere.guest().request("GET", "/public-feed.atom").header("host", host).send();
+        let answer = anywhere
+            .guest()
+            .request("GET", "/public-feed.atom")
+            .header("host", host)
+            .send();
         assert!(matches!(answer.status, 200 | 400), "{host}: {}", answer.status);
         assert!(!answer.text().contains("<script>") && !answer.text().contains("evil.example"));
     }
@@ -352,12 +449,20 @@ fn the_feed_is_accessible_and_fits_a_phone() {
     for filled in [false, true] {
         if filled {
             for n in 0..31 {
-                post(if n % 2 == 0 { &ana } else { &bob }, &[("title", "Low water"), ("body", "at **five**, bring `boots`\n\n> they said")]);
+                post(
+                    if n % 2 == 0 { &ana } else { &bob },
+                    &[
+                        ("title", "Low water"),
+                        ("body", "at **five**, bring `boots`\n\n> they said"),
+                    ],
+                );
             }
         }
         for (width, height) in [(1280, 900), (390, 844)] {
             for (who, page) in [("member", &member), ("guest", &guest)] {
-                page.viewport(width, height).goto(&server.url("/public-feed")).wait_for("main");
+                page.viewport(width, height)
+                    .goto(&server.url("/public-feed"))
+                    .wait_for("main");
                 page.check_accessibility();
                 assert!(!page.overflows(), "wider than {width} px");
                 page.screenshot(&format!("feed-{who}-{}-{width}", if filled { "full" } else { "empty" }));

@@ -24,7 +24,9 @@ fn builder(authority: &Authority, fetch: &str) -> Builder {
 
 /// What the server says of an address before ana links to it.
 fn look(ana: &Person, url: &str) -> Value {
-    ana.post_json("/wall/ana/posts/preview", &[("url", url)]).expect(200).json()
+    ana.post_json("/wall/ana/posts/preview", &[("url", url)])
+        .expect(200)
+        .json()
 }
 
 fn why(ana: &Person, url: &str) -> String {
@@ -41,8 +43,11 @@ fn a_link_shows_what_its_page_says_of_itself_and_the_site_learns_of_nobody() {
     let server = server(&authority, &site);
     let ana = server.person("ana");
     let url = site.url("moths.test", "/guide?page=2");
-    ana.post("/wall/ana/posts", &[("kind", "link"), ("url", &url), ("body", "Every guide should end so.")])
-        .see_other();
+    ana.post(
+        "/wall/ana/posts",
+        &[("kind", "link"), ("url", &url), ("body", "Every guide should end so.")],
+    )
+    .see_other();
     let wall = server.guest().get("/wall/ana").expect(200).text();
     for shown in [
         "<strong dir=\"auto\">Night Fliers of the Lower Marsh</strong>",
@@ -63,7 +68,8 @@ fn a_link_shows_what_its_page_says_of_itself_and_the_site_learns_of_nobody() {
     }
     // The next one who links there doesn't make the server ask again.
     let bob = server.person("bob");
-    bob.post("/wall/bob/posts", &[("kind", "link"), ("url", &url)]).see_other();
+    bob.post("/wall/bob/posts", &[("kind", "link"), ("url", &url)])
+        .see_other();
     assert!(server.guest().get("/wall/bob").text().contains("Night Fliers"));
     assert_eq!(site.heads().len(), 1);
 }
@@ -141,11 +147,18 @@ fn only_https_is_looked_at_and_only_web_addresses_are_links() {
         format!("https://moths.test/{}", "a".repeat(2_000)),
     ] {
         ana.post_json("/wall/ana/posts/preview", &[("url", &wrong)]).expect(422);
-        ana.post_json("/wall/ana/posts", &[("kind", "link"), ("url", &wrong)]).expect(422);
+        ana.post_json("/wall/ana/posts", &[("kind", "link"), ("url", &wrong)])
+            .expect(422);
     }
     assert_eq!(door.knocks(), 0);
-    server.guest().post_json("/wall/ana/posts/preview", &[("url", "https://moths.test/")]).expect(401);
-    server.person("bob").post_json("/wall/ana/posts/preview", &[("url", "https://moths.test/")]).expect(403);
+    server
+        .guest()
+        .post_json("/wall/ana/posts/preview", &[("url", "https://moths.test/")])
+        .expect(401);
+    server
+        .person("bob")
+        .post_json("/wall/ana/posts/preview", &[("url", "https://moths.test/")])
+        .expect(403);
 }
 
 #[test]
@@ -168,7 +181,10 @@ fn redirects_are_looked_at_like_any_other_address() {
     let server = server(&authority, &site);
     let ana = server.person("ana");
     let there = |path: &str| site.url("moths.test", path);
-    assert_eq!(look(&ana, &there("/moved"))["link"]["title"], "Night Fliers of the Lower Marsh");
+    assert_eq!(
+        look(&ana, &there("/moved"))["link"]["title"],
+        "Night Fliers of the Lower Marsh"
+    );
     let before = site.heads().len();
     assert!(why(&ana, &there("/round")).contains("from one to another"));
     assert!(site.heads().len() - before <= 6, "{:?}", site.heads());
@@ -227,14 +243,22 @@ fn a_site_that_is_slow_large_or_no_page_holds_nobody_up() {
         let begun = Instant::now();
         let why = why(&ana, &site.url("moths.test", path));
         assert!(why.contains(said), "{path}: {why}");
-        assert!(begun.elapsed() < Duration::from_secs(12), "{path} took {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(12),
+            "{path} took {:?}",
+            begun.elapsed()
+        );
     }
     let before = server.memory();
-    assert_eq!(look(&ana, &site.url("moths.test", "/flood"))["link"]["title"], "Night Fliers of the Lower Marsh");
+    assert_eq!(
+        look(&ana, &site.url("moths.test", "/flood"))["link"]["title"],
+        "Night Fliers of the Lower Marsh"
+    );
     assert!(server.memory() < before + (32 << 20));
     // What can't be looked at can be linked to all the same.
     let gone = site.url("moths.test", "/gone");
-    ana.post("/wall/ana/posts", &[("kind", "link"), ("url", &gone)]).see_other();
+    ana.post("/wall/ana/posts", &[("kind", "link"), ("url", &gone)])
+        .see_other();
     let wall = server.guest().get("/wall/ana").text();
     assert!(wall.contains(&format!("href=\"{gone}\"")) && wall.contains("<strong>moths.test"));
 }
@@ -244,7 +268,11 @@ fn a_site_proves_that_it_is_who_it_says() {
     let (authority, stranger) = (Authority::default(), Authority::default());
     let other = authority.site(&["other.test"], |_| Reply::page(PAGE));
     let unknown = stranger.site(&["moths.test"], |_| Reply::page(PAGE));
-    let server = builder(&authority, &format!("allow = [\"{}\", \"{}\"]", other.address(), unknown.address())).start();
+    let server = builder(
+        &authority,
+        &format!("allow = [\"{}\", \"{}\"]", other.address(), unknown.address()),
+    )
+    .start();
     let ana = server.person("ana");
     for site in [&other, &unknown] {
         let said = why(&ana, &site.url("moths.test", "/"));
@@ -257,11 +285,16 @@ fn a_site_proves_that_it_is_who_it_says() {
 fn nothing_is_looked_at_where_the_operator_wants_that() {
     let authority = Authority::default();
     let site = authority.site(&["moths.test"], |_| Reply::page(PAGE));
-    let server = builder(&authority, &format!("enabled = false\nallow = [\"{}\"]", site.address())).start();
+    let server = builder(
+        &authority,
+        &format!("enabled = false\nallow = [\"{}\"]", site.address()),
+    )
+    .start();
     let ana = server.person("ana");
     let url = site.url("moths.test", "/");
     assert!(why(&ana, &url).contains("does not look at other sites"));
-    ana.post("/wall/ana/posts", &[("kind", "link"), ("url", &url)]).see_other();
+    ana.post("/wall/ana/posts", &[("kind", "link"), ("url", &url)])
+        .see_other();
     assert!(server.guest().get("/wall/ana").text().contains(&url));
     assert!(site.heads().is_empty());
 }
@@ -274,7 +307,9 @@ fn nothing_that_a_page_says_becomes_markup_here() {
     let site = authority.site(&["moths.test"], move |path| {
         let vector = &pages[path.trim_start_matches('/').parse::<usize>().expect("a number")];
         let quoted = vector.replace('&', "&amp;").replace('"', "&quot;");
-        let meta = format!("<meta property=\"og:title\" content=\"{quoted}\"><meta name=\"description\" content=\"{quoted}\">");
+        let meta = format!(
+            "<meta property=\"og:title\" content=\"{quoted}\"><meta name=\"description\" content=\"{quoted}\">"
+        );
         Reply::page(&format!("{meta}<title>{vector}</title>"))
     });
     let server = server(&authority, &site);
@@ -284,7 +319,8 @@ fn nothing_that_a_page_says_becomes_markup_here() {
         let answer = ana.post_live("/wall/ana/posts/preview", &[("url", &url)]).expect(200);
         assert_eq!(markup::page_fault(&answer.text()), None, "{}", vectors[n]);
         if n % 4 == 0 {
-            ana.post("/wall/ana/posts", &[("kind", "link"), ("url", &url)]).see_other();
+            ana.post("/wall/ana/posts", &[("kind", "link"), ("url", &url)])
+                .see_other();
         }
     }
     for page in ["/wall/ana", "/public-feed"] {

@@ -5,6 +5,7 @@
 
 mod letters;
 mod stickers;
+mod posts;
 
 use futures_util::future::try_join_all;
 use neospace_dm::keys::Identity;
@@ -67,6 +68,7 @@ pub async fn fill(app: &App) -> Result<bool, Error> {
     if came {
         visit(app).await?;
         talk(app).await?;
+        posts::write(app).await?;
         letters::write(app, &came_in).await?;
     }
     Ok(came)

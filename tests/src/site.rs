@@ -38,7 +38,9 @@ impl Default for Authority {
     fn default() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "The tests' authority");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "The tests' authority");
         let key = KeyPair::generate().expect("keys can be made");
         let issuer = CertifiedIssuer::self_signed(params, key).expect("an authority can be made");
         Self { issuer }
@@ -55,8 +57,8 @@ impl Authority {
 
     /// A site that proves these names (or addresses), and answers each path as the test wants.
     pub fn site(&self, names: &[&str], answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Site {
-        let params =
-            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).expect("these are names");
+        let params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+            .expect("these are names");
         let key = KeyPair::generate().expect("keys can be made");
         let certificate = params.signed_by(&key, &self.issuer).expect("the authority can sign");
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -128,7 +130,9 @@ impl Site {
             while let Ok((stream, _)) = listener.accept().await {
                 let (tls, answer, seen) = (tls.clone(), answer.clone(), seen.clone());
                 tokio::spawn(async move {
-                    let Ok(mut stream) = tls.accept(stream).await else { return };
+                    let Ok(mut stream) = tls.accept(stream).await else {
+                        return;
+                    };
                     let mut head = Vec::new();
                     while !head.ends_with(b"\r\n\r\n") {
                         match stream.read_u8().await {
@@ -189,7 +193,10 @@ impl Default for Door {
         // Both families: a name or an address may lead to either.
         let listener = StdListener::bind("[::]:0").or_else(|_| StdListener::bind("127.0.0.1:0"));
         let listener = listener.expect("a port is free");
-        let (port, knocks) = (listener.local_addr().expect("it listens").port(), Arc::<AtomicUsize>::default());
+        let (port, knocks) = (
+            listener.local_addr().expect("it listens").port(),
+            Arc::<AtomicUsize>::default(),
+        );
         let counted = knocks.clone();
         std::thread::spawn(move || {
             for _ in listener.incoming() {

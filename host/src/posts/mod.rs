@@ -17,7 +17,7 @@ mod view;
 pub use compose::New;
 pub use feed::{everybody, everybody_atom, everybody_json, wall_atom, wall_json};
 pub use forms::{delete_draft, edit, look, place, publish, remove, restore, save_draft};
-pub use mutations::publish as put_up;
+pub use mutations::{Wall, publish as put_up};
 pub use page::{edit_page, history, list, new_page, permalink};
 pub use view::{drawer, on_wall};
 
