@@ -323,12 +323,7 @@ fn long_feeds_go_on_page_by_page_without_gaps_or_repeats() {
         })
         .collect();
     expected.reverse();
-    for parse in [atom, json] {
-        let ending = if parse as usize == atom as usize {
-            "atom"
-        } else {
-            "json"
-        };
+    for (parse, ending) in [(atom as fn(&str) -> Feed, "atom"), (json, "json")] {
         for (path, expected) in [
             ("/public-feed", expected.clone()),
             (
@@ -401,7 +396,7 @@ fn nothing_that_members_write_breaks_a_feed_or_runs_in_a_reader() {
         let fits = text.chars().count() <= 120 && !text.chars().any(char::is_control);
         let both = [("title", text.as_str()), ("body", text.as_str())];
         let answer = ana.post_json("/wall/ana/posts", if fits { &both } else { &both[1..] });
-        if answer.status != 422 {
+        if !matches!(answer.status, 400 | 422) {
             answer.expect(201);
             // One by one: an error says which text it was.
             let (first, second) = (

@@ -199,8 +199,8 @@ fn a_deleted_post_is_seen_by_nobody_and_can_be_put_back_where_it_was() {
     // After thirty days it is gone.
     ana.post(&format!("{page}/delete"), &[]).see_other();
     let month = 30 * 24 * 3_600_000_i64 + 1;
-    server
-        .database()
+    rusqlite::Connection::open(server.data().join("neospace.db"))
+        .expect("the database can be opened")
         .execute(
             "update posts set removed_at = removed_at - ?1 where id = ?2",
             [month, two],
@@ -467,7 +467,7 @@ fn no_markup_of_a_member_becomes_markup_of_a_page() {
         let fields = [("title", vector.as_str()), ("body", vector.as_str())];
         let fits = vector.chars().count() <= 120 && !vector.chars().any(char::is_control);
         let answer = ana.post_json("/wall/ana/posts", if fits { &fields } else { &fields[1..] });
-        if answer.status == 422 {
+        if matches!(answer.status, 400 | 422) {
             continue;
         }
         let id = answer.expect(201).json()["id"].as_i64().expect("an id");

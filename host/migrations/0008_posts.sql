@@ -36,7 +36,7 @@ create index post_edits_by_post on post_edits (post_id, id);
 
 -- What somebody is writing: a form's fields as they were typed.
 create table post_drafts (
-  id integer primary key,
+  id integer primary key autoincrement,   -- never given twice: a window may still have one that is gone
   user_id integer not null references users (id) on delete cascade,
   post_id integer references posts (id) on delete cascade,   -- the post that is being edited; else a new one
   fields text not null,                   -- a JSON array of [name, value]

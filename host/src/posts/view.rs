@@ -161,9 +161,9 @@ pub fn moment(ms: i64) -> Value {
     context! { iso => iso(ms), text => words::time(ms) }
 }
 
-/// RFC 3339.
+/// RFC 3339, to the millisecond.
 pub fn iso(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| at.to_string())
+    Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }
 
 /// A post as data, for programs. Times are Unix milliseconds.

@@ -7,12 +7,12 @@ class NeoPosts extends HTMLElement {
 
   connectedCallback() {
     this.addEventListener("submit", this.#submit)
-    document.addEventListener("submit", this.#restore)
+    document.addEventListener("submit", this.#restore, { capture: true })
   }
 
   disconnectedCallback() {
     this.removeEventListener("submit", this.#submit)
-    document.removeEventListener("submit", this.#restore)
+    document.removeEventListener("submit", this.#restore, { capture: true })
   }
 
   get #list() {
@@ -58,6 +58,8 @@ class NeoPosts extends HTMLElement {
     const { action } = event.target
     if (!action.includes(`${this.dataset.at}/`) || !action.endsWith("/restore") || event.target.matches("[data-plain]")) return
     event.preventDefault()
+    // The wall's editor puts modules back by the same word.
+    event.stopPropagation()
     const { ok, message } = await send(action, {})
     if (!ok) return this.#say(message)
     document.getElementById("undo")?.remove()
