@@ -4,8 +4,8 @@
 //! what their plugins would have stored. Done once: whoever is there already is left alone.
 
 mod letters;
-mod stickers;
 mod posts;
+mod stickers;
 
 use futures_util::future::try_join_all;
 use neospace_dm::keys::Identity;

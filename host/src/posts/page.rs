@@ -119,7 +119,7 @@ pub async fn permalink(
             post => Value::from_safe_string(view::post(&app, &post, scene)?.to_string()),
             description => view::excerpt(&post.body, DESCRIPTION),
             base => &base,
-            version => stamp.version(),
+            topic_version => stamp.version(),
             own,
             signed_in => audience != Audience::Guests,
             here => if own { "me" } else { "" },

@@ -280,7 +280,7 @@ async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signe
     let render = || {
         let context = context! {
             who => Who::of(app, &wall.owner)?,
-            version => gap(VERSION),
+            topic_version => gap(VERSION),
             heads => gap(HEADS),
             place => places.collect::<Value>(),
             modules => if wall.modules.is_empty() { Value::from("") } else { gap(MODULES) },
