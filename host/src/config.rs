@@ -115,6 +115,12 @@ pub struct Limits {
     pub dm_file_bytes: u32,
     /// What the files of one member may take altogether, in MiB.
     pub dm_files_mib: u32,
+    /// The largest picture or sound that is taken, in bytes.
+    pub media_file_bytes: u32,
+    /// What the pictures and sounds of one member may take altogether, in MiB.
+    pub media_mib: u32,
+    /// Uploads that one member may begin in a minute, on average; a third of it at once.
+    pub uploads_per_minute: u32,
     /// Seconds for a request's headers to arrive.
     pub header_seconds: u32,
     /// Seconds for a request's body to arrive.
@@ -296,6 +302,9 @@ impl Default for Limits {
             dm_conversation_per_minute: 240,
             dm_file_bytes: 20 << 20,
             dm_files_mib: 1024,
+            media_file_bytes: 20 << 20,
+            media_mib: 512,
+            uploads_per_minute: 90,
             header_seconds: 10,
             body_seconds: 30,
             answer_seconds: 30,
@@ -510,6 +519,15 @@ impl Config {
             ),
             ("limits", "dm_file_bytes", self.limits.dm_file_bytes, 0, 1 << 30),
             ("limits", "dm_files_mib", self.limits.dm_files_mib, 0, 1 << 20),
+            ("limits", "media_file_bytes", self.limits.media_file_bytes, 0, 1 << 28),
+            ("limits", "media_mib", self.limits.media_mib, 0, 1 << 20),
+            (
+                "limits",
+                "uploads_per_minute",
+                self.limits.uploads_per_minute,
+                1,
+                1_000_000,
+            ),
             ("limits", "header_seconds", self.limits.header_seconds, 1, 300),
             ("limits", "body_seconds", self.limits.body_seconds, 1, 600),
             ("limits", "answer_seconds", self.limits.answer_seconds, 1, 600),

@@ -197,6 +197,7 @@ async fn talk(app: &App) -> Result<(), Error> {
                 content: text.into(),
                 nonce: None,
                 reply_to: None,
+                pictures: Vec::new(),
             };
             let speaker = Speaker {
                 viewer: &viewer,

@@ -57,7 +57,7 @@ macro_rules! content_security_policy {
     ($ancestors:literal) => {
         concat!(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
-             connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors ",
+             media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors ",
             $ancestors,
             "; manifest-src 'self'; require-trusted-types-for 'script'; trusted-types neospace"
         )
@@ -333,8 +333,11 @@ async fn receive(app: &App, request: Request) -> Result<Request, Error> {
     Ok(Request::from_parts(parts, body.into()))
 }
 
-/// Whether an address takes files: `/dm/{user}/files`.
+/// Whether an address takes files: `/dm/{user}/files`, `/library`, `/library/uploads/{id}`.
 fn is_upload(path: &str) -> bool {
+    if path == "/library" || path.starts_with("/library/uploads/") {
+        return true;
+    }
     let user = path.strip_prefix("/dm/").and_then(|rest| rest.strip_suffix("/files"));
     user.is_some_and(|user| !user.contains('/'))
 }

@@ -15,6 +15,7 @@ pub mod dm_client;
 pub mod dms;
 pub mod error;
 pub mod fetch;
+pub mod files;
 pub mod fragments;
 pub mod gallery;
 pub mod hasher;
@@ -23,6 +24,7 @@ pub mod html;
 pub mod http;
 pub mod live;
 pub mod markdown;
+pub mod media;
 pub mod meter;
 pub mod plugins;
 pub mod posts;
@@ -120,6 +122,8 @@ async fn run(options: Options, config: Config, mut seen: Seen, demo: bool) -> an
     tokio::spawn(rooms::follow_search(app.clone()));
     dms::prepare(&app.config().data).context("the folder for files can't be made")?;
     tokio::spawn(dms::sweep(app.clone()));
+    media::prepare(&app.config().data).context("the folders for media can't be made")?;
+    tokio::spawn(media::sweep(app.clone()));
     tokio::spawn(live::beat(app.clone()));
     tokio::spawn(system::follow(app.clone()));
     if demo && demo::fill(&app).await? {

@@ -1,4 +1,4 @@
-//! The program: reads its arguments and does what they say. A lane and a compiling process are this program too, and
+//! The program: reads its arguments and does what they say. A lane, a compiling process and a media worker are this program too, and
 //! begin before anything of the server does.
 
 use std::process::ExitCode;
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("lane") => neospace_runner::lane::main(),
         Some("compile") => neospace_runner::compile::main(),
+        Some("media") => neospace_media::main(),
         _ => {}
     }
     neospace::cli::run()

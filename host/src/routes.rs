@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     gallery, home,
     http::{Path, Peer, Seat},
-    live, posts, rooms,
+    live, media, posts, rooms,
     session::{Credential, Viewer},
     stickers, system, throttle,
     tokens::Scope,
@@ -90,6 +90,16 @@ pub fn router(app: App) -> Router {
         .route("/rooms/{room}/kick", post(rooms::kick))
         .route("/rooms/{room}/ban", post(rooms::ban))
         .route("/rooms/{room}/unban", post(rooms::unban))
+        .route("/library", get(media::library).post(media::take))
+        .route("/library/uploads", post(media::begin))
+        .route(
+            "/library/uploads/{id}",
+            get(media::progress).patch(media::append).delete(media::cancel),
+        )
+        .route("/library/{id}", post(media::change))
+        .route("/library/{id}/delete", post(media::delete))
+        .route("/library/{id}/discard", post(media::discard))
+        .route("/media/{id}/{variant}", get(media_file))
         .route("/keys", get(dms::log))
         .route("/dm", get(dms::list))
         .route("/dm/keys", get(dms::own).post(accounts::post_keys))
@@ -150,6 +160,17 @@ fn may_watch(app: &App, viewer: &Viewer, topic: &str) -> Result<(), Error> {
         }
         _ => Err(Error::NotFound),
     }
+}
+
+/// A file is for whoever may see something that uses it.
+async fn media_file(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path((id, variant)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let may_see = |viewer: &Viewer, topic: &str| may_watch(&app, viewer, topic).is_ok();
+    media::serve(&app, &viewer, (&id, &variant), &headers, may_see).await
 }
 
 /// What a socket may do.

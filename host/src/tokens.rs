@@ -47,16 +47,20 @@ pub enum Scope {
     WallsWrite,
     DmRead,
     DmWrite,
+    LibraryRead,
+    LibraryWrite,
 }
 
 impl Scope {
-    pub const ALL: [Scope; 6] = [
+    pub const ALL: [Scope; 8] = [
         Self::RoomsRead,
         Self::RoomsWrite,
         Self::WallsRead,
         Self::WallsWrite,
         Self::DmRead,
         Self::DmWrite,
+        Self::LibraryRead,
+        Self::LibraryWrite,
     ];
 
     /// As members and programs write it.
@@ -68,6 +72,8 @@ impl Scope {
             Self::WallsWrite => "walls:write",
             Self::DmRead => "dm:read",
             Self::DmWrite => "dm:write",
+            Self::LibraryRead => "library:read",
+            Self::LibraryWrite => "library:write",
         }
     }
 
@@ -84,13 +90,15 @@ impl Scope {
                 "fetch your direct messages and hear them come, sealed as they are: only with your password can it open them"
             }
             Self::DmWrite => "send and delete direct messages as you, accept, decline, block and mute",
+            Self::LibraryRead => "list your pictures and sounds and what uses them",
+            Self::LibraryWrite => "upload pictures and sounds into your library, describe and delete them",
         }
     }
 }
 
 /// What a token may, as a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Scopes(u8);
+pub struct Scopes(u16);
 
 impl Scopes {
     pub fn with(self, scope: Scope) -> Self {
@@ -157,6 +165,16 @@ const REACH: &[(&str, &str, Option<Scope>)] = &[
     ("POST", "/wall/{user}/posts/drafts/{id}/delete", Some(Scope::WallsWrite)),
     ("POST", "/wall/{user}/modules", Some(Scope::WallsWrite)),
     ("POST", "/wall/{user}/modules/{id}/{action}", Some(Scope::WallsWrite)),
+    ("GET", "/media/{id}/{variant}", None),
+    ("GET", "/library", Some(Scope::LibraryRead)),
+    ("POST", "/library", Some(Scope::LibraryWrite)),
+    ("POST", "/library/uploads", Some(Scope::LibraryWrite)),
+    ("GET", "/library/uploads/{id}", Some(Scope::LibraryWrite)),
+    ("PATCH", "/library/uploads/{id}", Some(Scope::LibraryWrite)),
+    ("DELETE", "/library/uploads/{id}", Some(Scope::LibraryWrite)),
+    ("POST", "/library/{id}", Some(Scope::LibraryWrite)),
+    ("POST", "/library/{id}/delete", Some(Scope::LibraryWrite)),
+    ("POST", "/library/{id}/discard", Some(Scope::LibraryWrite)),
     ("GET", "/keys", None),
     ("GET", "/dm", Some(Scope::DmRead)),
     ("GET", "/dm/keys", Some(Scope::DmRead)),

@@ -18,6 +18,12 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// How long a sound lasts: "3:07".
+pub fn clock(ms: u64) -> String {
+    let seconds = (ms + 500) / 1_000;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
 /// A day: "3 Nov 2026".
 pub fn day(ms: i64) -> String {
     moment(ms, "%-d %b %Y")

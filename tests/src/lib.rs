@@ -26,11 +26,13 @@ pub mod forms;
 pub mod live;
 pub mod markup;
 pub mod person;
+pub mod pictures;
 pub mod process;
 pub mod proxy;
 pub mod server;
 pub mod site;
 pub mod socket;
+pub mod sounds;
 pub mod talker;
 
 pub use browser::{Browser, Page};

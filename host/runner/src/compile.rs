@@ -51,6 +51,7 @@ fn prepare() -> wasmtime::Result<(Engine, Vec<&'static str>)> {
         data_bytes: DATA_BYTES,
         file_bytes: 0,
         descriptors: 16,
+        cpu_seconds: None,
         keep: &[0, 1],
     })?;
     Ok((engine, layers))

@@ -55,6 +55,8 @@ pub struct Limits<'a> {
     pub file_bytes: u64,
     /// Open descriptors.
     pub descriptors: u64,
+    /// Processor time in seconds, after which it is killed; `None` where the parent looks at the clock alone.
+    pub cpu_seconds: Option<u64>,
     /// The descriptors that stay open. Standard input, output and error lead to `/dev/null` unless they are among them.
     pub keep: &'a [RawFd],
 }
@@ -147,6 +149,7 @@ fn data_bytes_now() -> u64 {
 }
 
 fn set_limits(limits: &Limits<'_>, data_now: u64) -> io::Result<()> {
+    let cpu = limits.cpu_seconds.map(|seconds| (Resource::Cpu, seconds));
     for (resource, most) in [
         (Resource::Data, data_now + limits.data_bytes),
         (Resource::Fsize, limits.file_bytes),
@@ -156,7 +159,10 @@ fn set_limits(limits: &Limits<'_>, data_now: u64) -> io::Result<()> {
         (Resource::Core, 0),
         (Resource::Memlock, 0),
         (Resource::Msgqueue, 0),
-    ] {
+    ]
+    .into_iter()
+    .chain(cpu)
+    {
         setrlimit(
             resource,
             Rlimit {

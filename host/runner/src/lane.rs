@@ -70,6 +70,7 @@ fn prepare(mut socket: Socket) -> wasmtime::Result<(Engine, Linker<State>, Socke
         data_bytes: LANE_DATA_BYTES,
         file_bytes: IMAGE_BYTES,
         descriptors: DESCRIPTORS,
+        cpu_seconds: None,
         keep: &[0],
     })?;
     socket.send(&ToHost::Ready {

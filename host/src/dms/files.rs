@@ -10,28 +10,21 @@ use std::{
 
 use axum::{
     Json,
-    body::Body,
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use futures_util::stream;
 use http::{StatusCode, header};
-use http_body_util::BodyExt;
 use neospace_dm::file::sealed_length;
 use rusqlite::params;
 use serde_json::json;
-use tokio::{
-    fs,
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::{timeout, timeout_at},
-};
+use tokio::{fs, time::timeout};
 
 use super::{queries, talk, view::Eyes};
 use crate::{
     app::{App, now_ms},
     crypto::{self, Bytes as Fixed},
     error::Error,
+    files,
     http::{Path, discard, unstored},
     session::Member,
     words,
@@ -45,10 +38,6 @@ const UNNAMED_MS: i64 = 24 * 3_600_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 /// Files that one member may send in a minute.
 const FILES_PER_MINUTE: u32 = 60;
-/// So many times the time for a form's body may a file take.
-const PATIENCE: u32 = 20;
-/// Bytes that are read from disk in one go.
-const CHUNK: usize = 64 * 1024;
 
 fn folder(app: &App) -> PathBuf {
     app.config().data.join(FOLDER)
@@ -98,7 +87,14 @@ pub async fn upload(
         let file = folder(&app).join(&id);
         let patience = Duration::from_secs(limits.body_seconds.into());
         let written = async {
-            let size = receive(&mut body, &file, most, patience).await?;
+            let mut open = files::create(&file).await?;
+            let size = files::receive(&mut body, &mut open, most, patience, || too_large(most)).await?;
+            if size == 0 {
+                return Err(Error::BadRequest(
+                    "There is nothing in this file: not even what sealing adds.".into(),
+                ));
+            }
+            files::sync(&open, &file).await?;
             let (id, member) = (id.clone(), member.clone());
             app.db
                 .write(move |tx| {
@@ -156,60 +152,6 @@ fn check_quota(stored: u64, more: u64, quota: u64) -> Result<(), Error> {
     ))
 }
 
-/// Writes a body to a file, and answers its length once that is on disk.
-async fn receive(body: &mut Body, path: &FsPath, most: u64, patience: Duration) -> Result<u64, Error> {
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .await
-        .map_err(disk)?;
-    let (mut length, end) = (0, tokio::time::Instant::now() + patience * PATIENCE);
-    loop {
-        let frame = timeout(patience, timeout_at(end, body.frame())).await;
-        let Ok(Ok(frame)) = frame else {
-            return Err(Error::Timeout);
-        };
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| Error::BadRequest("The file broke off before its end.".into()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        length += data.len() as u64;
-        if length > most {
-            return Err(too_large(most));
-        }
-        file.write_all(&data).await.map_err(disk)?;
-    }
-    if length == 0 {
-        return Err(Error::BadRequest(
-            "There is nothing in this file: not even what sealing adds.".into(),
-        ));
-    }
-    // What was handed over last may have failed since: syncing wouldn't say so.
-    file.flush().await.map_err(disk)?;
-    file.sync_all().await.map_err(disk)?;
-    // The name must be on disk too.
-    if let Some(folder) = path.parent() {
-        fs::File::open(folder)
-            .await
-            .map_err(disk)?
-            .sync_all()
-            .await
-            .map_err(disk)?;
-    }
-    Ok(length)
-}
-
-/// A full disk is said openly, the rest is our fault.
-fn disk(error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Error::Unavailable("The server's disk is full, so no file can be taken just now. Try again later.".into())
-        }
-        _ => error.into(),
-    }
-}
-
 /// `GET /dm/{user}/files/{id}`: the sealed bytes.
 ///
 /// # Errors
@@ -227,21 +169,7 @@ pub async fn download(
     let size = app
         .db
         .read(|db| queries::file(db, conversation, member.id, side, &id))?;
-    let file = match fs::File::open(folder(&app).join(&id)).await {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            tracing::warn!(
-                id,
-                "the bytes of a file are gone: was the database restored without data/files?"
-            );
-            return Err(Error::NotFound);
-        }
-        file => file?,
-    };
-    let bytes = stream::try_unfold(file, |mut file| async move {
-        let mut chunk = Vec::with_capacity(CHUNK);
-        file.read_buf(&mut chunk).await?;
-        Ok::<_, io::Error>((!chunk.is_empty()).then(|| (Bytes::from(chunk), file)))
-    });
+    let file = files::open(&folder(&app).join(&id)).await?.ok_or(Error::NotFound)?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, size.to_string()),
@@ -251,15 +179,14 @@ pub async fn download(
             "sandbox; default-src 'none'".to_owned(),
         ),
     ];
-    Ok(unstored((headers, Body::from_stream(bytes)).into_response()))
+    let bytes = files::stream(file, 0..size).await?;
+    Ok(unstored((headers, bytes).into_response()))
 }
 
 /// Drops the bytes of files whose rows are gone. Those that it can't drop, [`sweep`] finds.
 pub(super) async fn drop_bytes(app: &App, ids: &[String]) {
     for id in ids {
-        if let Err(error) = fs::remove_file(folder(app).join(id)).await {
-            tracing::warn!(%error, "a file that nobody can ask for any more could not be dropped");
-        }
+        files::drop_file(&folder(app).join(id)).await;
     }
 }
 
@@ -311,9 +238,5 @@ async fn sweep_once(app: &App) -> Result<(), Error> {
 /// # Errors
 /// I/O.
 pub fn prepare(data: &FsPath) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data.join(FOLDER))
+    files::prepare(&data.join(FOLDER))
 }

@@ -334,7 +334,7 @@ fn split(answer: &[u8]) -> Option<(Head, &[u8])> {
 }
 
 /// The layers of [`neospace_runner::confine::REQUIRED`] that are not among those in force.
-pub(super) fn missing_layers(layers: &[String]) -> Vec<&'static str> {
+pub(crate) fn missing_layers(layers: &[String]) -> Vec<&'static str> {
     let missing = neospace_runner::confine::REQUIRED
         .into_iter()
         .filter(|required| !layers.iter().any(|layer| layer == required));

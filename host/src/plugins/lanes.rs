@@ -50,9 +50,9 @@ const DETAIL_BYTES: usize = 4 * 1024;
 /// The pause before a lane that died at once is started again: doubles from the first to the last.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
 
-/// The environment of lanes and compiling processes, which they clear when they have read it: the allocator takes
+/// The environment of lanes, compiling processes and media workers, which they clear when they have read it: the allocator takes
 /// memory as it needs it, so that a limit on memory means something, rather than a gibibyte ahead.
-pub(super) const ALLOCATOR: [(&str, &str); 1] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0")];
+pub(crate) const ALLOCATOR: [(&str, &str); 1] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0")];
 
 /// How lanes are started.
 #[derive(Debug, Clone)]

@@ -147,7 +147,8 @@ pub async fn leave(
     })
 }
 
-/// `POST /rooms/{room}/messages`: fields `content`, and perhaps `nonce` and `reply_to`. Our script gets the message as a
+/// `POST /rooms/{room}/messages`: fields `content`, and perhaps `nonce`, `reply_to` and up to four times
+/// `picture`. Our script gets the message as a
 /// fragment, a program as data; a repeated nonce gets the message that stands already. What is refused is still in the box.
 ///
 /// # Errors
@@ -191,6 +192,12 @@ async fn try_send(app: &App, viewer: &Viewer, network: &str, name: &str, form: &
         content: form.get("content").unwrap_or("").to_owned(),
         nonce: form.get("nonce").filter(|nonce| !nonce.is_empty()).map(str::to_owned),
         reply_to,
+        pictures: form
+            .0
+            .iter()
+            .filter(|(field, _)| field == "picture")
+            .map(|(_, id)| id.trim().to_owned())
+            .collect(),
     };
     talk::post(
         app,

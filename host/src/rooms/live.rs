@@ -181,9 +181,12 @@ pub async fn on_leave(app: App, caller: Caller, asked: Leave) -> Result<(), Erro
 #[derive(Deserialize)]
 pub struct Send {
     room: Option<String>,
+    #[serde(default)]
     content: String,
     nonce: Option<String>,
     reply_to: Option<i64>,
+    #[serde(default)]
+    pictures: Vec<String>,
 }
 
 /// `send_message`: answered by the `message` itself, with the `nonce`, when it is on disk.
@@ -197,6 +200,7 @@ pub async fn on_send(app: App, caller: Caller, sent: Send) -> Result<(), Error> 
         content: sent.content,
         nonce: sent.nonce.clone(),
         reply_to: sent.reply_to,
+        pictures: sent.pictures,
     };
     match talk::post(&app, speaker(&caller), post).await? {
         // The announcer has answered, at the message's place in the order.

@@ -30,6 +30,8 @@ pub use talk::{Post, Said, Speaker, join as come_in, post as say};
 
 /// What a member may read up to in `content`, in Unicode scalar values.
 pub const CONTENT_MOST: usize = 4_000;
+/// Pictures of one message.
+pub const PICTURES_MOST: usize = 4;
 /// Characters of a topic.
 const TOPIC_MOST: usize = 200;
 /// Names that are addresses below `/rooms/` and so can't be a room's.

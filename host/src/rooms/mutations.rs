@@ -8,9 +8,9 @@ use rusqlite::params;
 use super::{
     commands::Asked,
     queries::{self, Message, Reply, Room, Standing, Unread},
-    search,
+    search, topic,
 };
-use crate::{app::now_ms, db::Tx, error::Error, session::Member};
+use crate::{app::now_ms, db::Tx, error::Error, media, session::Member};
 
 /// Rooms that one member may own.
 const OWNED_MOST: i64 = 20;
@@ -272,6 +272,8 @@ pub struct NewMessage {
     pub reply_to: Option<i64>,
     /// In whose voice, if not in the member's own.
     pub asked: Option<Asked>,
+    /// The ids of its pictures, in the member's library.
+    pub pictures: Vec<String>,
 }
 
 /// A message that stands.
@@ -321,8 +323,8 @@ pub fn post(tx: &Tx, member: &Member, new: NewMessage) -> Result<Posted, Error> 
     let author = plugin.clone().unwrap_or_else(|| member.name.clone());
     tx.run(
         "insert into messages (room_id, seq, user_id, author, plugin, command, reply_to, thread_id, content, html, mentions,
-                               nonce, created_at)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                               nonce, created_at, pictures)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         params![
             room_id,
             seq,
@@ -336,10 +338,18 @@ pub fn post(tx: &Tx, member: &Member, new: NewMessage) -> Result<Posted, Error> 
             new.html,
             mentions,
             new.nonce,
-            now
+            now,
+            new.pictures.len() as i64
         ],
     )?;
     let id = tx.last_id();
+    let mut pictures = Vec::with_capacity(new.pictures.len());
+    for picture in &new.pictures {
+        let picture = media::picture(tx, member.id, picture)?;
+        let (topic, href) = (topic(&new.room), format!("/rooms/{}/messages/{id}", new.room));
+        media::attach(tx, &picture.id, "message", id, &topic, &href)?;
+        pictures.push(picture);
+    }
     mention(tx, room_id, seq, id, member.id, &new.mentions)?;
     search::note(tx, id)?;
     // Who talks has read what stands above.
@@ -367,6 +377,8 @@ pub fn post(tx: &Tx, member: &Member, new: NewMessage) -> Result<Posted, Error> 
             edited_at: None,
             deleted: None,
             change: None,
+            sent_pictures: pictures.len() as u32,
+            pictures,
         },
         repeated: false,
     })
@@ -472,11 +484,12 @@ pub fn remove(tx: &Tx, member: &Member, room: &str, id: i64) -> Result<Message, 
     let change = next_change(tx, room.id)?;
     tx.run(
         "update messages
-            set content = '', html = '', mentions = '', command = null, deleted_at = ?2, deleted_by = ?3, change = ?4
+            set content = '', html = '', mentions = '', command = null, pictures = 0, deleted_at = ?2, deleted_by = ?3, change = ?4
           where id = ?1",
         params![old.id, now_ms(), by, change],
     )?;
     search::note(tx, old.id)?;
+    media::detach(tx, "message", old.id)?;
     tx.run("delete from message_edits where message_id = ?1", [old.id])?;
     tx.run("delete from mentions where message_id = ?1", [old.id])?;
     if by == "owner" {
@@ -496,6 +509,8 @@ pub fn remove(tx: &Tx, member: &Member, room: &str, id: i64) -> Result<Message, 
         command: None,
         deleted: Some(by.into()),
         change: Some(change),
+        sent_pictures: 0,
+        pictures: Vec::new(),
         ..old
     })
 }

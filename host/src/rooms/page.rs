@@ -20,6 +20,7 @@ use crate::{
     app::App,
     error::Error,
     http::{FRAGMENT, Path, Query, Wants, see_other, unstored},
+    media,
     session::Viewer,
 };
 
@@ -146,6 +147,7 @@ pub fn conversation(app: &App, viewer: &Viewer, name: &str, asked: Asked) -> Res
         around => asked.around,
         present => app.hub.present(&topic(&room.name), HERE),
         commands => commands::known(app),
+        own_pictures => app.db.read(|db| media::choices(db, talk::member(viewer)?.id, "image", None))?,
         draft => "",
         error => "",
         reply_to => Value::from(()),

@@ -6,7 +6,11 @@ use std::sync::Arc;
 use rusqlite::{Row, params};
 use serde::Serialize;
 
-use crate::{db::Reader, error::Error};
+use crate::{
+    db::Reader,
+    error::Error,
+    media::{self, Picture},
+};
 
 /// Mentions that are counted; more are "more".
 pub const COUNTED_MOST: i64 = 100;
@@ -264,6 +268,9 @@ pub struct Message {
     pub deleted: Option<String>,
     /// The room's `last_change` when it was edited or removed last.
     pub change: Option<i64>,
+    /// How many pictures were sent with it, and those that are still there.
+    pub sent_pictures: u32,
+    pub pictures: Vec<Picture>,
 }
 
 /// What a message answers to.
@@ -294,7 +301,7 @@ macro_rules! messages {
             "select m.id, m.seq, m.user_id, m.author, coalesce(p.colour, 'paper'), m.plugin,
                     case when m.plugin is not null then u.name end, m.command,
                     m.thread_id, m.content, m.html, m.mentions, m.created_at, m.edited_at, m.deleted_by, m.change,
-                    a.id, a.author, substr(a.content, 1, 200)
+                    a.id, a.author, substr(a.content, 1, 200), m.pictures
                from messages m
                left join users u on u.id = m.user_id
                left join profiles p on p.user_id = m.user_id
@@ -326,8 +333,18 @@ fn message_of(row: &Row) -> rusqlite::Result<Message> {
         edited_at: row.get(13)?,
         deleted: row.get(14)?,
         change: row.get(15)?,
+        sent_pictures: row.get(19)?,
+        pictures: Vec::new(),
         reply,
     })
+}
+
+/// The messages with their pictures; most have none, and nothing is asked for those.
+fn with_pictures(db: &Reader, mut messages: Vec<Message>) -> Result<Vec<Message>, Error> {
+    for message in messages.iter_mut().filter(|message| message.sent_pictures > 0) {
+        message.pictures = media::pictures_of(db, "message", message.id)?;
+    }
+    Ok(messages)
 }
 
 /// One message of a room.
@@ -335,11 +352,12 @@ fn message_of(row: &Row) -> rusqlite::Result<Message> {
 /// # Errors
 /// [`Error::NotFound`], also for one of another room.
 pub fn message(db: &Reader, room_id: i64, id: i64) -> Result<Message, Error> {
-    db.one(
+    let message = db.one(
         messages!("where m.id = ?1 and m.room_id = ?2"),
         [id, room_id],
         message_of,
-    )
+    )?;
+    with_pictures(db, vec![message])?.pop().ok_or(Error::NotFound)
 }
 
 /// The message that a member has sent with this nonce, and the room it stands in.
@@ -352,10 +370,22 @@ pub fn sent(db: &Reader, user_id: i64, nonce: &str) -> Result<Option<(Message, A
         params![user_id, nonce],
         message_of,
     )?;
+    let found = with_pictures(db, found.into_iter().collect())?.pop();
     found
-        .map(|m| Ok((room_of(db, m.id)?, m)))
+        .map(|message| Ok((room_of(db, message.id)?, message)))
         .transpose()
-        .map(|found| found.map(|(room, m)| (m, room)))
+        .map(|found| found.map(|(room, message)| (message, room)))
+}
+
+/// Whether a message has pictures; its rights are still to be asked for.
+///
+/// # Errors
+/// The database's.
+pub fn has_pictures(db: &Reader, id: i64) -> Result<bool, Error> {
+    let found = db.maybe("select pictures > 0 from messages where id = ?1", [id], |row| {
+        row.get(0)
+    })?;
+    Ok(found.unwrap_or(false))
 }
 
 /// Where in a room a message stands; 0 for the beginning.
@@ -379,11 +409,12 @@ pub fn seq_of(db: &Reader, room_id: i64, field: &str, id: i64) -> Result<i64, Er
 /// # Errors
 /// The database's.
 pub fn after(db: &Reader, room_id: i64, seq: i64, limit: usize) -> Result<Vec<Message>, Error> {
-    db.all(
+    let found = db.all(
         messages!("where m.room_id = ?1 and m.seq > ?2 order by m.seq limit ?3"),
         params![room_id, seq, limit as i64],
         message_of,
-    )
+    )?;
+    with_pictures(db, found)
 }
 
 /// The messages before a place, oldest first: those nearest to it.
@@ -397,7 +428,7 @@ pub fn before(db: &Reader, room_id: i64, seq: i64, limit: usize) -> Result<Vec<M
         message_of,
     )?;
     found.reverse();
-    Ok(found)
+    with_pictures(db, found)
 }
 
 /// The messages that were edited or removed after a change, in that order.
@@ -405,11 +436,12 @@ pub fn before(db: &Reader, room_id: i64, seq: i64, limit: usize) -> Result<Vec<M
 /// # Errors
 /// The database's.
 pub fn changed(db: &Reader, room_id: i64, change: i64, limit: usize) -> Result<Vec<Message>, Error> {
-    db.all(
+    let found = db.all(
         messages!("where m.room_id = ?1 and m.change > ?2 order by m.change limit ?3"),
         params![room_id, change, limit as i64],
         message_of,
-    )
+    )?;
+    with_pictures(db, found)
 }
 
 /// The answers in a thread, oldest first, from after a message on.
@@ -417,11 +449,12 @@ pub fn changed(db: &Reader, room_id: i64, change: i64, limit: usize) -> Result<V
 /// # Errors
 /// The database's.
 pub fn thread(db: &Reader, room_id: i64, root: i64, after: i64, limit: usize) -> Result<Vec<Message>, Error> {
-    db.all(
+    let found = db.all(
         messages!("where m.thread_id = ?1 and m.id > ?2 and m.room_id = ?3 order by m.id limit ?4"),
         params![root, after, room_id, limit as i64],
         message_of,
-    )
+    )?;
+    with_pictures(db, found)
 }
 
 /// What a message said before, oldest first; and until when.

@@ -1,12 +1,12 @@
 //! What people do in rooms, the same over HTTP and over `/live`: each is prepared (checked, paced, filtered, rendered),
 //! committed, and announced.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use tokio::sync::MutexGuard;
 
 use super::{
-    CONTENT_MOST, commands,
+    CONTENT_MOST, PICTURES_MOST, commands,
     commands::{Asked, Spoken},
     is_name,
     live::{self, Told},
@@ -19,7 +19,7 @@ use crate::{
     db::{Tx, Undo},
     error::Error,
     live::Caller,
-    markdown,
+    markdown, media,
     plugins::rooms::RoomFacts,
     session::{Member, Viewer},
 };
@@ -34,6 +34,8 @@ pub struct Post {
     pub content: String,
     pub nonce: Option<String>,
     pub reply_to: Option<i64>,
+    /// The ids of pictures in the member's library, [`PICTURES_MOST`] at most. With any, the words may be left out.
+    pub pictures: Vec<String>,
 }
 
 /// What came of it.
@@ -105,7 +107,8 @@ pub fn room(app: &App, viewer: &Viewer, name: &str) -> Result<Room, Error> {
 pub async fn post(app: &App, speaker: Speaker<'_>, post: Post) -> Result<Said, Error> {
     let turn = speaker.turn().await;
     let member = member(speaker.viewer)?.clone();
-    let content = checked(post.content)?;
+    let pictures = checked_pictures(app, &member, post.pictures)?;
+    let content = checked(post.content, pictures.is_empty())?;
     let nonce = post.nonce.map(checked_nonce).transpose()?;
     // What stands already is never refused when it is sent again; whether it does is looked at only where that matters.
     let stands = || match &nonce {
@@ -126,6 +129,12 @@ pub async fn post(app: &App, speaker: Speaker<'_>, post: Post) -> Result<Said, E
     };
     let (content, asked) = match commands::spoken(&content) {
         Spoken::Text(text) => (text.into_owned(), None),
+        Spoken::Command { .. } if !pictures.is_empty() => {
+            return Err(Error::field(
+                "picture",
+                "A command takes no pictures. Send them with a message of your own.",
+            ));
+        }
         Spoken::Command { name, arguments } => {
             // What it did, it did once.
             if let Some(stands) = stands()? {
@@ -155,6 +164,7 @@ pub async fn post(app: &App, speaker: Speaker<'_>, post: Post) -> Result<Said, E
         nonce,
         reply_to: post.reply_to,
         asked,
+        pictures,
     };
     let (teller, origin) = (app.clone(), speaker.origin(new.nonce.as_ref()));
     let write = move |tx: &Tx| {
@@ -196,8 +206,9 @@ fn speaking_in(app: &App, member: &Member, name: &str) -> Result<RoomFacts, Erro
 pub async fn edit(app: &App, speaker: Speaker<'_>, id: i64, content: String) -> Result<(Room, Message), Error> {
     let turn = speaker.turn().await;
     let member = member(speaker.viewer)?.clone();
-    let content = checked(content)?;
     let name = app.db.read(|db| queries::room_of(db, id))?;
+    let has_pictures = app.db.read(|db| queries::has_pictures(db, id))?;
+    let content = checked(content, !has_pictures)?;
     let room = room(app, speaker.viewer, &name)?.speakable()?;
     let facts = RoomFacts {
         id: room.id,
@@ -342,12 +353,32 @@ pub async fn set_topic(app: &App, viewer: &Viewer, name: &str, topic: String) ->
         .await
 }
 
-/// A message's text as it is kept.
-fn checked(content: String) -> Result<String, Error> {
+/// A message's pictures, each once and each one's own.
+fn checked_pictures(app: &App, member: &Member, mut pictures: Vec<String>) -> Result<Vec<String>, Error> {
+    let mut seen = HashSet::new();
+    pictures.retain(|id| !id.is_empty() && seen.insert(id.clone()));
+    if pictures.len() > PICTURES_MOST {
+        return Err(Error::field(
+            "picture",
+            format!("A message has at most {PICTURES_MOST} pictures."),
+        ));
+    }
+    if !pictures.is_empty() {
+        app.db.read(|db| {
+            pictures
+                .iter()
+                .try_for_each(|id| media::picture(db, member.id, id).map(drop))
+        })?;
+    }
+    Ok(pictures)
+}
+
+/// A message's text as it is kept. `needed`: there is nothing else in the message.
+fn checked(content: String, needed: bool) -> Result<String, Error> {
     let content = content.replace("\r\n", "\n");
     let content = content.trim_end();
     let length = content.chars().count();
-    if content.trim_start().is_empty() {
+    if needed && content.trim_start().is_empty() {
         return Err(Error::field(
             "content",
             "Type something first: a message can't be empty.",

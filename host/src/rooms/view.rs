@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::queries::{Listed, Message, Reply, Room};
-use crate::{app::App, cache::Audience, error::Error, fragments::Key, words};
+use crate::{app::App, cache::Audience, error::Error, fragments::Key, media::Picture, words};
 
 /// A message as `templates/rooms/message.html` shows it: the same for everybody in the room.
 ///
@@ -62,6 +62,20 @@ pub fn shown(room: &str, m: &Message) -> Value {
         deleted => m.deleted,
         reply => m.reply,
         thread_id => m.thread_id,
+        pictures => m.pictures.iter().map(picture).collect::<Vec<_>>(),
+        pictures_gone => m.deleted.is_none() && m.content.is_empty() && m.pictures.is_empty(),
+    }
+}
+
+fn picture(picture: &Picture) -> Value {
+    context! {
+        full => picture.url("full"),
+        medium => picture.url("medium"),
+        small => picture.url("small"),
+        width => picture.width,
+        height => picture.height,
+        alt => picture.alt,
+        animated => picture.animated,
     }
 }
 
@@ -94,6 +108,34 @@ pub struct Data<'a> {
     edited_at: Option<i64>,
     deleted: Option<&'a str>,
     change: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pictures: Vec<PictureData<'a>>,
+}
+
+/// A picture as data: where it is in its three sizes, and the pixels of the largest.
+#[derive(Serialize)]
+struct PictureData<'a> {
+    id: &'a str,
+    full: String,
+    medium: String,
+    small: String,
+    width: u32,
+    height: u32,
+    alt: &'a str,
+    animated: bool,
+}
+
+fn picture_data(picture: &Picture) -> PictureData<'_> {
+    PictureData {
+        id: &picture.id,
+        full: picture.url("full"),
+        medium: picture.url("medium"),
+        small: picture.url("small"),
+        width: picture.width,
+        height: picture.height,
+        alt: &picture.alt,
+        animated: picture.animated,
+    }
 }
 
 pub fn data<'a>(room: &'a str, m: &'a Message) -> Data<'a> {
@@ -114,6 +156,7 @@ pub fn data<'a>(room: &'a str, m: &'a Message) -> Data<'a> {
         edited_at: m.edited_at,
         deleted: m.deleted.as_deref(),
         change: m.change,
+        pictures: m.pictures.iter().map(picture_data).collect(),
     }
 }
 

@@ -21,6 +21,7 @@ fn main() {
         data_bytes: 64 << 20,
         file_bytes: 1 << 20,
         descriptors: 16,
+        cpu_seconds: None,
         keep: &[1],
     })
     .expect("confined");

@@ -17,6 +17,7 @@ class NeoComposer extends HTMLElement {
   #before = "" // what was being written when an edit began
   #typedAt = 0
   #chosen = -1
+  #waiting = false // to be sent once its pictures are here
 
   connectedCallback() {
     this.#form = this.querySelector("form")
@@ -26,6 +27,7 @@ class NeoComposer extends HTMLElement {
     this.#text.addEventListener("keydown", this.#key)
     this.#text.addEventListener("blur", this.#rest)
     this.addEventListener("click", this.#press)
+    this.addEventListener("attach:ready", this.#arrived)
     for (const [name, heed] of this.#ears()) document.addEventListener(name, heed)
     if (!this.#text.value) this.#text.value = localStorage.getItem(this.#kept) ?? ""
     this.#count()
@@ -37,6 +39,7 @@ class NeoComposer extends HTMLElement {
     this.#text.removeEventListener("keydown", this.#key)
     this.#text.removeEventListener("blur", this.#rest)
     this.removeEventListener("click", this.#press)
+    this.removeEventListener("attach:ready", this.#arrived)
     for (const [name, heed] of this.#ears()) document.removeEventListener(name, heed)
     this.#rest()
   }
@@ -59,6 +62,7 @@ class NeoComposer extends HTMLElement {
   // ── writing ──────────────────────────────────────────────────────────────────────────────────
 
   #typed = () => {
+    this.#waiting = false
     this.#keep()
     this.#count()
     this.#tell("")
@@ -113,16 +117,34 @@ class NeoComposer extends HTMLElement {
   #submit = (event) => {
     event.preventDefault()
     const content = this.#text.value
-    if (content.trim() === "") return
+    const saying = this.#mode.kind !== "edit"
+    if (saying && this.#pictures && !this.#pictures.ready) {
+      this.#waiting = true
+      return this.#tell("A picture is still on its way. It is sent as soon as that is here.")
+    }
+    const withPictures = saying ? (this.#pictures?.size ?? 0) > 0 : this.#mode.pictures
+    if (content.trim() === "" && !withPictures) return
     if (this.#count() < 0) return this.#tell(this.querySelector(".left").textContent)
     this.#tell("")
     this.querySelector(".whisper").hidden = true
     this.#rest()
     if (this.#mode.kind === "edit") return this.#change(this.#mode.id, content)
     const replyTo = this.#mode.kind === "reply" ? this.#mode.id : undefined
+    const pictures = withPictures ? this.#pictures.take() : undefined
     this.#put("")
     this.#plain()
-    this.dispatchEvent(new CustomEvent("composer:send", { bubbles: true, detail: { room: this.dataset.room, content, replyTo } }))
+    this.dispatchEvent(new CustomEvent("composer:send", { bubbles: true, detail: { room: this.dataset.room, content, replyTo, pictures } }))
+  }
+
+  // The last picture is here: what waited for it goes out.
+  #arrived = () => {
+    if (!this.#waiting || !this.#pictures.ready) return
+    this.#waiting = false
+    this.#form.requestSubmit()
+  }
+
+  get #pictures() {
+    return this.querySelector("neo-attach")
   }
 
   async #change(id, content) {
@@ -147,9 +169,9 @@ class NeoComposer extends HTMLElement {
     const id = Number(message.dataset.id)
     const response = await fetch(`/rooms/${this.dataset.room}/messages/${id}`, { headers: { accept: "application/json" } }).catch(() => null)
     if (!response?.ok) return this.#tell("What you said can't be fetched just now. Try again in a moment.")
-    const { content } = (await response.json()).message
+    const { content, pictures } = (await response.json()).message
     if (this.#mode.kind !== "edit") this.#before = this.#text.value
-    this.#regard({ kind: "edit", id }, "Changing what you said. Everybody in the room can see what it said before.")
+    this.#regard({ kind: "edit", id, pictures: Boolean(pictures) }, "Changing what you said. Everybody in the room can see what it said before.")
     this.#text.value = content
     this.#count()
     this.#text.setSelectionRange(content.length, content.length)
@@ -190,13 +212,14 @@ class NeoComposer extends HTMLElement {
 
   // What was refused comes back here, unless something else stands here by now.
   #back = (event) => {
-    const { content, replyTo, refused, politely } = event.detail
+    const { content, replyTo, pictures, refused, politely } = event.detail
     if (refused) this.#tell(refused)
-    if (politely && (this.#text.value !== "" || this.#mode.kind !== "say")) return
+    if (politely && (this.#text.value !== "" || this.#mode.kind !== "say" || this.#pictures?.size)) return
     event.preventDefault()
     const rest = this.#text.value && this.#mode.kind !== "edit" ? `\n${this.#text.value}` : ""
     this.#plain()
     this.#put(content + rest)
+    this.#pictures?.put(pictures)
     const quoted = replyTo && document.getElementById(`message-${replyTo}`)
     if (quoted) this.#reply({ detail: { message: quoted } })
     else this.#text.focus()

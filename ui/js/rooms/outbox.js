@@ -24,9 +24,9 @@ class NeoOutbox extends HTMLElement {
     this.removeEventListener("click", this.#press)
   }
 
-  #take = ({ detail: { room, content, replyTo } }) => {
+  #take = ({ detail: { room, content, replyTo, pictures } }) => {
     if (room !== this.dataset.room) return
-    const item = { nonce: crypto.randomUUID?.() ?? nonce(), content, replyTo }
+    const item = { nonce: crypto.randomUUID?.() ?? nonce(), content, replyTo, pictures }
     this.#keep([...this.#kept(), item])
     this.#send(item)
   }
@@ -35,11 +35,12 @@ class NeoOutbox extends HTMLElement {
     for (const item of this.#kept()) if (!item.refused) this.#send(item)
   }
 
-  async #send({ nonce, content, replyTo }) {
+  async #send({ nonce, content, replyTo, pictures }) {
     if (this.#under.has(nonce)) return
     this.#under.add(nonce)
     const frame = { event: "send_message", room: this.dataset.room, content, nonce }
     if (replyTo) frame.reply_to = replyTo
+    if (pictures) frame.pictures = pictures.map(({ id }) => id)
     const answer = await ask(frame)
     this.#under.delete(nonce)
     // No answer: the line broke. It is sent again once the line is back.
@@ -105,10 +106,10 @@ class NeoOutbox extends HTMLElement {
     const list = this.querySelector("ol")
     const template = this.querySelector("template")
     list.replaceChildren(
-      ...this.#kept().map(({ nonce, content, refused }) => {
+      ...this.#kept().map(({ nonce, content, pictures, refused }) => {
         const line = template.content.cloneNode(true).firstElementChild
         line.dataset.nonce = nonce
-        line.querySelector(".text").textContent = content
+        line.querySelector(".text").textContent = content || (pictures?.length === 1 ? "a picture" : `${pictures?.length} pictures`)
         line.querySelector(".why").textContent = refused ?? "not sent yet"
         line.classList.toggle("refused", Boolean(refused))
         for (const button of line.querySelectorAll("button")) button.hidden = !refused

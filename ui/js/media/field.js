@@ -1,0 +1,114 @@
+import { add, parse } from "../morph.js"
+import { get } from "../send.js"
+import { uploadShown } from "./upload.js"
+
+// <neo-media-field>: chooses a picture or a sound of one's own, or uploads it. Its value is that of the select in it, which is the
+// whole field where there is no script. Fires `media:chosen` with { id, url, width, height, alt }; id is "" for none.
+class NeoMediaField extends HTMLElement {
+  #select = null
+  #dialog = null
+  #file = null
+
+  connectedCallback() {
+    this.#select = this.querySelector("select")
+    this.#dialog = this.querySelector("[data-dialog]")
+    this.#file = this.querySelector("[data-file]")
+    this.addEventListener("click", this.#click)
+    this.#file.addEventListener("change", this.#picked)
+    this.#select.addEventListener("change", this.#changed)
+  }
+
+  disconnectedCallback() {
+    this.removeEventListener("click", this.#click)
+    this.#file.removeEventListener("change", this.#picked)
+    this.#select.removeEventListener("change", this.#changed)
+    this.#dialog.close()
+  }
+
+  /** The id of what is chosen, or "". */
+  get value() {
+    return this.#select.value
+  }
+
+  #click = ({ target }) => {
+    const button = target.closest("button")
+    if (!button) return
+    if (button.matches("[data-upload]")) this.#file.click()
+    else if (button.matches("[data-browse]")) this.#browse()
+    else if (button.matches("[data-close]")) this.#dialog.close()
+    else if (button.matches("[data-more]")) this.#more(button)
+    else if (button.matches("[data-choose]")) this.#chose(button.dataset)
+  }
+
+  #picked = async () => {
+    const [file] = this.#file.files
+    if (!file) return
+    const buttons = [...this.querySelectorAll("[data-live] button")]
+    buttons.forEach((button) => (button.disabled = true))
+    const { ok, media, message } = await uploadShown(this, file, { passing: "passing" in this.dataset })
+    buttons.forEach((button) => (button.disabled = false))
+    this.#file.value = ""
+    this.querySelector("[data-told]").textContent = ok ? "" : message
+    if (!ok) return
+    const { width, height } = media.picture ?? {}
+    this.#choose({ id: media.id, url: media.url, width, height, alt: media.alt, name: media.name })
+  }
+
+  async #browse() {
+    const place = this.querySelector("[data-choices]")
+    place.replaceChildren()
+    this.#dialog.showModal()
+    add(place, [...parse(await get(`/library?kind=${this.dataset.kind}`)).body.children])
+  }
+
+  async #more(button) {
+    const page = parse(await get(button.dataset.more))
+    button.closest("p").remove()
+    this.querySelector(".choices").append(...page.querySelectorAll(".choices > li"))
+    const next = page.querySelector("[data-more]")?.closest("p")
+    if (next) this.querySelector("[data-choices]").append(next)
+  }
+
+  #chose({ choose, url, width, height, alt, name }) {
+    this.#dialog.close()
+    this.#choose({ id: choose, url, width: Number(width), height: Number(height), alt, name })
+  }
+
+  #choose(media) {
+    const known = [...this.#select.options].some((option) => option.value === media.id)
+    if (!known) this.#select.add(new Option(media.alt || media.name, media.id))
+    this.#select.value = media.id
+    this.#show(media)
+    this.#tell(media)
+  }
+
+  #changed = () => {
+    const id = this.#select.value
+    const kind = this.dataset.kind === "image" ? "medium" : "sound"
+    const media = { id, url: id && `/media/${id}/${kind}`, alt: "", name: this.#select.selectedOptions[0]?.text ?? "" }
+    this.#show(media)
+    this.#tell(media)
+  }
+
+  #show({ id, url, name, alt }) {
+    const place = this.querySelector("[data-chosen]")
+    place.hidden = !id
+    place.replaceChildren()
+    if (!id) return
+    if (this.dataset.kind === "image") {
+      const picture = new Image()
+      picture.src = url
+      picture.alt = ""
+      place.append(picture)
+    }
+    const words = document.createElement("span")
+    words.textContent = alt || name
+    place.append(words)
+  }
+
+  #tell({ id, url, width, height, alt }) {
+    this.dispatchEvent(new CustomEvent("media:chosen", { bubbles: true, detail: { id, url, width, height, alt } }))
+  }
+}
+
+customElements.define("neo-media-field", NeoMediaField)
