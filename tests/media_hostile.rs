@@ -475,19 +475,7 @@ fn gifs(cases: &mut Cases) {
     cases.add("GIF of 0 × 0", empty, Refused);
     cases.add("GIF of 100,000 frames", pictures::gif(1, 1, 1).frames(100_000), Refused);
     cases.add("GIF of 1,001 frames", pictures::gif(2, 2, 1_001), Refused);
-    let zeros = vec![0; 4_800 * 4_800];
-    let mut large = Vec::new();
-    let mut encoder = gif::Encoder::new(&mut large, 4_800, 4_800, &[0, 0, 0, 255, 255, 255]).expect("a GIF");
-    for _ in 0..30 {
-        let frame = gif::Frame {
-            width: 4_800,
-            height: 4_800,
-            buffer: (&zeros[..]).into(),
-            ..gif::Frame::default()
-        };
-        encoder.write_frame(&frame).expect("a frame");
-    }
-    drop(encoder);
+    let large = pictures::gif(4_800, 4_800, 1).frames(30);
     cases.add("GIF of 700 million pixels in all", large, Refused);
     cases.cut("GIF", &gif, Either);
     cases.followed("GIF", &gif);
@@ -919,12 +907,12 @@ impl Watch {
                     if !read("cmdline").contains("\0media\0") {
                         continue;
                     }
-                    let most = read("status")
+                    let most: Option<u64> = read("status")
                         .lines()
                         .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
                     if let Some(most) = most {
                         let mut saw = saw.lock().expect("nobody panics with it");
-                        let kept = saw.entry(process.pid).or_default();
+                        let kept: &mut u64 = saw.entry(process.pid).or_default();
                         *kept = (*kept).max(most);
                     }
                     let now = read("limits");
