@@ -178,10 +178,14 @@ fn a_sticker_is_seen_to_move_while_it_is_dragged() {
     assert_eq!(one(&ana, id)["rev"], 1);
 
     // Who wants no motion sees what was let go, and nothing before.
-    guest.scheme("light");
+    guest.scheme("light").eval(&format!(
+        "window.moved = false; new MutationObserver(([{{ target }}]) => {{ window.moved ||= target.style.getPropertyValue('--dx') !== '' }})
+            .observe(document.querySelector('#sticker-{id}'), {{ attributes: true, attributeFilter: ['style'] }})"
+    ));
     here.drag(&format!("#sticker-{id}"), Point { x: 700.0, y: 300.0 });
     said(&here, "Saved.");
     agree(&guest, &here);
+    assert_eq!(guest.eval("window.moved"), false);
 }
 
 #[test]

@@ -300,6 +300,7 @@ class NeoStickerTray extends HTMLElement {
     drag.stick.isHeld = false
     if (kept) return
     if (drag.moved) this.#gesture(drag.stick, drag.kept)
+    this.#number(drag.kept)
     settle(drag.stick)
     this.#frame()
   }
@@ -435,6 +436,8 @@ class NeoStickerTray extends HTMLElement {
   #added(fresh, words) {
     this.#remember({ what: "add", ids: [fresh.dataset.sticker] })
     const stick = document.getElementById(fresh.id)
+    this.#dress()
+    this.#hold(stick)
     stick?.focus({ preventScroll: true })
     stick?.scrollIntoView({ block: "nearest" })
     this.#say(`${words} Saved.`)
@@ -500,7 +503,10 @@ class NeoStickerTray extends HTMLElement {
   // What came by the socket first may be newer.
   #accept(fresh) {
     const old = document.getElementById(fresh.id)
-    if (!old) return this.#layer.append(document.importNode(fresh, true))
+    if (!old) {
+      this.#layer.append(document.importNode(fresh, true))
+      return this.#dress()
+    }
     if (Number(fresh.dataset.rev) >= Number(old.dataset.rev)) morph(old, fresh)
     if (!old.isHeld) settle(old)
     this.#frame()
@@ -509,7 +515,12 @@ class NeoStickerTray extends HTMLElement {
   #renew(html) {
     const fresh = parse(html).getElementById("sticker-set")
     const set = this.querySelector("#sticker-set")
-    if (fresh && set) morph(set, fresh)
+    if (!fresh || !set) return
+    const about = (section) => section.querySelector("form")?.getAttribute("action")
+    // What was typed for one sticker is not for another.
+    if (about(fresh) !== about(set)) return set.replaceWith(document.importNode(fresh, true))
+    if (!set.contains(document.activeElement)) set.querySelectorAll("input[type=number]").forEach((field) => (field.value = field.defaultValue))
+    morph(set, fresh)
   }
 
   #back(id) {
