@@ -1,7 +1,7 @@
 //! Stickers on walls: who may put up, move and take off what, with forms, as data and over the socket; and what it looks like to the
 //! others.
 
-use neospace_tests::{Live, Person, Server, markup};
+use neospace_tests::{Live, Person, Server, markup, pictures};
 use serde_json::{Value, json};
 
 /// A sticker of somebody's on a wall; answers its id.
@@ -286,6 +286,48 @@ fn a_sticker_is_drawn_by_its_plugin_with_its_parameters() {
         &[(fields[0].0, "no-such-choice")],
     )
     .expect(422);
+}
+
+#[test]
+fn a_picture_of_ones_own_is_seen_as_long_as_it_lies_there() {
+    let server = Server::start();
+    let (ana, bob, guest) = (server.person("ana"), server.person("bob"), server.guest());
+    let media = ana.uploaded("cat.png", &pictures::png(640, 480));
+    bob.post_json("/wall/bob/stickers", &[("media", &media)]).expect(422);
+    let shelf = ana.get("/wall/ana?edit=1&tab=stickers").text();
+    assert!(
+        shelf.contains(&format!("<option value=\"{media}\"")),
+        "it can be chosen without a script"
+    );
+    let id = stick(&ana, "ana", &[("media", &media), ("alt", "my cat")]);
+    let cat = one(&ana, "ana", id);
+    assert_eq!((&cat["kind"], &cat["media"]), (&json!("image"), &json!(media)));
+    let address = cat["picture"].as_str().expect("an address").to_owned();
+    assert!(guest.get("/wall/ana").text().contains("aria-label=\"my cat\""));
+    guest.get(&address).expect(200);
+    let library = ana.get("/library").text();
+    assert!(
+        library.contains(&format!("/wall/ana#sticker-{id}")),
+        "the library says where it is used"
+    );
+
+    let copy = ana
+        .post_json(&format!("/wall/ana/stickers/{id}/duplicate"), &[])
+        .expect(201)
+        .json()["id"]
+        .clone();
+    ana.post_json(&format!("/wall/ana/stickers/{id}/remove"), &[])
+        .expect(200);
+    guest.get(&address).expect(200);
+    ana.post_json(&format!("/wall/ana/stickers/{copy}/remove"), &[])
+        .expect(200);
+    guest.get(&address).expect(404);
+    ana.post_json("/wall/ana/stickers/restore", &[("id", &id.to_string())])
+        .expect(200);
+    guest.get(&address).expect(200);
+    ana.post(&format!("/library/{media}/delete"), &[]).expect(303);
+    assert!(ids(&ana, "ana").is_empty(), "what shows it goes with it");
+    assert!(!guest.get("/wall/ana").text().contains("my cat"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ create table stickers (
   user_id integer not null references users (id) on delete cascade,  -- who put it there
   kind text not null check (kind in ('emoji', 'image', 'drawn')),
   emoji text,                            -- of an emoji: one, as Unicode lists it
-  media_id text,                         -- of an image
+  media_id text references media (id) on delete cascade, -- of an image
   plugin text,                           -- of a drawn one
   settings text,                         -- a JSON object by the plugin's schema
   seed integer,
@@ -22,6 +22,7 @@ create table stickers (
   removed_by integer                     -- by whom
 ) strict;
 create index stickers_by_wall on stickers (wall_id, z) where removed_at is null;
+create index stickers_by_media on stickers (media_id) where media_id is not null;
 create index stickers_by_user on stickers (user_id);
 create index stickers_removed on stickers (wall_id, removed_at) where removed_at is not null;
 

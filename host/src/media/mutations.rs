@@ -237,6 +237,8 @@ pub fn delete(tx: &Tx, owner: i64, id: &str) -> Result<(), Error> {
 }
 
 fn touch_uses(tx: &Tx, id: &str) -> Result<(), Error> {
+    // And whatever else keeps something that shows pictures.
+    tx.touch("media");
     queries::uses(tx, id)?.into_iter().for_each(|used| tx.touch(used.topic));
     Ok(())
 }

@@ -23,6 +23,7 @@ use crate::{
     db::Tx,
     error::{self, Error, Invalid},
     http::{FRAGMENT, Form, Path, Wants, see_other},
+    media,
     plugins::settings as schema,
     profiles,
     session::{Member, Viewer},
@@ -94,7 +95,7 @@ pub async fn one(
     }
 }
 
-/// `POST /wall/{user}/stickers`: puts one up. Fields: `emoji`, or `plugin` with its settings; `x` (percent), `y`, `width`, `rotation`,
+/// `POST /wall/{user}/stickers`: puts one up. Fields: `emoji`, `plugin` with its settings, or `media`; `x` (percent), `y`, `width`, `rotation`,
 /// `alt`, each of which may be missing.
 ///
 /// # Errors
@@ -107,7 +108,7 @@ pub async fn add(
     form: Form,
 ) -> Result<Response, Error> {
     let owner = app.db.read(|db| profiles::find(db, &wall))?;
-    let new = match check_new(&app, &form) {
+    let new = match check_new(&app, &member, &form) {
         Ok(new) => new,
         Err(error) => return refuse(&app, member, wants, &wall, &form, None, error),
     };
@@ -127,17 +128,31 @@ pub async fn add(
     answer(&app, wants, &wall, id, StatusCode::CREATED)
 }
 
-fn check_new(app: &App, form: &Form) -> Result<New, Error> {
+fn check_new(app: &App, member: &Member, form: &Form) -> Result<New, Error> {
     let mut invalid = Invalid::default();
     let (change, alt) = numbers(form, &mut invalid);
-    let what = match (form.text("emoji"), form.text("plugin")) {
-        ("", "") => {
-            invalid.add("emoji", "Choose an emoji, or a plugin that draws stickers.");
+    let what = match (form.text("emoji"), form.text("plugin"), form.text("media")) {
+        ("", "", "") => {
+            invalid.add(
+                "emoji",
+                "Choose an emoji, a picture of your own, or a plugin that draws stickers.",
+            );
             None
         }
-        ("", plugin) => drawn(app, plugin, form, &mut invalid),
-        (emoji, _) => match emojis::get(emoji) {
-            Some(emoji) => Some((What::Emoji(emoji.as_str().into()), emoji.name())),
+        ("", "", media) => {
+            let picture = app.db.read(|db| media::picture(db, member.id, media));
+            match picture {
+                Ok(picture) => Some((What::Image(picture.id), shortened(&picture.alt))),
+                Err(Error::Invalid(errors)) => {
+                    invalid.errors.extend(errors.errors);
+                    None
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        ("", plugin, _) => drawn(app, plugin, form, &mut invalid),
+        (emoji, ..) => match emojis::get(emoji) {
+            Some(emoji) => Some((What::Emoji(emoji.as_str().into()), emoji.name().to_owned())),
             None => {
                 invalid.add(
                     "emoji",
@@ -155,13 +170,13 @@ fn check_new(app: &App, form: &Form) -> Result<New, Error> {
             width: change.width.unwrap_or(FIRST.width),
             rotation: change.rotation.unwrap_or(FIRST.rotation),
         },
-        alt: alt.unwrap_or_else(|| called.to_owned()),
+        alt: alt.unwrap_or(called),
     });
     invalid.into_result()?;
     what.ok_or_else(|| Error::internal("a sticker of nothing"))
 }
 
-fn drawn(app: &App, plugin: &str, form: &Form, invalid: &mut Invalid) -> Option<(What, &'static str)> {
+fn drawn(app: &App, plugin: &str, form: &Form, invalid: &mut Invalid) -> Option<(What, String)> {
     let standing = app.plugins.standing(plugin);
     let Some(plugin) = standing.ready().filter(|plugin| plugin.roles.sticker) else {
         invalid.add(
@@ -182,7 +197,12 @@ fn drawn(app: &App, plugin: &str, form: &Form, invalid: &mut Invalid) -> Option<
         }
     };
     let plugin = plugin.manifest.id.as_str().into();
-    Some((What::Drawn { plugin, settings }, ""))
+    Some((What::Drawn { plugin, settings }, String::new()))
+}
+
+/// The words of a picture, as far as a sticker takes them.
+fn shortened(alt: &str) -> String {
+    alt.replace(['\n', '\r', '\t'], " ").chars().take(ALT_MOST).collect()
 }
 
 /// `POST …/{id}`: moves, turns, sizes, describes one: `x`, `y`, `width`, `rotation`, `alt`; what is missing stays.

@@ -16,6 +16,7 @@ use crate::{
     db::Tx,
     dms,
     error::Error,
+    media,
     profiles::{self, Profile},
     session::Member,
 };
@@ -118,8 +119,19 @@ pub fn put_up(tx: &Tx, wall_id: i64, wall: &str, user_id: i64, new: &New) -> Res
         ],
     )?;
     let id = tx.last_id();
+    use_picture(tx, wall, id)?;
     touch(tx, wall);
     Ok(id)
+}
+
+/// Notes that a sticker shows a picture, if it does: whoever sees the wall may have it.
+fn use_picture(tx: &Tx, wall: &str, id: i64) -> Result<(), Error> {
+    let media = tx.one("select media_id from stickers where id = ?1", [id], |row| {
+        row.get::<_, Option<String>>(0)
+    })?;
+    let Some(media) = media else { return Ok(()) };
+    let href = format!("/wall/{wall}#sticker-{id}");
+    media::attach(tx, &media, "sticker", id, &wall_topic(wall), &href)
 }
 
 /// Another one like it, a little aside and on top.
@@ -149,6 +161,7 @@ pub fn duplicate(tx: &Tx, wall: &str, by: &Member, id: i64) -> Result<i64, Error
         ],
     )?;
     let copy = tx.last_id();
+    use_picture(tx, wall, copy)?;
     touch(tx, wall);
     Ok(copy)
 }
@@ -240,6 +253,7 @@ pub fn remove(tx: &Tx, wall: &str, by: &Member, id: i64) -> Result<(), Error> {
         "update stickers set removed_at = ?2, removed_by = ?3, rev = rev + 1 where id = ?1",
         params![id, now_ms(), by.id],
     )?;
+    media::detach(tx, "sticker", id)?;
     forget(tx, owner.user_id)?;
     touch(tx, wall);
     Ok(())
@@ -262,6 +276,9 @@ pub fn clear(tx: &Tx, wall: &str, owner: &Member, which: &Which) -> Result<Vec<i
         params![owner.id, now_ms(), of],
         |row| row.get(0),
     )?;
+    for id in &cleared {
+        media::detach(tx, "sticker", *id)?;
+    }
     forget(tx, owner.id)?;
     touch(tx, wall);
     Ok(cleared)
@@ -291,6 +308,7 @@ pub fn restore(tx: &Tx, wall: &str, by: &Member, ids: &[i64]) -> Result<Vec<i64>
             "update stickers set removed_at = null, removed_by = null, rev = rev + 1 where id = ?1",
             [*id],
         )?;
+        use_picture(tx, wall, *id)?;
         back.push(*id);
     }
     if back.is_empty() {

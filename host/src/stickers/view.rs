@@ -24,6 +24,7 @@ use crate::{
     error::{Error, Invalid},
     fragments::{Key, Piece, Sight},
     http::{Form, Path},
+    media,
     plugins::settings::{FieldError, FormField, complete, form_model, form_model_typed},
     profiles::{self, Profile},
     session::Viewer,
@@ -115,9 +116,9 @@ pub fn data<'a>(app: &App, wall: &str, sticker: &'a Sticker) -> Data<'a> {
 fn picture(app: &App, wall: &str, sticker: &Sticker) -> Option<String> {
     match &sticker.picture {
         Picture::Emoji(_) => None,
-        Picture::Image(media) => Some(format!(
-            "/media/{media}/{}",
-            if sticker.place.width > 320 { "medium" } else { "small" }
+        Picture::Image(id) => Some(media::url(
+            id,
+            if sticker.place.width > 320 { "medium" } else { "small" },
         )),
         Picture::Drawn { plugin, settings, .. } => {
             // The same after a restart, so that browsers keep what they have.
@@ -371,6 +372,9 @@ pub(super) fn panel(
     let mut names: Vec<&str> = visitors.clone().map(|sticker| &*sticker.author).collect();
     names.sort_unstable();
     names.dedup();
+    let field = app
+        .db
+        .read(|db| media::field(db, me, ("media", "A picture of your own"), "image", None))?;
     let group = asked.text("group");
     let find = asked.text("find");
     let error = |field: &str| {
@@ -391,6 +395,7 @@ pub(super) fn panel(
         emoji => emoji(group, find),
         typed => refused.map(|refused| refused.form.text("emoji")).filter(|_| set.is_none()),
         emoji_error => error("emoji"),
+        media => context! { error => refused.and_then(|refused| refused.errors.of("media")), none => "Nothing yet", ..field },
         general_error => error(""),
         plugins => sticker_plugins(app),
         set => match set {

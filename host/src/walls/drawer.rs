@@ -55,7 +55,7 @@ const TABS: [Tab; 2] = [
         label: "Stickers",
         partial: "stickers/drawer.html",
         panel: stickers::drawer,
-        needs: &["js/stickers/tray.js"],
+        needs: &["css/media.css", "js/media/field.js", "js/stickers/tray.js"],
     },
     Tab {
         name: "posts",
