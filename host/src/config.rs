@@ -28,6 +28,10 @@ pub struct Config {
     /// The address that people type, e.g. `https://kiosk.example`; browsers' requests must come from it. Empty: whatever
     /// the request's `Host` says, which suits a machine without a name.
     pub origin: String,
+    /// A second origin that leads to the same listener, e.g. `https://sandbox.kiosk.example`: members' scripts run there and
+    /// nothing else is there. Empty: they run in frames of `origin`, which is as closed, but may share a process with the
+    /// page around.
+    pub sandbox_origin: String,
     /// What this place is called.
     pub name: String,
     /// Whether strangers may register.
@@ -259,6 +263,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 5000)),
             data: PathBuf::from("data"),
             origin: String::new(),
+            sandbox_origin: String::new(),
             name: "NeoSpace".into(),
             registration: Registration::Open,
             invite_codes: Vec::new(),
@@ -452,6 +457,9 @@ impl Config {
                 ),
             );
         }
+        if let Some(problem) = self.sandbox_problem() {
+            say(&["sandbox_origin"], problem);
+        }
         if self.name.is_empty() || self.name.chars().count() > 60 {
             say(&["name"], "must have 1 to 60 characters".into());
         }
@@ -583,6 +591,38 @@ impl Config {
             }
         }
         problems
+    }
+}
+
+impl Config {
+    /// What is wrong with the second origin, if anything is.
+    fn sandbox_problem(&self) -> Option<String> {
+        let (sandbox, origin) = (&self.sandbox_origin, &self.origin);
+        if sandbox.is_empty() {
+            return None;
+        }
+        if !is_origin(sandbox) {
+            return Some(format!(
+                "{sandbox:?} is not an origin; allowed is https://name or http://name[:port], without a path"
+            ));
+        }
+        if origin.is_empty() {
+            return Some("needs origin, too: without it nobody could tell the two apart".into());
+        }
+        let host = |origin: &str| {
+            let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+            authority
+                .parse::<http::uri::Authority>()
+                .map_or_else(|_| String::new(), |a| a.host().to_lowercase())
+        };
+        if host(sandbox) == host(origin) {
+            return Some("must have another host name than origin; another port alone would share its cookies".into());
+        }
+        let scheme = |origin: &str| origin.split_once("://").map(|(scheme, _)| scheme.to_owned());
+        if scheme(sandbox) != scheme(origin) {
+            return Some("must be http or https as origin is: browsers mix the two no more".into());
+        }
+        None
     }
 }
 

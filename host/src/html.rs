@@ -180,9 +180,23 @@ impl Html {
         &self.0.import_maps.studio.hash
     }
 
+    /// The segment after `/ui/` in the addresses of authored assets.
+    pub fn ui_hash(&self) -> &str {
+        &self.0.ui_hash
+    }
+
     /// Where an authored asset is served, e.g. `css/app.css`.
     pub fn asset(&self, path: &str) -> String {
         format!("/ui/{}/{path}", self.0.ui_hash)
+    }
+
+    /// An asset's text, e.g. of `ui` and `js/pane.js`; nothing where there is none.
+    pub fn text(&self, folder: &str, path: &str) -> Option<String> {
+        let name = format!("{folder}/{path}");
+        match &self.0.sources {
+            Some(sources) if folder == "ui" => std::fs::read_to_string(sources.join(name)).ok(),
+            _ => String::from_utf8(self.0.assets.get(&name)?.identity.to_vec()).ok(),
+        }
     }
 
     /// Answers `/ui/{hash}/…` and `/static/{hash}/…`. An asset under its present hash never changes.

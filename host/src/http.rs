@@ -46,6 +46,9 @@ const DISCARD_MOST: usize = 4 * 1024 * 1024;
 /// A member's notebook has up to 1 MiB, in base64; it takes more room than a form.
 const NOTEBOOK: &str = "/dm/notebook";
 const NOTEBOOK_BODY_MOST: usize = 1_500 * 1024;
+/// A script has up to 128 KiB, and a form takes up to three letters for each of its bytes.
+const SCRIPTS: &str = "/sandbox";
+const SCRIPT_BODY_MOST: usize = 512 * 1024;
 /// How long open requests may take once the server shuts down.
 const SHUTDOWN_LONGEST: Duration = Duration::from_secs(5);
 /// Bytes of an answer that the system holds for a client beyond what is on its way.
@@ -88,12 +91,23 @@ pub fn studio_policy(html: &Html, frames: &str) -> String {
 
 /// Where the pages are that the desk shows in its tool pane: our own pages may frame them, and nobody else's. All others are
 /// framed by nobody.
-const FRAMED: [&str; 6] = ["/wall/", "/directory", "/plugins", "/random", "/system", "/rooms"];
+const FRAMED: [&str; 8] = [
+    "/wall/",
+    "/directory",
+    "/plugins",
+    "/public-feed",
+    "/random",
+    "/sandbox",
+    "/system",
+    "/rooms",
+];
+/// Where the pages are on which members' scripts run, in frames of their own.
+const WITH_SCRIPTS: [&str; 3] = ["/wall/", "/public-feed", "/sandbox"];
+/// Where those frames are: what they load lies there too.
+const FRAMES: &str = "/frame/";
+const FRAMED_POLICY: &str = content_security_policy!("'self'");
 const FRAMED_HEADERS: [(HeaderName, HeaderValue); 2] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(content_security_policy!("'self'")),
-    ),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAMED_POLICY)),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
 ];
 
@@ -118,6 +132,51 @@ const HEADERS: [(HeaderName, HeaderValue); 7] = [
         HeaderValue::from_static("same-origin"),
     ),
 ];
+
+/// Marks an answer that says all of its headers itself.
+#[derive(Clone, Copy)]
+pub struct OwnHeaders;
+
+/// The origin that members' scripts get their frames from, for a request to this host: the one that the operator keeps for them, or
+/// our own.
+pub fn frame_origin(app: &App, headers: &HeaderMap) -> Option<String> {
+    let config = app.config();
+    match (config.sandbox_origin.as_str(), config.origin.as_str()) {
+        ("", "") => Some(format!("http://{}", host(headers)?)),
+        ("", origin) | (origin, _) => Some(origin.to_owned()),
+    }
+}
+
+/// Whether a request came to the origin that the operator keeps for members' scripts.
+pub fn is_sandbox(app: &App, headers: &HeaderMap) -> bool {
+    let config = app.config();
+    let authority = config.sandbox_origin.split_once("://").map(|(_, authority)| authority);
+    authority.is_some_and(|authority| host(headers).is_some_and(|host| host.eq_ignore_ascii_case(authority)))
+}
+
+/// The host that a request names, if it could be one.
+pub fn host(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let could_be = |byte: u8| byte.is_ascii_alphanumeric() || b".:-_[]".contains(&byte);
+    (!host.is_empty() && host.bytes().all(could_be)).then_some(host)
+}
+
+/// Where a policy lets members' scripts have their frames: nowhere but there.
+pub fn frame_source(app: &App, headers: &HeaderMap) -> String {
+    frame_origin(app, headers).map_or_else(|| "'none'".into(), |origin| format!("{origin}{FRAMES}"))
+}
+
+/// On an origin that is kept for members' scripts there is nothing else, and they are nowhere else.
+fn check_place(app: &App, request: &Request) -> Result<(), Error> {
+    if app.config().sandbox_origin.is_empty() {
+        return Ok(());
+    }
+    let of_scripts = request.uri().path().starts_with(FRAMES);
+    match is_sandbox(app, request.headers()) == of_scripts {
+        true => Ok(()),
+        false => Err(Error::NotFound),
+    }
+}
 
 /// The address that a request comes from; behind a trusted proxy, the one that the proxy names.
 #[derive(Clone, Copy, Debug)]
@@ -230,7 +289,12 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
     let private =
         matches!(request.uri().path().strip_prefix("/dm"), Some(rest) if rest.is_empty() || rest.starts_with('/'));
     let framed = FRAMED.iter().any(|place| request.uri().path().starts_with(place));
+    let frames = WITH_SCRIPTS
+        .iter()
+        .any(|place| request.uri().path().starts_with(place))
+        .then(|| frame_source(&app, request.headers()));
     let outcome = async {
+        check_place(&app, &request)?;
         // Browsers send no token unasked, so there is no page that could misuse it.
         if !tokens::admit(&app, &mut request)? {
             check_origin(&app, &request)?;
@@ -249,8 +313,18 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
             tracing::debug!(%method, status = response.status().as_u16(), "refused");
         }
     }
+    if response.extensions_mut().remove::<OwnHeaders>().is_some() {
+        app.meter.requests.note(begun.elapsed());
+        return response;
+    }
     let headers = response.headers_mut();
     headers.reserve(HEADERS.len());
+    if let Some(frames) = frames
+        && !headers.contains_key(header::CONTENT_SECURITY_POLICY)
+        && let Ok(policy) = HeaderValue::from_str(&format!("{FRAMED_POLICY}; frame-src {frames}"))
+    {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     if private && let Ok(policy) = HeaderValue::from_str(&private_policy(&app.html)) {
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     }
@@ -324,6 +398,7 @@ async fn receive(app: &App, request: Request) -> Result<Request, Error> {
     let limits = &app.config().limits;
     let most = match request.uri().path() {
         NOTEBOOK => NOTEBOOK_BODY_MOST,
+        path if path.starts_with(SCRIPTS) => SCRIPT_BODY_MOST.max(limits.body_kib as usize * 1024),
         _ => limits.body_kib as usize * 1024,
     };
     let (parts, body) = request.into_parts();

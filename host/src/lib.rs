@@ -31,6 +31,7 @@ pub mod posts;
 pub mod profiles;
 pub mod rooms;
 pub mod routes;
+pub mod scripts;
 pub mod session;
 pub mod stickers;
 pub mod system;

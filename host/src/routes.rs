@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     gallery, home,
     http::{Path, Peer, Seat},
-    live, media, posts, rooms,
+    live, media, posts, rooms, scripts,
     session::{Credential, Viewer},
     stickers, system, throttle,
     tokens::Scope,
@@ -69,6 +69,35 @@ pub fn router(app: App) -> Router {
         .route("/wall/{user}/stickers/{id}/stack", post(stickers::stack))
         .route("/wall/{user}/stickers/{id}/duplicate", post(stickers::duplicate))
         .route("/wall/{user}/stickers/{id}/remove", post(stickers::remove))
+        .route("/wall/{user}/scripts", get(scripts::pins).post(scripts::pin))
+        .route("/wall/{user}/scripts/{script}/move", post(scripts::move_pin))
+        .route("/wall/{user}/scripts/{script}/params", post(scripts::set_pin))
+        .route("/wall/{user}/scripts/{script}/remove", post(scripts::unpin))
+        .route("/sandbox", get(scripts::list).post(scripts::create))
+        .route("/sandbox/mine", get(scripts::mine))
+        .route("/sandbox/examples", get(scripts::examples))
+        .route("/sandbox/examples/{name}", get(scripts::example))
+        .route("/sandbox/examples/{name}/source.js", get(scripts::example_source))
+        .route("/sandbox/{id}", get(scripts::show))
+        .route("/sandbox/{id}/edit", get(scripts::edit))
+        .route("/sandbox/{id}/draft", get(scripts::draft).post(scripts::save))
+        .route("/sandbox/{id}/details", post(scripts::details))
+        .route("/sandbox/{id}/aside/{n}/delete", post(scripts::drop_aside))
+        .route(
+            "/sandbox/{id}/versions",
+            get(scripts::versions).post(scripts::make_version),
+        )
+        .route("/sandbox/{id}/versions/{n}", get(scripts::version))
+        .route("/sandbox/{id}/versions/{n}/source.js", get(scripts::source))
+        .route("/sandbox/{id}/versions/{n}/script.html", get(scripts::standalone))
+        .route("/sandbox/{id}/diff", get(scripts::diff))
+        .route("/sandbox/{id}/publish", post(scripts::publish))
+        .route("/sandbox/{id}/fork", post(scripts::fork))
+        .route("/sandbox/{id}/delete", post(scripts::delete))
+        .route("/sandbox/{id}/restore", post(scripts::restore))
+        .route("/frame/lib/{folder}/{file}", get(scripts::lib))
+        .route("/frame/example/{name}", get(scripts::of_example))
+        .route("/frame/{script}/{version}", get(scripts::frame))
         .route("/plugins", get(gallery::list))
         .route("/plugins/{id}", get(gallery::show))
         .route("/plugins/{id}/{file}", get(gallery::file))

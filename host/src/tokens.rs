@@ -49,10 +49,12 @@ pub enum Scope {
     DmWrite,
     LibraryRead,
     LibraryWrite,
+    ScriptsRead,
+    ScriptsWrite,
 }
 
 impl Scope {
-    pub const ALL: [Scope; 8] = [
+    pub const ALL: [Scope; 10] = [
         Self::RoomsRead,
         Self::RoomsWrite,
         Self::WallsRead,
@@ -61,6 +63,8 @@ impl Scope {
         Self::DmWrite,
         Self::LibraryRead,
         Self::LibraryWrite,
+        Self::ScriptsRead,
+        Self::ScriptsWrite,
     ];
 
     /// As members and programs write it.
@@ -74,6 +78,8 @@ impl Scope {
             Self::DmWrite => "dm:write",
             Self::LibraryRead => "library:read",
             Self::LibraryWrite => "library:write",
+            Self::ScriptsRead => "scripts:read",
+            Self::ScriptsWrite => "scripts:write",
         }
     }
 
@@ -92,6 +98,8 @@ impl Scope {
             Self::DmWrite => "send and delete direct messages as you, accept, decline, block and mute",
             Self::LibraryRead => "list your pictures and sounds and what uses them",
             Self::LibraryWrite => "upload pictures and sounds into your library, describe and delete them",
+            Self::ScriptsRead => "read scripts that you may see, your drafts among them",
+            Self::ScriptsWrite => "make, change, publish, fork and delete scripts as you",
         }
     }
 }
@@ -175,6 +183,30 @@ const REACH: &[(&str, &str, Option<Scope>)] = &[
     ("POST", "/library/{id}", Some(Scope::LibraryWrite)),
     ("POST", "/library/{id}/delete", Some(Scope::LibraryWrite)),
     ("POST", "/library/{id}/discard", Some(Scope::LibraryWrite)),
+    ("GET", "/wall/{user}/scripts", Some(Scope::WallsRead)),
+    ("POST", "/wall/{user}/scripts", Some(Scope::WallsWrite)),
+    (
+        "POST",
+        "/wall/{user}/scripts/{script}/{action}",
+        Some(Scope::WallsWrite),
+    ),
+    ("GET", "/sandbox", Some(Scope::ScriptsRead)),
+    ("GET", "/sandbox/examples/{name}", Some(Scope::ScriptsRead)),
+    ("GET", "/sandbox/{id}", Some(Scope::ScriptsRead)),
+    ("GET", "/sandbox/{id}/edit", Some(Scope::ScriptsRead)),
+    ("GET", "/sandbox/{id}/draft", Some(Scope::ScriptsRead)),
+    ("GET", "/sandbox/{id}/diff", Some(Scope::ScriptsRead)),
+    ("GET", "/sandbox/{id}/versions", Some(Scope::ScriptsRead)),
+    ("GET", "/sandbox/{id}/versions/{n}", Some(Scope::ScriptsRead)),
+    ("GET", "/sandbox/{id}/versions/{n}/source.js", Some(Scope::ScriptsRead)),
+    (
+        "GET",
+        "/sandbox/{id}/versions/{n}/script.html",
+        Some(Scope::ScriptsRead),
+    ),
+    ("POST", "/sandbox", Some(Scope::ScriptsWrite)),
+    ("POST", "/sandbox/{id}/{action}", Some(Scope::ScriptsWrite)),
+    ("POST", "/sandbox/{id}/aside/{n}/delete", Some(Scope::ScriptsWrite)),
     ("GET", "/keys", None),
     ("GET", "/dm", Some(Scope::DmRead)),
     ("GET", "/dm/keys", Some(Scope::DmRead)),

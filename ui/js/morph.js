@@ -1,9 +1,7 @@
 // Takes fragments that the server rendered into the page, in the light tree and in shadow roots, with as little change
 // as possible: focus, caret, scroll, open details and what was typed stay.
 import { Idiomorph } from "/static/v/vendor/idiomorph-0.8.0/idiomorph.esm.js"
-
-// The one place where text becomes markup. It is the server's own, over our origin: no member string reaches it unescaped.
-const policy = globalThis.trustedTypes?.createPolicy("neospace", { createHTML: (html) => html })
+import { trustedHTML } from "./trusted.js"
 
 const config = {
   restoreFocus: true,
@@ -30,7 +28,7 @@ const config = {
 
 /** Parses a fragment or a page, with its declarative shadow roots. Its scripts never run. */
 export function parse(html) {
-  const text = policy ? policy.createHTML(html) : html
+  const text = trustedHTML(html)
   if (Document.parseHTMLUnsafe) return Document.parseHTMLUnsafe(text)
   const page = new DOMParser().parseFromString(text, "text/html")
   for (const template of page.querySelectorAll("template[shadowrootmode]")) {

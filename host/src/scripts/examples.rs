@@ -1,0 +1,163 @@
+//! The examples that ship: sketches in `examples/`, a folder for each mode, embedded like templates. Each says in its first lines what it
+//! is.
+
+use std::sync::LazyLock;
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use include_dir::{Dir, include_dir};
+use minijinja::context;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Mode, view::Framed};
+use crate::{
+    app::App,
+    error::Error,
+    http::{Path, Wants},
+    session::Viewer,
+};
+
+static FILES: Dir = include_dir!("$CARGO_MANIFEST_DIR/../examples");
+
+/// A sketch to learn from.
+#[derive(Debug, Serialize)]
+pub struct Example {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub about: &'static str,
+    pub mode: Mode,
+    pub source: &'static str,
+}
+
+/// All of them, by mode and title.
+static EXAMPLES: LazyLock<Vec<Example>> = LazyLock::new(|| {
+    let of_mode = |mode: Mode| {
+        FILES
+            .get_dir(mode.name())
+            .into_iter()
+            .flat_map(|folder| folder.files())
+            .map(move |file| (mode, file))
+    };
+    let mut examples: Vec<Example> = Mode::ALL
+        .into_iter()
+        .flat_map(of_mode)
+        .filter_map(|(mode, file)| {
+            let name = file.path().file_name()?.to_str()?.strip_suffix(".js")?;
+            let source = file.contents_utf8()?;
+            Some(Example {
+                name,
+                title: said(source, "title").unwrap_or(name),
+                about: said(source, "about").unwrap_or_default(),
+                mode,
+                source,
+            })
+        })
+        .collect();
+    examples.sort_by_key(|example| (example.mode.name(), example.title));
+    examples
+});
+
+/// What the first lines of a source say under a word: `// title: Flock`.
+fn said(source: &'static str, word: &str) -> Option<&'static str> {
+    source
+        .lines()
+        .map_while(|line| line.strip_prefix("//"))
+        .find_map(|line| line.trim().strip_prefix(word)?.strip_prefix(':'))
+        .map(str::trim)
+}
+
+/// The example of this name.
+pub fn named(name: &str) -> Option<&'static Example> {
+    EXAMPLES.iter().find(|example| example.name == name)
+}
+
+/// What the example of this name is written for.
+pub fn mode_of(name: &str) -> Option<Mode> {
+    named(name).map(|example| example.mode)
+}
+
+fn frame(app: &App, example: &Example) -> String {
+    super::frame::address(app, "example", example.name)
+}
+
+/// `GET /sandbox/examples`.
+///
+/// # Errors
+/// The template's.
+pub async fn examples(State(app): State<App>, viewer: Viewer, wants: Wants) -> Result<Response, Error> {
+    let shown = |example: &Example| {
+        context! {
+            name => example.name, title => example.title, about => example.about, mode => example.mode.name(),
+            mode_label => example.mode.label(), source => example.source, frame => frame(&app, example),
+        }
+    };
+    if wants == Wants::Json {
+        let all: Vec<_> = EXAMPLES
+            .iter()
+            .map(|example| {
+                json!({
+                    "name": example.name, "title": example.title, "about": example.about, "mode": example.mode,
+                    "source": example.source, "frame": frame(&app, example),
+                })
+            })
+            .collect();
+        return Ok(Json(json!({ "examples": all })).into_response());
+    }
+    let context = context! {
+        examples => EXAMPLES.iter().map(shown).collect::<Vec<_>>(),
+        signed_in => viewer.member.is_some(),
+        here => "sandbox",
+    };
+    super::page::html(app.html.render("scripts/examples.html", context)?)
+}
+
+/// `GET /sandbox/examples/{name}`.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn example(
+    State(app): State<App>,
+    viewer: Viewer,
+    wants: Wants,
+    Path(name): Path<String>,
+) -> Result<Response, Error> {
+    let example = named(&name).ok_or(Error::NotFound)?;
+    let frame = frame(&app, example);
+    if wants == Wants::Json {
+        let body = json!({
+            "name": example.name, "title": example.title, "about": example.about, "mode": example.mode,
+            "source": example.source, "frame": frame,
+        });
+        return Ok(Json(body).into_response());
+    }
+    let f = Framed {
+        id: "example".into(),
+        title: example.title.into(),
+        mode: example.mode.name(),
+        mode_label: example.mode.label(),
+        frame,
+        source: format!("/sandbox/examples/{name}/source.js"),
+        params: "{}".into(),
+        ..Framed::default()
+    };
+    let context = context! {
+        example => context! { name => example.name, title => example.title, about => example.about, mode => example.mode.name(), mode_label => example.mode.label(), source => example.source },
+        f => minijinja::Value::from_serialize(&f),
+        signed_in => viewer.member.is_some(),
+        here => "sandbox",
+    };
+    super::page::html(app.html.render("scripts/example.html", context)?)
+}
+
+/// `GET /sandbox/examples/{name}/source.js`.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn example_source(Path(name): Path<String>) -> Result<Response, Error> {
+    let example = named(&name).ok_or(Error::NotFound)?;
+    Ok(super::page::bare(example.source.into()))
+}

@@ -1,0 +1,329 @@
+//! Scripts on walls: at most three, in their owner's order, each with a seed and numbers of its own if they like.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use minijinja::{Value, context};
+use serde_json::{Value as Data, json};
+
+use super::{
+    PARAMS_MOST, PINS_MOST, mutations,
+    queries::{self, Pin},
+    view::{self, Framed},
+};
+use crate::{
+    app::App,
+    error::{Error, Invalid},
+    http::{FRAGMENT, Form, Path, Wants, see_other, unstored},
+    live::{
+        Frame,
+        frame::{Dialect, Event, PatchMode},
+    },
+    profiles::{self, Profile},
+    session::{Member, Viewer},
+};
+
+/// Characters of a number's name.
+const NAME_MOST: usize = 40;
+
+fn running(app: &App, user_id: i64) -> Result<Vec<Pin>, Error> {
+    let mut pins = app.db.read(|db| queries::pins(db, user_id))?;
+    pins.retain(Pin::runs);
+    Ok(pins)
+}
+
+/// The partial that page and patch share.
+fn render(app: &App, pins: &[Pin]) -> Result<String, Error> {
+    let framed: Vec<_> = pins.iter().map(|pin| framed(app, pin)).collect();
+    app.html.render(
+        "scripts/pins.html",
+        context! { frames => Value::from_serialize(framed) },
+    )
+}
+
+fn framed(app: &App, pin: &Pin) -> Framed {
+    Framed {
+        seed: pin.seed,
+        params: pin.params.clone(),
+        ..view::framed(app, &pin.script, format!("pin-{}", pin.script.id))
+    }
+}
+
+/// Shows a changed set of scripts to everyone who watches the wall.
+fn tell(app: &App, wall: &str, user_id: i64) {
+    let rendered = running(app, user_id).and_then(|pins| render(app, &pins));
+    let html = match rendered {
+        Ok(html) => html,
+        Err(error) => {
+            tracing::error!(%error, wall, "a change could not be shown live");
+            return;
+        }
+    };
+    let frame: Frame = Event::Patch {
+        target: "scripts",
+        mode: PatchMode::Morph,
+        html: &html,
+    }
+    .frame();
+    app.hub.publish(&format!("wall:{wall}"), |watcher| {
+        (watcher.dialect == Dialect::Html).then(|| frame.clone())
+    });
+}
+
+/// What the drawer's tab shows: what is pinned, and what else could be.
+///
+/// # Errors
+/// The database's.
+pub fn drawer(app: &App, _: &Viewer, owner: &Profile, _: &Form) -> Result<Value, Error> {
+    panel(app, owner.user_id, &Value::UNDEFINED)
+}
+
+fn panel(app: &App, user_id: i64, errors: &Value) -> Result<Value, Error> {
+    let (pins, mine) = app
+        .db
+        .read(|db| Ok((queries::pins(db, user_id)?, queries::mine(db, user_id, false)?)))?;
+    let rows: Vec<_> = pins
+        .iter()
+        .map(|pin| {
+            context! {
+                id => pin.script.id, title => pin.script.title, author => pin.script.author, runs => pin.runs(),
+                mode => pin.script.mode.label(), seed => pin.seed, params => pin.params, href => format!("/sandbox/{}", pin.script.id),
+            }
+        })
+        .collect();
+    let is_pinned = |id: &str| pins.iter().any(|pin| *pin.script.id == *id);
+    let others: Vec<_> = mine
+        .iter()
+        .filter(|script| script.is_seen_by(None) && !is_pinned(&script.id))
+        .map(|script| context! { id => script.id, title => script.title, mode => script.mode.label() })
+        .collect();
+    Ok(context! { pins => rows, others, full => pins.len() as i64 >= PINS_MOST, most => PINS_MOST, errors })
+}
+
+/// `GET /wall/{user}/scripts`.
+///
+/// # Errors
+/// [`Error::NotFound`] for a name that nobody has.
+pub async fn list(State(app): State<App>, Path(wall): Path<String>) -> Result<Response, Error> {
+    if !profiles::is_name(&wall) {
+        return Err(Error::NotFound);
+    }
+    let owner = app.db.read(|db| profiles::find(db, &wall))?;
+    let pins: Vec<_> = running(&app, owner.user_id)?.iter().map(data).collect();
+    Ok(unstored(Json(json!({ "pins": pins })).into_response()))
+}
+
+fn data(pin: &Pin) -> Data {
+    json!({
+        "script": view::script(&pin.script),
+        "version": pin.script.published,
+        "seed": pin.seed,
+        "params": serde_json::from_str::<Data>(&pin.params).unwrap_or_else(|_| json!({})),
+    })
+}
+
+/// `POST /wall/{user}/scripts`: fields `script` (an id or the address of its page), `seed`, `params`.
+///
+/// # Errors
+/// [`Error::Forbidden`] on somebody else's wall; [`Error::NotFound`], [`Error::Conflict`], [`Error::Invalid`].
+pub async fn add(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path(wall): Path<String>,
+    form: Form,
+) -> Result<Response, Error> {
+    owns(&member, &wall)?;
+    let made = async {
+        let (seed, params) = start_of(&form)?;
+        let named = form.text("script");
+        let id = named.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
+        if !super::is_id(id) {
+            return Err(Error::field("script", "The address of a script's page, or its id."));
+        }
+        let (id, owner) = (id.to_owned(), member.clone());
+        let pinned = app
+            .db
+            .write(move |tx| mutations::pin(tx, &owner, &id, seed, &params).map(drop))
+            .await;
+        pinned.map_err(|error| match error {
+            Error::NotFound => Error::field("script", "There is no such script, or it isn't for others to see."),
+            other => other,
+        })
+    };
+    match made.await {
+        Ok(()) => done(&app, &member, wants),
+        Err(error) => refused(&app, &member, wants, error),
+    }
+}
+
+/// With what a script starts, as a form says it: a seed, or none; and numbers by name.
+fn start_of(form: &Form) -> Result<(Option<i64>, String), Error> {
+    let mut wrong = Invalid::default();
+    let seed = match form.text("seed") {
+        "" => None,
+        text => text.parse::<u32>().map(i64::from).map_or_else(
+            |_| {
+                wrong.add(
+                    "seed",
+                    "A whole number from 0 to 4294967295, or nothing for another one at every start.",
+                );
+                None
+            },
+            Some,
+        ),
+    };
+    let params = match form.text("params") {
+        "" => "{}".to_owned(),
+        text => checked_params(text).unwrap_or_else(|| {
+            wrong.add(
+                "params",
+                format!("A JSON object of at most {PARAMS_MOST} numbers by name, such as {{\"speed\": 3}}."),
+            );
+            String::new()
+        }),
+    };
+    wrong.into_result()?;
+    Ok((seed, params))
+}
+
+fn checked_params(text: &str) -> Option<String> {
+    let params: serde_json::Map<String, Data> = serde_json::from_str(text).ok()?;
+    let fits = |(name, value): (&String, &Data)| {
+        let letters = name.chars().count();
+        (1..=NAME_MOST).contains(&letters) && value.as_f64().is_some_and(f64::is_finite)
+    };
+    (params.len() <= PARAMS_MOST && params.iter().all(fits)).then(|| Data::Object(params.clone()).to_string())
+}
+
+/// `POST /wall/{user}/scripts/{script}/{what}`: `move`, with `before` (a pin's id, or nothing for the end) or `step` (`earlier`,
+/// `later`).
+///
+/// # Errors
+/// As [`add`].
+pub async fn step(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path((wall, id)): Path<(String, String)>,
+    form: Form,
+) -> Result<Response, Error> {
+    owns(&member, &wall)?;
+    let (step, before) = (form.text("step").to_owned(), form.text("before").to_owned());
+    if !matches!(step.as_str(), "" | "earlier" | "later") {
+        return Err(Error::field("step", "earlier or later"));
+    }
+    let owner = member.clone();
+    app.db
+        .write(move |tx| {
+            mutations::place(tx, &owner, &id, |from, pins| match (step.as_str(), before.as_str()) {
+                ("earlier", _) => Some(from.saturating_sub(1)),
+                ("later", _) => Some(from + 1),
+                (_, "") => Some(pins.len()),
+                (_, before) => {
+                    let to = pins.iter().position(|pin| pin == before)?;
+                    Some(if to > from { to - 1 } else { to })
+                }
+            })
+        })
+        .await?;
+    done(&app, &member, wants)
+}
+
+/// `POST /wall/{user}/scripts/{script}/params`: fields `seed`, `params`.
+///
+/// # Errors
+/// As [`add`].
+pub async fn set(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path((wall, id)): Path<(String, String)>,
+    form: Form,
+) -> Result<Response, Error> {
+    owns(&member, &wall)?;
+    let (seed, params) = match start_of(&form) {
+        Ok(start) => start,
+        Err(error) => return refused(&app, &member, wants, error),
+    };
+    let owner = member.clone();
+    app.db
+        .write(move |tx| mutations::set(tx, &owner, &id, seed, &params))
+        .await?;
+    done(&app, &member, wants)
+}
+
+/// `POST /wall/{user}/scripts/{script}/remove`.
+///
+/// # Errors
+/// As [`add`].
+pub async fn remove(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path((wall, id)): Path<(String, String)>,
+) -> Result<Response, Error> {
+    owns(&member, &wall)?;
+    let owner = member.clone();
+    app.db.write(move |tx| mutations::unpin(tx, &owner, &id)).await?;
+    done(&app, &member, wants)
+}
+
+fn owns(member: &Member, wall: &str) -> Result<(), Error> {
+    if *member.name == *wall {
+        return Ok(());
+    }
+    Err(Error::Forbidden(format!(
+        "This is {wall}'s wall: only {wall} can change it."
+    )))
+}
+
+/// After a change: everyone who watches the wall sees it; who made it gets the drawer's tab, the page or the list.
+fn done(app: &App, member: &Member, wants: Wants) -> Result<Response, Error> {
+    tell(app, &member.name, member.id);
+    Ok(match wants {
+        Wants::Page => see_other(&format!("/wall/{}?edit=1&tab=scripts", member.name)),
+        Wants::Fragment => fragment(app, member, &Value::UNDEFINED, StatusCode::OK)?,
+        Wants::Json => {
+            let pins: Vec<_> = running(app, member.id)?.iter().map(data).collect();
+            unstored(Json(json!({ "pins": pins })).into_response())
+        }
+    })
+}
+
+fn refused(app: &App, member: &Member, wants: Wants, error: Error) -> Result<Response, Error> {
+    let errors: Value = match &error {
+        Error::Invalid(invalid) => invalid
+            .errors
+            .iter()
+            .map(|error| (error.field.clone(), error.message.clone()))
+            .collect(),
+        Error::Conflict(why) => context! { form => why },
+        _ => return Err(error),
+    };
+    match wants {
+        Wants::Json => Err(error),
+        Wants::Fragment => fragment(app, member, &errors, error.status()),
+        Wants::Page => {
+            let context = context! {
+                panel => panel(app, member.id, &errors)?,
+                who => context! { name => &*member.name },
+                signed_in => true,
+                here => "me",
+            };
+            let mut response = super::page::html(app.html.render("scripts/refused.html", context)?)?;
+            *response.status_mut() = error.status();
+            Ok(response)
+        }
+    }
+}
+
+fn fragment(app: &App, member: &Member, errors: &Value, status: StatusCode) -> Result<Response, Error> {
+    let context = context! { panel => panel(app, member.id, errors)?, who => context! { name => &*member.name } };
+    let html = app.html.render("scripts/drawer.html", context)?;
+    let kind = HeaderValue::from_str(&format!("{FRAGMENT}; charset=utf-8")).map_err(Error::internal)?;
+    Ok(unstored((status, [(header::CONTENT_TYPE, kind)], html).into_response()))
+}
