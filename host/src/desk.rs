@@ -59,6 +59,7 @@ pub async fn show(State(app): State<App>, viewer: Viewer, Query(asked): Query<As
     let tools = [
         ("Wall", wall.as_str()),
         ("People", "/directory"),
+        ("Sandbox", "/sandbox"),
         ("Plugins", "/plugins"),
         ("System", "/system"),
     ]
@@ -109,8 +110,8 @@ fn is_tool(path: &str) -> bool {
         return false;
     };
     match path.split('/').collect::<Vec<_>>()[..] {
-        ["directory" | "plugins" | "random" | "system" | "rooms"] | ["rooms", "search"] => true,
-        ["wall" | "plugins", name] => is_word(name),
+        ["directory" | "plugins" | "random" | "sandbox" | "system" | "rooms"] | ["rooms", "search"] => true,
+        ["wall" | "plugins" | "sandbox", name] => is_word(name),
         ["rooms", room, "people" | "log"] => is_word(room),
         ["rooms", room, "messages", id] => is_word(room) && id.parse::<u64>().is_ok(),
         _ => false,
@@ -136,6 +137,7 @@ mod tests {
             "/wall/ana?safe=1",
             "/directory?by=newest",
             "/plugins/dice",
+            "/sandbox?by=random",
             "/system",
             "/rooms/search?q=snail&room=lobby",
             "/rooms/lobby/messages/12#history",

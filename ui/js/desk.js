@@ -1,7 +1,7 @@
 import { parse } from "./morph.js"
 
 /** What the tool pane shows; everything else is a page of its own. The server has the same list (desk.rs). */
-const TOOLS = /^\/(wall\/[^/]+|directory|plugins(\/[^/]+)?|random|system|rooms|rooms\/search|rooms\/[^/]+\/(people|log|messages\/\d+))$/
+const TOOLS = /^\/(wall\/[^/]+|directory|plugins(\/[^/]+)?|random|sandbox(\/[^/]+)?|system|rooms|rooms\/search|rooms\/[^/]+\/(people|log|messages\/\d+))$/
 
 // <neo-desk>: switches rooms and direct messages without touching the tool beside them, and opens walls and the like in the tool pane. The address says
 // what both panes show, so that back, forward and reload find it again: rooms by the page's own history, tools by the frame's.

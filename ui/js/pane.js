@@ -5,7 +5,7 @@ if (window.top !== window.self) {
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]")
     if (!link || link.target || link.origin !== location.origin) return
-    if (/^\/(wall|directory|plugins|random|system)(\/|$)|^\/rooms\/search$/.test(link.pathname)) return
+    if (/^\/(wall|directory|plugins|random|sandbox|system)(\/|$)|^\/rooms\/search$/.test(link.pathname)) return
     const taken = !window.parent.document.dispatchEvent(new CustomEvent("desk:open", { cancelable: true, detail: { href: link.href } }))
     if (taken) event.preventDefault()
     else link.target = "_top"
