@@ -5,6 +5,7 @@
 
 mod letters;
 mod posts;
+mod sketches;
 mod stickers;
 
 use futures_util::future::try_join_all;
@@ -70,6 +71,7 @@ pub async fn fill(app: &App) -> Result<bool, Error> {
         talk(app).await?;
         posts::write(app).await?;
         letters::write(app, &came_in).await?;
+        sketches::make(app).await?;
     }
     Ok(came)
 }

@@ -140,6 +140,14 @@ impl Browser {
     }
 }
 
+impl Browser {
+    /// Ends it in order, so that what it writes as it goes (a log of its network, say) is whole.
+    pub fn close(mut self) {
+        let _ = self.devtools.try_call(None, "Browser.close", json!({}));
+        let _ = self.chromium.wait();
+    }
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
         // Its helpers are in its process group.

@@ -13,7 +13,7 @@ use minijinja::context;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Mode, view::Framed};
+use super::{Mode, New, view::Framed};
 use crate::{
     app::App,
     error::Error,
@@ -22,6 +22,9 @@ use crate::{
 };
 
 static FILES: Dir = include_dir!("$CARGO_MANIFEST_DIR/../examples");
+
+/// Whoever begins with an example owes nobody anything.
+pub const PUBLIC_DOMAIN: &str = "CC0-1.0";
 
 /// A sketch to learn from.
 #[derive(Debug, Serialize)]
@@ -73,6 +76,17 @@ fn said(source: &'static str, word: &str) -> Option<&'static str> {
 /// The example of this name.
 pub fn named(name: &str) -> Option<&'static Example> {
     EXAMPLES.iter().find(|example| example.name == name)
+}
+
+/// A script that begins as the example of this name.
+pub fn new(name: &str, title: &str) -> Option<New> {
+    let example = named(name)?;
+    Some(New {
+        mode: example.mode,
+        title: title.to_owned(),
+        licence: PUBLIC_DOMAIN.to_owned(),
+        source: example.source.to_owned(),
+    })
 }
 
 /// What the example of this name is written for.

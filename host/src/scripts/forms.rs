@@ -70,7 +70,7 @@ fn checked_new(form: &Form) -> Result<New, Error> {
         (title, _) => checked_title(title, &mut wrong),
     };
     let licence = match (form.text("licence"), example) {
-        ("", Some(_)) => "CC0-1.0".to_owned(),
+        ("", Some(_)) => examples::PUBLIC_DOMAIN.to_owned(),
         ("", None) => LICENCE.to_owned(),
         (licence, _) => checked_licence(licence, &mut wrong),
     };

@@ -23,12 +23,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use examples::{example, example_source, examples};
+pub use examples::{example, example_source, examples, new as from_example};
 pub use forms::{create, delete, details, drop_aside, fork, make_version, publish, restore, save};
 pub use frame::{address as frame_address, lib, of_example, show as frame};
 pub use gallery::{list, mine};
 pub use library::Mode;
-pub use mutations::{New, create as begin, make_version as keep_version, pin as pin_up, publish as make_public};
+pub use mutations::{
+    New, create as begin, fork as fork_from, make_version as keep_version, pin as pin_up, publish as make_public, rename,
+};
 pub use page::{diff, draft, edit, show, source, standalone, version, versions};
 pub use pins::{add as pin, drawer as pins_drawer, list as pins, remove as unpin, set as set_pin, step as move_pin};
 

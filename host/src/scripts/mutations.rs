@@ -241,6 +241,21 @@ pub fn details(tx: &Tx, user_id: i64, id: &str, new: &Details) -> Result<(), Err
     changed(tx, user_id, id)
 }
 
+/// Gives a script another title.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn rename(tx: &Tx, user_id: i64, id: &str, title: &str) -> Result<(), Error> {
+    let old = queries::own(tx, id, user_id)?;
+    let new = Details {
+        title: title.to_owned(),
+        description: old.description,
+        licence: old.licence,
+        visibility: old.visibility,
+    };
+    details(tx, user_id, id, &new)
+}
+
 /// Makes a script of one's own that begins with a version of another one; answers its id.
 ///
 /// # Errors
