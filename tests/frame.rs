@@ -17,7 +17,8 @@ fn publish(person: &Person, mode: &str, source: &str) -> String {
 
 /// Opens a page with frames on it, and writes down what they say.
 fn open(page: &Page, server: &Server, path: &str) {
-    page.goto(&server.url(path)).wait_until("customElements.get('neo-frame')");
+    page.goto(&server.url(path))
+        .wait_until("customElements.get('neo-frame')");
     page.eval(
         "window.heard = []; for (const what of ['state', 'console', 'error', 'param', 'beat']) \
          document.addEventListener('frame:' + what, ({ target, detail }) => heard.push({ what, id: target.id, ...detail }))",
@@ -32,8 +33,12 @@ fn heard(page: &Page, what: &str) -> Vec<Value> {
 
 /// Waits for a line of the console with this text.
 fn wait_for_line(page: &Page, text: &str) -> Value {
-    page.wait_until(&format!("heard.some(one => one.what === 'console' && one.text === {text:?})"));
-    page.eval(&format!("heard.find(one => one.what === 'console' && one.text === {text:?})"))
+    page.wait_until(&format!(
+        "heard.some(one => one.what === 'console' && one.text === {text:?})"
+    ));
+    page.eval(&format!(
+        "heard.find(one => one.what === 'console' && one.text === {text:?})"
+    ))
 }
 
 fn wait_for_state(page: &Page, state: &str) {
@@ -47,9 +52,18 @@ fn a_script_of_each_mode_runs_when_it_is_pressed_and_not_before() {
     let browser = Browser::start();
     let page = browser.page();
     for (mode, source) in [
-        ("p5", "function setup() { createCanvas(200, 100); console.log('p5 ' + width + ' ' + (typeof draw)) }\nfunction draw() { background(frameCount % 255) }"),
-        ("three", "import * as THREE from \"three\"\nconst scene = new THREE.Scene()\nconsole.log('three ' + scene.isScene)"),
-        ("canvas", "context.fillRect(0, 0, 5, 5)\nconsole.log('canvas ' + (canvas.width > 0))"),
+        (
+            "p5",
+            "function setup() { createCanvas(200, 100); console.log('p5 ' + width + ' ' + (typeof draw)) }\nfunction draw() { background(frameCount % 255) }",
+        ),
+        (
+            "three",
+            "import * as THREE from \"three\"\nconst scene = new THREE.Scene()\nconsole.log('three ' + scene.isScene)",
+        ),
+        (
+            "canvas",
+            "context.fillRect(0, 0, 5, 5)\nconsole.log('canvas ' + (canvas.width > 0))",
+        ),
     ] {
         let path = publish(&ana, mode, source);
         open(&page, &server, &path);
@@ -68,7 +82,11 @@ fn a_script_of_each_mode_runs_when_it_is_pressed_and_not_before() {
         page.click("neo-frame [data-stop]");
         wait_for_state(&page, "stopped");
         assert!(!page.has("neo-frame iframe"));
-        assert_eq!(page.eval("document.activeElement.matches('[data-run]')"), true, "the focus is lost");
+        assert_eq!(
+            page.eval("document.activeElement.matches('[data-run]')"),
+            true,
+            "the focus is lost"
+        );
     }
 }
 
@@ -98,7 +116,12 @@ fn lines_and_columns_are_those_of_the_source() {
     assert_eq!(after["level"], "warn");
     page.wait_until("heard.filter(one => one.what === 'error').length === 2");
     let errors = heard(&page, "error");
-    let of = |text: &str| errors.iter().find(|e| e["message"].as_str().is_some_and(|m| m.contains(text))).expect("it was told");
+    let of = |text: &str| {
+        errors
+            .iter()
+            .find(|e| e["message"].as_str().is_some_and(|m| m.contains(text)))
+            .expect("it was told")
+    };
     assert_eq!(place(of("null")), column(4, "x }"));
     assert_eq!(place(of("nobody waits")), column(6, "new Error"));
 }
@@ -109,7 +132,11 @@ fn what_does_not_parse_is_told_with_its_place_and_does_not_run() {
     let ana = server.person("ana");
     let browser = Browser::start();
     let page = browser.page();
-    open(&page, &server, &publish(&ana, "canvas", "console.log('never')\nlet a = = 1\n"));
+    open(
+        &page,
+        &server,
+        &publish(&ana, "canvas", "console.log('never')\nlet a = = 1\n"),
+    );
     page.click("neo-frame [data-run]");
     wait_for_state(&page, "ended");
     let errors = heard(&page, "error");
@@ -153,7 +180,9 @@ fn the_same_seed_draws_the_same() {
     open(&page, &server, &publish(&ana, "p5", source));
     let mut said = Vec::new();
     for seed in [7, 7, 8] {
-        page.eval(&format!("heard.length = 0; document.querySelector('neo-frame').start({{ seed: {seed} }})"));
+        page.eval(&format!(
+            "heard.length = 0; document.querySelector('neo-frame').start({{ seed: {seed} }})"
+        ));
         page.wait_until("heard.some(one => one.what === 'console')");
         said.push(heard(&page, "console")[0]["text"].clone());
     }
@@ -192,7 +221,9 @@ fn two_are_alive_and_a_third_stops_the_first() {
         "for (const id of ['second', 'third']) { const copy = document.querySelector('neo-frame').cloneNode(true); copy.id = id; document.querySelector('neo-frame').after(copy) }",
     );
     for id in ["script", "second", "third"] {
-        page.eval(&format!("document.getElementById('{id}').hold = true; document.getElementById('{id}').start()"));
+        page.eval(&format!(
+            "document.getElementById('{id}').hold = true; document.getElementById('{id}').start()"
+        ));
         page.wait_until(&format!("document.getElementById('{id}').state === 'running'"));
     }
     let states = page.eval("['script', 'second', 'third'].map(id => document.getElementById(id).state)");
@@ -221,7 +252,9 @@ fn a_frame_rests_while_nobody_can_see_it() {
     assert!(heard(&page, "console").is_empty());
     page.eval("scrollTo(0, 0)");
     wait_for_state(&page, "running");
-    page.wait_until("heard.some(one => one.what === 'beat' && one.frames > 5) && heard.some(one => one.what === 'console')");
+    page.wait_until(
+        "heard.some(one => one.what === 'beat' && one.frames > 5) && heard.some(one => one.what === 'console')",
+    );
 }
 
 #[test]
@@ -259,7 +292,15 @@ fn a_frame_is_run_and_stopped_by_keyboard() {
     let ana = server.person("ana");
     let browser = Browser::start();
     let page = browser.page();
-    open(&page, &server, &publish(&ana, "canvas", "addEventListener('keydown', ({ key }) => console.log('key ' + key))"));
+    open(
+        &page,
+        &server,
+        &publish(
+            &ana,
+            "canvas",
+            "addEventListener('keydown', ({ key }) => console.log('key ' + key))",
+        ),
+    );
     page.focus("neo-frame [data-run]").press("Enter");
     wait_for_state(&page, "running");
     page.wait_until("document.activeElement.matches('[data-stop]')");
@@ -269,7 +310,8 @@ fn a_frame_is_run_and_stopped_by_keyboard() {
     page.press("k");
     wait_for_line(&page, "key k");
     page.check_accessibility();
-    page.press("Shift+Tab").wait_until("document.activeElement.matches('[data-stop]')");
+    page.press("Shift+Tab")
+        .wait_until("document.activeElement.matches('[data-stop]')");
     page.press("Enter");
     wait_for_state(&page, "stopped");
 }
@@ -286,7 +328,11 @@ fn the_console_of_a_script_that_never_stops_talking_is_bundled_and_not_ended() {
     page.wait_until("heard.filter(one => one.what === 'beat').length >= 8");
     assert_eq!(page.eval("document.querySelector('neo-frame').state"), "running");
     let lines = heard(&page, "console");
-    assert!(lines.iter().any(|line| line["text"].as_str().is_some_and(|text| text.contains("left out"))));
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["text"].as_str().is_some_and(|text| text.contains("left out")))
+    );
     assert!(lines.len() < 1000, "{} lines came through", lines.len());
 }
 
@@ -312,9 +358,15 @@ fn the_documents_headers_hold_it_wherever_it_is_opened() {
         "style-src 'unsafe-inline'",
         &format!("frame-ancestors http://{host}"),
     ] {
-        assert!(policy.split(';').any(|part| part.trim() == directive), "{directive} is not in {policy}");
+        assert!(
+            policy.split(';').any(|part| part.trim() == directive),
+            "{directive} is not in {policy}"
+        );
     }
-    let scripts = policy.split(';').find(|part| part.trim().starts_with("script-src")).expect("it has scripts");
+    let scripts = policy
+        .split(';')
+        .find(|part| part.trim().starts_with("script-src"))
+        .expect("it has scripts");
     let sources: Vec<_> = scripts.split_whitespace().skip(1).collect();
     assert_eq!(sources.len(), 3, "{scripts}");
     assert!(sources[0].ends_with("/boot.js") && sources[1].ends_with("/frame/lib/p5-1.11.13/p5.min.js"));
@@ -358,33 +410,67 @@ fn an_origin_of_their_own_serves_frames_and_nothing_else() {
     let href = publish(&ana, "p5", "function setup() { console.log('from ' + location.host) }");
     let id = href.rsplit('/').next().expect("an id").to_owned();
     let port = server.address().port();
-    let (origin, sandbox) = (format!("http://{}", server.address()), format!("sandbox.localhost:{port}"));
+    let (origin, sandbox) = (
+        format!("http://{}", server.address()),
+        format!("sandbox.localhost:{port}"),
+    );
     server.edit_config(|config| {
         config["origin"] = value(&origin);
         config["sandbox_origin"] = value(format!("http://{sandbox}"));
     });
     let there = |path: &str| ana.request("GET", path).header("host", &sandbox).send();
-    eventually("the new configuration", || (there(&format!("/frame/{id}/1")).status == 200).then_some(()));
-    for path in ["/", "/login", "/sandbox", &href, "/wall/ana", "/health", "/live", "/ui/x/js/me.js", "/me"] {
+    eventually("the new configuration", || {
+        (there(&format!("/frame/{id}/1")).status == 200).then_some(())
+    });
+    for path in [
+        "/",
+        "/login",
+        "/sandbox",
+        &href,
+        "/wall/ana",
+        "/health",
+        "/live",
+        "/ui/x/js/me.js",
+        "/me",
+    ] {
         assert_eq!(there(path).status, 404, "{path} is on the frames' origin");
     }
-    let posted = ana.request("POST", "/sandbox").header("host", &sandbox).form(&[("mode", "p5")]).send();
+    let posted = ana
+        .request("POST", "/sandbox")
+        .header("host", &sandbox)
+        .form(&[("mode", "p5")])
+        .send();
     assert_eq!(posted.status, 404);
     // And frames are nowhere else.
     assert_eq!(ana.get(&format!("/frame/{id}/1")).status, 404);
     assert_eq!(ana.get("/frame/lib/p5-1.11.13/p5.min.js").status, 404);
-    let policy = there(&format!("/frame/{id}/1")).header("content-security-policy").to_owned();
+    let policy = there(&format!("/frame/{id}/1"))
+        .header("content-security-policy")
+        .to_owned();
     assert!(policy.contains(&format!("frame-ancestors {origin}")), "{policy}");
-    assert!(policy.contains(&format!("http://{sandbox}/frame/lib/p5-1.11.13/p5.min.js")), "{policy}");
-    assert!(ana.get(&href).header("content-security-policy").contains(&format!("frame-src http://{sandbox}/frame/;"))
-        || ana.get(&href).header("content-security-policy").ends_with(&format!("frame-src http://{sandbox}/frame/")));
+    assert!(
+        policy.contains(&format!("http://{sandbox}/frame/lib/p5-1.11.13/p5.min.js")),
+        "{policy}"
+    );
+    assert!(
+        ana.get(&href)
+            .header("content-security-policy")
+            .contains(&format!("frame-src http://{sandbox}/frame/;"))
+            || ana
+                .get(&href)
+                .header("content-security-policy")
+                .ends_with(&format!("frame-src http://{sandbox}/frame/"))
+    );
     // A browser runs it there.
     let browser = Browser::start();
     let page = browser.page_of(&ana);
     open(&page, &server, &href);
     page.click("neo-frame [data-run]");
     wait_for_line(&page, &format!("from {sandbox}"));
-    let cookies = page.sent().into_iter().filter(|sent| sent.contains(&sandbox) && sent.to_lowercase().contains("cookie"));
+    let cookies = page
+        .sent()
+        .into_iter()
+        .filter(|sent| sent.contains(&sandbox) && sent.to_lowercase().contains("cookie"));
     assert_eq!(cookies.count(), 0, "a cookie went to the frames' origin");
 }
 
@@ -392,9 +478,18 @@ fn an_origin_of_their_own_serves_frames_and_nothing_else() {
 fn a_second_origin_that_would_not_hold_is_refused_at_the_start() {
     for (config, says) in [
         ("sandbox_origin = \"https://sandbox.example\"", "needs origin"),
-        ("origin = \"https://kiosk.example\"\nsandbox_origin = \"https://kiosk.example:8443\"", "another host name"),
-        ("origin = \"https://kiosk.example\"\nsandbox_origin = \"http://sandbox.kiosk.example\"", "as origin is"),
-        ("origin = \"https://kiosk.example\"\nsandbox_origin = \"sandbox.kiosk.example/frames\"", "is not an origin"),
+        (
+            "origin = \"https://kiosk.example\"\nsandbox_origin = \"https://kiosk.example:8443\"",
+            "another host name",
+        ),
+        (
+            "origin = \"https://kiosk.example\"\nsandbox_origin = \"http://sandbox.kiosk.example\"",
+            "as origin is",
+        ),
+        (
+            "origin = \"https://kiosk.example\"\nsandbox_origin = \"sandbox.kiosk.example/frames\"",
+            "is not an origin",
+        ),
     ] {
         let (status, said) = Server::builder().refuse_config(config);
         assert!(!status.success());

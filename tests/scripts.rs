@@ -64,7 +64,15 @@ fn a_script_begins_with_something_that_runs_and_its_author_alone_sees_it() {
         assert!(made["draft"]["source"].as_str().expect("a text").contains("neo.param"));
         assert_eq!(made["draft"]["library"].is_null(), mode == "canvas");
         for (who, person) in [("bob", &bob), ("a guest", &guest)] {
-            for path in ["", "/edit", "/draft", "/versions", "/diff", "/versions/draft/source.js", "/versions/draft/script.html"] {
+            for path in [
+                "",
+                "/edit",
+                "/draft",
+                "/versions",
+                "/diff",
+                "/versions/draft/source.js",
+                "/versions/draft/script.html",
+            ] {
                 let answer = status(person, &format!("/sandbox/{id}{path}"));
                 assert!(
                     [404, 401].contains(&answer),
@@ -128,8 +136,10 @@ fn texts_that_were_put_aside_are_kept_to_a_number_and_can_be_thrown_away() {
     assert_eq!(asides.len(), 20);
     assert_eq!(asides[0]["source"], "late 24");
     let number = asides[0]["n"].as_i64().expect("a number");
-    ana.post_json(&format!("/sandbox/{id}/aside/{number}/delete"), &[]).expect(200);
-    ana.post_json(&format!("/sandbox/{id}/aside/{number}/delete"), &[]).expect(404);
+    ana.post_json(&format!("/sandbox/{id}/aside/{number}/delete"), &[])
+        .expect(200);
+    ana.post_json(&format!("/sandbox/{id}/aside/{number}/delete"), &[])
+        .expect(404);
     let left = json(&ana, &format!("/sandbox/{id}/draft"))["asides"].clone();
     assert_eq!(left[0]["source"], "late 23");
 }
@@ -173,15 +183,26 @@ fn versions_never_change_and_the_same_text_is_the_same_version() {
     save(&ana, &id, "two\n", 1, "a").expect(200);
     // A version of another draft than the one that is meant isn't made.
     ana.post_json(&versions, &[("revision", "1")]).expect(409);
-    assert_eq!(ana.post_json(&versions, &[("revision", "2")]).expect(200).json()["version"], 2);
+    assert_eq!(
+        ana.post_json(&versions, &[("revision", "2")]).expect(200).json()["version"],
+        2
+    );
     assert_eq!(json(&ana, &format!("{versions}/1"))["source"], "one\n");
     assert_eq!(json(&ana, &format!("{versions}/2"))["source"], "two\n");
     let listed = json(&ana, &versions);
-    let numbers: Vec<_> = listed["versions"].as_array().expect("a list").iter().map(|v| &v["version"]).collect();
+    let numbers: Vec<_> = listed["versions"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|v| &v["version"])
+        .collect();
     assert_eq!(numbers, [2, 1]);
     // Whatever one sends, there is no way to write into one.
     for method in ["PUT", "POST", "DELETE", "PATCH"] {
-        let answer = ana.request(method, &format!("{versions}/1")).form(&[("source", "changed")]).send();
+        let answer = ana
+            .request(method, &format!("{versions}/1"))
+            .form(&[("source", "changed")])
+            .send();
         assert_eq!(answer.status, 405, "{method}");
     }
 }
@@ -197,16 +218,23 @@ fn what_is_published_stays_while_the_draft_goes_on() {
     let seen = json(&guest, &format!("/sandbox/{id}"));
     assert_eq!(seen["source"], "shown");
     assert_eq!(seen["published"]["version"], 1);
-    assert_eq!(seen["versions"].as_array().map(Vec::len), Some(1), "a version that was never published is seen");
+    assert_eq!(
+        seen["versions"].as_array().map(Vec::len),
+        Some(1),
+        "a version that was never published is seen"
+    );
     assert_eq!(status(&guest, &format!("/sandbox/{id}/versions/2")), 404);
     assert_eq!(status(&guest, &format!("/sandbox/{id}/versions/2/source.js")), 404);
     assert_eq!(status(&guest, &format!("/sandbox/{id}/diff?from=1&to=2")), 404);
-    ana.post_json(&format!("/sandbox/{id}/publish"), &[("version", "2")]).expect(200);
+    ana.post_json(&format!("/sandbox/{id}/publish"), &[("version", "2")])
+        .expect(200);
     assert_eq!(json(&guest, &format!("/sandbox/{id}"))["source"], "not yet");
     // And back again: the older one is what others see.
-    ana.post_json(&format!("/sandbox/{id}/publish"), &[("version", "1")]).expect(200);
+    ana.post_json(&format!("/sandbox/{id}/publish"), &[("version", "1")])
+        .expect(200);
     assert_eq!(json(&guest, &format!("/sandbox/{id}"))["source"], "shown");
-    ana.post_json(&format!("/sandbox/{id}/publish"), &[("version", "3")]).expect(404);
+    ana.post_json(&format!("/sandbox/{id}/publish"), &[("version", "3")])
+        .expect(404);
 }
 
 #[test]
@@ -222,10 +250,25 @@ fn private_is_for_one_unlisted_for_who_knows_it_and_public_for_all() {
             assert_eq!(titles(&gallery).contains(&"lamp"), listed, "{visibility}");
             let page = person.get("/sandbox").text();
             assert_eq!(page.contains("lamp"), listed, "the page of the gallery, {visibility}");
-            for path in ["", "/versions", "/versions/1", "/versions/1/source.js", "/versions/1/script.html", "/diff?from=1&to=1"] {
-                assert_eq!(status(person, &format!("/sandbox/{id}{path}")), found, "{visibility} {path}");
+            for path in [
+                "",
+                "/versions",
+                "/versions/1",
+                "/versions/1/source.js",
+                "/versions/1/script.html",
+                "/diff?from=1&to=1",
+            ] {
+                assert_eq!(
+                    status(person, &format!("/sandbox/{id}{path}")),
+                    found,
+                    "{visibility} {path}"
+                );
             }
-            assert_eq!(person.get(&format!("/sandbox/{id}")).status, found, "the page, {visibility}");
+            assert_eq!(
+                person.get(&format!("/sandbox/{id}")).status,
+                found,
+                "the page, {visibility}"
+            );
         }
         assert_eq!(status(&ana, &format!("/sandbox/{id}")), 200);
     }
@@ -255,7 +298,12 @@ fn the_gallery_is_in_fair_orders_and_pages_without_gaps_or_repeats() {
     let mut newest = expected.clone();
     newest.reverse();
     assert_eq!(walk("by=newest"), newest);
-    let of_mode: Vec<_> = newest.iter().enumerate().filter(|(nth, _)| (29 - nth) % 3 == 0).map(|(_, t)| t.clone()).collect();
+    let of_mode: Vec<_> = newest
+        .iter()
+        .enumerate()
+        .filter(|(nth, _)| (29 - nth) % 3 == 0)
+        .map(|(_, t)| t.clone())
+        .collect();
     assert_eq!(walk("by=newest&mode=p5"), of_mode);
     expected.sort();
     assert_eq!(walk("by=name"), expected);
@@ -270,39 +318,62 @@ fn the_gallery_is_in_fair_orders_and_pages_without_gaps_or_repeats() {
     ana.get("/sandbox?by=popular").expect(400);
     ana.get("/sandbox?mode=flash").expect(400);
     // A new version does not bring one to the front again.
-    let id = json(&ana, "/sandbox?by=name")["scripts"][0]["id"].as_str().expect("an id").to_owned();
-    ana.post_json(&format!("/sandbox/{id}/draft"), &[("source", "2"), ("revision", "1")]).expect(200);
-    ana.post_json(&format!("/sandbox/{id}/versions"), &[("publish", "on")]).expect(200);
+    let id = json(&ana, "/sandbox?by=name")["scripts"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    ana.post_json(&format!("/sandbox/{id}/draft"), &[("source", "2"), ("revision", "1")])
+        .expect(200);
+    ana.post_json(&format!("/sandbox/{id}/versions"), &[("publish", "on")])
+        .expect(200);
     assert_eq!(walk("by=newest"), newest);
 }
 
 #[test]
 fn a_fork_credits_its_source_keeps_its_licence_and_shows_in_the_tree() {
     let server = Server::start();
-    let (ana, bob, cyd, guest) = (server.person("ana"), server.person("bob"), server.person("cyd"), server.guest());
+    let (ana, bob, cyd, guest) = (
+        server.person("ana"),
+        server.person("bob"),
+        server.person("cyd"),
+        server.guest(),
+    );
     let id = publish(&ana, "p5", "wings", "sixty");
-    ana.post_json(&format!("/sandbox/{id}/details"), &[("licence", "CC-BY-SA-4.0")]).expect(200);
+    ana.post_json(&format!("/sandbox/{id}/details"), &[("licence", "CC-BY-SA-4.0")])
+        .expect(200);
     let fork = bob.post_json(&format!("/sandbox/{id}/fork"), &[]).expect(201).json();
     let fork_id = fork["id"].as_str().expect("an id");
     assert_eq!(fork["draft"]["source"], "sixty");
     assert_eq!(fork["licence"], "CC-BY-SA-4.0");
     assert_eq!(fork["forked_from"]["author"], "ana");
     assert_eq!(fork["forked_from"]["version"], 1);
-    let other = bob.post_json(&format!("/sandbox/{fork_id}/details"), &[("licence", "MIT")]).expect(422);
+    let other = bob
+        .post_json(&format!("/sandbox/{fork_id}/details"), &[("licence", "MIT")])
+        .expect(422);
     assert!(other.text().contains("stays under the licence"));
     // Not published yet: it is in nobody's tree but bob's.
     let tree = |person: &Person, id: &str| json(person, &format!("/sandbox/{id}"))["tree"].clone();
     assert_eq!(tree(&guest, &id).as_array().map(Vec::len), Some(1));
-    bob.post_json(&format!("/sandbox/{fork_id}/versions"), &[("publish", "on")]).expect(200);
-    let second = cyd.post_json(&format!("/sandbox/{fork_id}/fork"), &[]).expect(201).json();
+    bob.post_json(&format!("/sandbox/{fork_id}/versions"), &[("publish", "on")])
+        .expect(200);
+    let second = cyd
+        .post_json(&format!("/sandbox/{fork_id}/fork"), &[])
+        .expect(201)
+        .json();
     let second = second["id"].as_str().expect("an id");
-    cyd.post_json(&format!("/sandbox/{second}/versions"), &[("publish", "on")]).expect(200);
+    cyd.post_json(&format!("/sandbox/{second}/versions"), &[("publish", "on")])
+        .expect(200);
     let shown = tree(&guest, &id);
     let steps: Vec<_> = shown
         .as_array()
         .expect("a list")
         .iter()
-        .map(|node| (node["author"].as_str().unwrap_or_default(), node["depth"].as_i64().unwrap_or_default()))
+        .map(|node| {
+            (
+                node["author"].as_str().unwrap_or_default(),
+                node["depth"].as_i64().unwrap_or_default(),
+            )
+        })
         .collect();
     assert_eq!(steps, [("ana", 0), ("bob", 1), ("cyd", 2)]);
     assert_eq!(tree(&guest, second), shown, "the tree is another one from below");
@@ -311,12 +382,21 @@ fn a_fork_credits_its_source_keeps_its_licence_and_shows_in_the_tree() {
     let shown = tree(&guest, &id);
     assert_eq!(shown[1]["author"], "cyd");
     assert_eq!(shown[1]["depth"], 1);
-    assert_eq!(json(&guest, &format!("/sandbox/{second}"))["forked_from"]["author"], "bob");
+    assert_eq!(
+        json(&guest, &format!("/sandbox/{second}"))["forked_from"]["author"],
+        "bob"
+    );
     // All rights reserved: read, not forked, but by its author.
-    ana.post_json(&format!("/sandbox/{id}/details"), &[("licence", "all-rights-reserved")]).expect(200);
+    ana.post_json(&format!("/sandbox/{id}/details"), &[("licence", "all-rights-reserved")])
+        .expect(200);
     let refused = cyd.post_json(&format!("/sandbox/{id}/fork"), &[]).expect(403);
     assert!(refused.text().contains("reserves all rights"));
-    assert!(!guest.get(&format!("/sandbox/{id}")).text().contains("Log in to fork it"));
+    assert!(
+        !guest
+            .get(&format!("/sandbox/{id}"))
+            .text()
+            .contains("Log in to fork it")
+    );
     ana.post_json(&format!("/sandbox/{id}/fork"), &[]).expect(201);
 }
 
@@ -331,11 +411,22 @@ fn any_two_texts_can_be_held_beside_one_another() {
         .as_array()
         .expect("lines")
         .iter()
-        .map(|line| (line["kind"].as_str().unwrap_or_default(), line["text"].as_str().unwrap_or_default()))
+        .map(|line| {
+            (
+                line["kind"].as_str().unwrap_or_default(),
+                line["text"].as_str().unwrap_or_default(),
+            )
+        })
         .collect();
     assert_eq!(
         lines,
-        [("=", "one"), ("-", "two"), ("+", "2"), ("=", "three"), ("+", "<b>four</b>")]
+        [
+            ("=", "one"),
+            ("-", "two"),
+            ("+", "2"),
+            ("=", "three"),
+            ("+", "<b>four</b>")
+        ]
     );
     assert_eq!(json(&ana, &format!("/sandbox/{id}/diff?from=1&to=1"))["same"], true);
     let page = ana.get(&format!("/sandbox/{id}/diff")).expect(200).text();
@@ -369,17 +460,31 @@ fn one_file_holds_all_that_a_script_needs() {
     let server = Server::start();
     let (ana, guest) = (server.person("ana"), server.guest());
     for (mode, holds) in [("p5", "p5.js v1"), ("three", "REVISION"), ("canvas", "neoAlone")] {
-        let id = publish(&ana, mode, "a/b \"c\" </title>", "// </script><script>alert(1)</script>\nlet x = 1");
+        let id = publish(
+            &ana,
+            mode,
+            "a/b \"c\" </title>",
+            "// </script><script>alert(1)</script>\nlet x = 1",
+        );
         let file = guest.get(&format!("/sandbox/{id}/versions/1/script.html")).expect(200);
-        assert_eq!(file.header("content-disposition"), "attachment; filename=\"a-b-c-title.html\"");
+        assert_eq!(
+            file.header("content-disposition"),
+            "attachment; filename=\"a-b-c-title.html\""
+        );
         assert!(file.header("content-security-policy").contains("sandbox"));
         let text = file.text();
-        assert!(text.contains("http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'"), "no policy in the file");
+        assert!(
+            text.contains("http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'"),
+            "no policy in the file"
+        );
         assert!(text.contains(holds), "{mode}: its library isn't in the file");
         assert!(!text.contains("<script>alert(1)"), "the source ended its script");
         for outside in ["src=\"http", "src=\"/", "href=\"", "@import"] {
             let head = &text[..text.find("window.neoAlone").expect("it is there")];
-            assert!(!head.contains(outside), "{mode}: the file asks for something from elsewhere");
+            assert!(
+                !head.contains(outside),
+                "{mode}: the file asks for something from elsewhere"
+            );
         }
     }
 }
@@ -392,9 +497,18 @@ fn a_kept_file_runs_offline() {
     let browser = Browser::start();
     let page = browser.page();
     for (mode, source) in [
-        ("p5", "function setup() { createCanvas(40, 40); document.title = 'ran ' + width + ' ' + neo.param('n', 3) }"),
-        ("three", "import * as THREE from \"three\"\ndocument.title = 'ran ' + THREE.MathUtils.clamp(99, 0, 40) + ' ' + neo.param('n', 3)"),
-        ("canvas", "context.fillRect(0, 0, 1, 1); document.title = 'ran 40 ' + neo.param('n', 3)"),
+        (
+            "p5",
+            "function setup() { createCanvas(40, 40); document.title = 'ran ' + width + ' ' + neo.param('n', 3) }",
+        ),
+        (
+            "three",
+            "import * as THREE from \"three\"\ndocument.title = 'ran ' + THREE.MathUtils.clamp(99, 0, 40) + ' ' + neo.param('n', 3)",
+        ),
+        (
+            "canvas",
+            "context.fillRect(0, 0, 1, 1); document.title = 'ran 40 ' + neo.param('n', 3)",
+        ),
     ] {
         let id = publish(&ana, mode, mode, source);
         let file = ana.get(&format!("/sandbox/{id}/versions/1/script.html")).expect(200);
@@ -402,7 +516,11 @@ fn a_kept_file_runs_offline() {
         std::fs::write(&path, file.text()).expect("it can be written");
         page.goto(&format!("file://{}", path.display()))
             .wait_until("document.title === 'ran 40 3'");
-        let outside: Vec<_> = page.requests().into_iter().filter(|url| url.starts_with("http")).collect();
+        let outside: Vec<_> = page
+            .requests()
+            .into_iter()
+            .filter(|url| url.starts_with("http"))
+            .collect();
         assert_eq!(outside, Vec::<String>::new());
     }
 }
@@ -411,13 +529,17 @@ fn a_kept_file_runs_offline() {
 fn a_wall_has_room_for_three_scripts_in_their_owners_order() {
     let server = Server::start();
     let (ana, bob, guest) = (server.person("ana"), server.person("bob"), server.guest());
-    let ids: Vec<_> = ["one", "two", "three", "four"].map(|title| publish(&ana, "canvas", title, title)).to_vec();
+    let ids: Vec<_> = ["one", "two", "three", "four"]
+        .map(|title| publish(&ana, "canvas", title, title))
+        .to_vec();
     let of_bob = publish(&bob, "canvas", "of bob", "1");
     let draft = begin(&ana, "canvas", "never published", "1");
     let pins = |person: &Person| -> Vec<String> {
         let pins = json(person, "/wall/ana/scripts");
         let pins = pins["pins"].as_array().expect("a list");
-        pins.iter().map(|pin| pin["script"]["title"].as_str().unwrap_or_default().to_owned()).collect()
+        pins.iter()
+            .map(|pin| pin["script"]["title"].as_str().unwrap_or_default().to_owned())
+            .collect()
     };
     ana.post_json("/wall/ana/scripts", &[("script", &draft)]).expect(409);
     for id in &ids[..2] {
@@ -425,7 +547,10 @@ fn a_wall_has_room_for_three_scripts_in_their_owners_order() {
     }
     // Somebody else's, by the address of its page; with a seed and a number.
     let address = server.url(&format!("/sandbox/{of_bob}"));
-    let pinned = ana.post_json("/wall/ana/scripts", &[("script", &address), ("seed", "7"), ("params", "{\"speed\": 3}")]);
+    let pinned = ana.post_json(
+        "/wall/ana/scripts",
+        &[("script", &address), ("seed", "7"), ("params", "{\"speed\": 3}")],
+    );
     let pinned = pinned.expect(200).json();
     assert_eq!(pinned["pins"][2]["seed"], 7);
     assert_eq!(pinned["pins"][2]["params"]["speed"], 3);
@@ -433,24 +558,37 @@ fn a_wall_has_room_for_three_scripts_in_their_owners_order() {
     assert!(full.text().contains("room for 3"));
     assert_eq!(pins(&guest), ["one", "two", "of bob"]);
     // Order.
-    ana.post_json(&format!("/wall/ana/scripts/{of_bob}/move"), &[("before", &ids[0])]).expect(200);
+    ana.post_json(&format!("/wall/ana/scripts/{of_bob}/move"), &[("before", &ids[0])])
+        .expect(200);
     assert_eq!(pins(&guest), ["of bob", "one", "two"]);
-    ana.post_json(&format!("/wall/ana/scripts/{of_bob}/move"), &[("step", "later")]).expect(200);
+    ana.post_json(&format!("/wall/ana/scripts/{of_bob}/move"), &[("step", "later")])
+        .expect(200);
     assert_eq!(pins(&guest), ["one", "of bob", "two"]);
-    ana.post_json(&format!("/wall/ana/scripts/{}/move", ids[0]), &[]).expect(200);
+    ana.post_json(&format!("/wall/ana/scripts/{}/move", ids[0]), &[])
+        .expect(200);
     assert_eq!(pins(&guest), ["of bob", "two", "one"]);
     // Only its owner changes a wall.
     bob.post_json("/wall/ana/scripts", &[("script", &of_bob)]).expect(403);
-    bob.post_json(&format!("/wall/ana/scripts/{of_bob}/remove"), &[]).expect(403);
+    bob.post_json(&format!("/wall/ana/scripts/{of_bob}/remove"), &[])
+        .expect(403);
     // What bob withdraws is not shown, and keeps its place.
-    bob.post_json(&format!("/sandbox/{of_bob}/details"), &[("visibility", "private")]).expect(200);
+    bob.post_json(&format!("/sandbox/{of_bob}/details"), &[("visibility", "private")])
+        .expect(200);
     assert_eq!(pins(&guest), ["two", "one"]);
-    bob.post_json(&format!("/sandbox/{of_bob}/details"), &[("visibility", "unlisted")]).expect(200);
+    bob.post_json(&format!("/sandbox/{of_bob}/details"), &[("visibility", "unlisted")])
+        .expect(200);
     assert_eq!(pins(&guest), ["of bob", "two", "one"]);
-    ana.post_json(&format!("/wall/ana/scripts/{of_bob}/params"), &[("params", "{\"speed\": \"fast\"}")]).expect(422);
-    ana.post_json(&format!("/wall/ana/scripts/{of_bob}/params"), &[("seed", "-1")]).expect(422);
-    ana.post_json(&format!("/wall/ana/scripts/{of_bob}/remove"), &[]).expect(200);
-    ana.post_json(&format!("/wall/ana/scripts/{of_bob}/remove"), &[]).expect(404);
+    ana.post_json(
+        &format!("/wall/ana/scripts/{of_bob}/params"),
+        &[("params", "{\"speed\": \"fast\"}")],
+    )
+    .expect(422);
+    ana.post_json(&format!("/wall/ana/scripts/{of_bob}/params"), &[("seed", "-1")])
+        .expect(422);
+    ana.post_json(&format!("/wall/ana/scripts/{of_bob}/remove"), &[])
+        .expect(200);
+    ana.post_json(&format!("/wall/ana/scripts/{of_bob}/remove"), &[])
+        .expect(404);
     assert_eq!(pins(&guest), ["two", "one"]);
 }
 
@@ -461,14 +599,42 @@ fn what_is_refused_says_what_is_allowed() {
     let id = begin(&ana, "canvas", "strict", "1");
     let long = "x".repeat(128 * 1024 + 1);
     for (path, fields, says) in [
-        ("/sandbox".to_owned(), vec![("mode", "flash")], "Choose p5, three or canvas"),
+        (
+            "/sandbox".to_owned(),
+            vec![("mode", "flash")],
+            "Choose p5, three or canvas",
+        ),
         ("/sandbox".to_owned(), vec![("example", "nothing")], "no such example"),
-        ("/sandbox".to_owned(), vec![("mode", "p5"), ("title", "a\nb")], "one line of 1 to 80"),
-        ("/sandbox".to_owned(), vec![("mode", "p5"), ("licence", "WTFPL")], "Choose one of CC0-1.0"),
-        (format!("/sandbox/{id}/draft"), vec![("source", long.as_str()), ("revision", "1")], "at most 128 KiB"),
-        (format!("/sandbox/{id}/draft"), vec![("source", "x"), ("revision", "last")], "a number"),
-        (format!("/sandbox/{id}/draft"), vec![("revision", "1")], "The text is missing"),
-        (format!("/sandbox/{id}/details"), vec![("title", "")], "one line of 1 to 80"),
+        (
+            "/sandbox".to_owned(),
+            vec![("mode", "p5"), ("title", "a\nb")],
+            "one line of 1 to 80",
+        ),
+        (
+            "/sandbox".to_owned(),
+            vec![("mode", "p5"), ("licence", "WTFPL")],
+            "Choose one of CC0-1.0",
+        ),
+        (
+            format!("/sandbox/{id}/draft"),
+            vec![("source", long.as_str()), ("revision", "1")],
+            "at most 128 KiB",
+        ),
+        (
+            format!("/sandbox/{id}/draft"),
+            vec![("source", "x"), ("revision", "last")],
+            "a number",
+        ),
+        (
+            format!("/sandbox/{id}/draft"),
+            vec![("revision", "1")],
+            "The text is missing",
+        ),
+        (
+            format!("/sandbox/{id}/details"),
+            vec![("title", "")],
+            "one line of 1 to 80",
+        ),
         (format!("/sandbox/{id}/publish"), vec![("version", "x")], "its number"),
     ] {
         let refused = ana.post_json(&path, &fields).expect(422);
@@ -476,9 +642,18 @@ fn what_is_refused_says_what_is_allowed() {
     }
     // The largest there may be is taken, also as a form whose letters take three each.
     let largest = "é".repeat(64 * 1024);
-    ana.post(&format!("/sandbox/{id}/draft"), &[("source", &largest), ("revision", "1")]).see_other();
+    ana.post(
+        &format!("/sandbox/{id}/draft"),
+        &[("source", &largest), ("revision", "1")],
+    )
+    .see_other();
     assert_eq!(json(&ana, &format!("/sandbox/{id}/draft"))["source"], largest.as_str());
-    for path in ["/sandbox/nothing", "/sandbox/AAAAAAAAAAAAAAAAAAAAAA", "/sandbox/..%2fx", "/sandbox/x/versions/1"] {
+    for path in [
+        "/sandbox/nothing",
+        "/sandbox/AAAAAAAAAAAAAAAAAAAAAA",
+        "/sandbox/..%2fx",
+        "/sandbox/x/versions/1",
+    ] {
         assert_eq!(status(&ana, path), 404, "{path}");
     }
 }
@@ -493,9 +668,14 @@ fn titles_descriptions_notes_and_sources_are_text() {
         let note: String = vector.chars().filter(|c| !c.is_control()).take(200).collect();
         let title = if line.trim().is_empty() { "x" } else { line.trim() };
         let id = begin(&ana, STARTER_MODES[nth % 3], title, &vector);
-        ana.post_json(&format!("/sandbox/{id}/versions"), &[("publish", "on"), ("note", &note)]).expect(200);
+        ana.post_json(
+            &format!("/sandbox/{id}/versions"),
+            &[("publish", "on"), ("note", &note)],
+        )
+        .expect(200);
         let description: String = vector.chars().take(2000).collect();
-        ana.post_json(&format!("/sandbox/{id}/details"), &[("description", &description)]).expect(200);
+        ana.post_json(&format!("/sandbox/{id}/details"), &[("description", &description)])
+            .expect(200);
         let fork = bob.post_json(&format!("/sandbox/{id}/fork"), &[]).expect(201).json();
         let fork = fork["id"].as_str().expect("an id");
         let pages = [
@@ -520,10 +700,16 @@ fn foreign(page: &str) -> Option<String> {
     let everything = scraper::Selector::parse("main *").expect("it is a selector");
     page.select(&everything).find_map(|element| {
         let name = element.value().name();
-        let runs = ["script", "iframe", "object", "embed", "style", "link", "meta", "base", "img", "video", "audio", "marquee", "math"];
+        let runs = [
+            "script", "iframe", "object", "embed", "style", "link", "meta", "base", "img", "video", "audio", "marquee",
+            "math",
+        ];
         let bad = element.value().attrs().find(|(name, value)| {
             let scheme = value.trim_start().to_lowercase();
-            name.starts_with("on") || (["href", "src", "action", "formaction"].contains(name) && !scheme.starts_with('/') && !scheme.starts_with('#'))
+            name.starts_with("on")
+                || (["href", "src", "action", "formaction"].contains(name)
+                    && !scheme.starts_with('/')
+                    && !scheme.starts_with('#'))
         });
         (runs.contains(&name) || bad.is_some()).then(|| element.html().chars().take(200).collect())
     })
@@ -536,18 +722,36 @@ fn programs_reach_scripts_with_their_scopes() {
     let id = begin(&ana, "canvas", "mine", "1");
     let (reads, writes) = (ana.program(&["scripts:read"]), ana.program(&["scripts:write"]));
     assert_eq!(json(&reads, &format!("/sandbox/{id}/draft"))["source"], "1");
-    reads.post_json(&format!("/sandbox/{id}/draft"), &[("source", "2"), ("revision", "1")]).expect(403);
-    writes.post_json(&format!("/sandbox/{id}/draft"), &[("source", "2"), ("revision", "1")]).expect(200);
+    reads
+        .post_json(&format!("/sandbox/{id}/draft"), &[("source", "2"), ("revision", "1")])
+        .expect(403);
+    writes
+        .post_json(&format!("/sandbox/{id}/draft"), &[("source", "2"), ("revision", "1")])
+        .expect(200);
     assert_eq!(status(&writes, &format!("/sandbox/{id}/draft")), 403);
-    assert_eq!(json(&reads, "/sandbox/examples")["examples"].as_array().map(|all| all.len() >= 30), Some(true));
+    assert_eq!(
+        json(&reads, "/sandbox/examples")["examples"]
+            .as_array()
+            .map(|all| all.len() >= 30),
+        Some(true)
+    );
 }
 
 #[test]
 fn every_page_of_the_sandbox_is_fit_for_everyone_and_for_a_phone() {
     let server = Server::start();
     let ana = server.person("ana");
-    let id = publish(&ana, "p5", "sixty wings", "function setup() {\n  createCanvas(400, 400)\n}\n");
-    ana.post_json(&format!("/sandbox/{id}/details"), &[("description", "Sixty wings around a lamp.\nTurn them.")]).expect(200);
+    let id = publish(
+        &ana,
+        "p5",
+        "sixty wings",
+        "function setup() {\n  createCanvas(400, 400)\n}\n",
+    );
+    ana.post_json(
+        &format!("/sandbox/{id}/details"),
+        &[("description", "Sixty wings around a lamp.\nTurn them.")],
+    )
+    .expect(200);
     save(&ana, &id, "function setup() {\n  createCanvas(200, 200)\n}\n", 1, "a").expect(200);
     save(&ana, &id, "too late", 1, "b").expect(409);
     publish(&ana, "three", "a box that turns", "1");

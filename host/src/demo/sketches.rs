@@ -33,7 +33,9 @@ const FORKS: [(&str, &str, &str); 2] = [
 pub async fn make(app: &App) -> Result<(), Error> {
     for (name, title, example, on_wall) in SKETCHES {
         let Ok(member) = member(app, name) else { continue };
-        let Some(new) = scripts::from_example(example, title) else { continue };
+        let Some(new) = scripts::from_example(example, title) else {
+            continue;
+        };
         app.db
             .write(move |tx| {
                 let id = scripts::begin(tx, member.id, &new)?;
@@ -50,7 +52,9 @@ pub async fn make(app: &App) -> Result<(), Error> {
         let Ok(member) = member(app, name) else { continue };
         app.db
             .write(move |tx| {
-                let source = tx.maybe("select id from scripts where title = ?1", [of], |row| row.get::<_, String>(0))?;
+                let source = tx.maybe("select id from scripts where title = ?1", [of], |row| {
+                    row.get::<_, String>(0)
+                })?;
                 let Some(source) = source else { return Ok(()) };
                 let id = scripts::fork_from(tx, &member, &source, None)?;
                 scripts::rename(tx, member.id, &id, title)?;

@@ -29,10 +29,13 @@ pub use frame::{address as frame_address, lib, of_example, show as frame};
 pub use gallery::{list, mine};
 pub use library::Mode;
 pub use mutations::{
-    New, create as begin, fork as fork_from, make_version as keep_version, pin as pin_up, publish as make_public, rename,
+    New, create as begin, fork as fork_from, make_version as keep_version, pin as pin_up, publish as make_public,
+    rename,
 };
 pub use page::{diff, draft, edit, show, source, standalone, version, versions};
-pub use pins::{add as pin, drawer as pins_drawer, list as pins, remove as unpin, set as set_pin, step as move_pin};
+pub use pins::{
+    add as pin, drawer as pins_drawer, list as pins, on_wall, remove as unpin, set as set_pin, step as move_pin,
+};
 
 use crate::{db::Reader, error::Error};
 

@@ -16,7 +16,9 @@ use super::{
 };
 use crate::{
     app::App,
+    cache::Audience,
     error::{Error, Invalid},
+    fragments::{Key, Piece, Sight},
     http::{FRAGMENT, Form, Path, Wants, see_other, unstored},
     live::{
         Frame,
@@ -28,6 +30,35 @@ use crate::{
 
 /// Characters of a number's name.
 const NAME_MOST: usize = 40;
+
+/// The scripts of a wall, as the page shows them; none in plain view.
+///
+/// # Errors
+/// The database's.
+pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error> {
+    let stamp = app.topics.stamp([pins_topic(&owner.name)]);
+    let key = Key {
+        kind: if sight.plain { "plain scripts" } else { "scripts" },
+        id: owner.user_id,
+        // The same for everybody.
+        audience: Audience::Guests,
+    };
+    app.fragments.piece(key, &stamp, || {
+        let pins = if sight.plain {
+            Vec::new()
+        } else {
+            running(app, owner.user_id)?
+        };
+        let head = match pins.is_empty() {
+            true => String::new(),
+            false => app.html.render("scripts/head.html", context! {})?,
+        };
+        Ok(Piece {
+            head: head.into(),
+            html: render(app, &pins)?.into(),
+        })
+    })
+}
 
 fn running(app: &App, user_id: i64) -> Result<Vec<Pin>, Error> {
     let mut pins = app.db.read(|db| queries::pins(db, user_id))?;

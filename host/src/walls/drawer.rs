@@ -22,6 +22,7 @@ use crate::{
     },
     posts,
     profiles::{self, Profile, pictures},
+    scripts,
     session::Viewer,
     stickers,
 };
@@ -49,7 +50,7 @@ struct Tab {
 type Panel = fn(&App, &Viewer, &Profile, &Form) -> Result<Value, Error>;
 
 /// The tabs of other slices, in their order. (`modules` comes before them and `you` after: those are the wall's own.)
-const TABS: [Tab; 2] = [
+const TABS: [Tab; 3] = [
     Tab {
         name: "stickers",
         label: "Stickers",
@@ -62,6 +63,13 @@ const TABS: [Tab; 2] = [
         label: "Posts",
         partial: "posts/drawer.html",
         panel: posts::drawer,
+        needs: &[],
+    },
+    Tab {
+        name: "scripts",
+        label: "Scripts",
+        partial: "scripts/drawer.html",
+        panel: scripts::pins_drawer,
         needs: &[],
     },
 ];

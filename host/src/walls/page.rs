@@ -53,6 +53,7 @@ use crate::{
     plugins::Shown,
     posts,
     profiles::{self, Profile, pictures},
+    scripts,
     session::{self, Viewer},
     stickers, words,
 };
@@ -91,7 +92,11 @@ pub struct Asked {
 type OnWall = fn(&App, &Profile, Sight) -> Result<Piece, Error>;
 
 /// What slices put on walls, by the name that `walls/wall.html` has for the place.
-const PLACES: [(&str, OnWall); 2] = [("stickers", stickers::on_wall), ("posts", posts::on_wall)];
+const PLACES: [(&str, OnWall); 3] = [
+    ("stickers", stickers::on_wall),
+    ("scripts", scripts::on_wall),
+    ("posts", posts::on_wall),
+];
 
 /// A sentence to show on one module, and what the plugin's form looked like when it was refused.
 pub struct Word<'a> {
