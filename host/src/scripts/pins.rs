@@ -10,7 +10,8 @@ use minijinja::{Value, context};
 use serde_json::{Value as Data, json};
 
 use super::{
-    PARAMS_MOST, PINS_MOST, mutations,
+    PARAMS_MOST, PINS_MOST,
+    mutations::{self, pins_topic},
     queries::{self, Pin},
     view::{self, Framed},
 };
