@@ -391,7 +391,7 @@ pub fn studio(
         here => "sandbox",
         made => format!("four queries, {}", lasted(started)),
     };
-    let page = app.html.render("scripts/studio.html", merge_maps([more, base]))?;
+    let page = app.html.render("scripts/studio.html", merge_maps([base, more]))?;
     let mut response = html(page)?;
     *response.status_mut() = status;
     let policy = studio_policy(&app.html, &frame_source(app, headers));
