@@ -111,7 +111,7 @@ fn the_password_and_the_wrap_key_never_leave_the_browser() {
     page.goto(&server.url("/register"));
     page.fill("#register-name", "ana").fill("#register-password", FIRST);
     page.click("button \"Get my wall\"");
-    page.wait_for_path("/wall/ana");
+    page.wait_for_path("/welcome");
     page.goto(&server.url("/settings"));
     page.fill("#password-current", FIRST).fill("#password-new", SECOND);
     page.click("button \"Change it\"")
@@ -122,7 +122,7 @@ fn the_password_and_the_wrap_key_never_leave_the_browser() {
         .fill("#login-password", SECOND)
         .click("neo-login button");
     page.wait_for_path("/wall/ana");
-    page.allow("/wall/ana").allow("favicon");
+    page.allow("/wall/ana").allow("/welcome").allow("favicon");
 
     let sent = page.sent();
     let salts: Vec<_> = sent

@@ -15,8 +15,8 @@ fn register(page: &Page, server: &Server, name: &str) {
     page.goto(&server.url("/register"))
         .fill("#register-name", name)
         .fill("#register-password", PASSWORD);
-    page.click("neo-register button[type=submit]")
-        .wait_for_path(&format!("/wall/{name}"));
+    page.click("neo-register button[type=submit]").wait_for_path("/welcome");
+    page.goto(&server.url(&format!("/wall/{name}")));
 }
 
 /// The id of the first module of this name on the page.

@@ -11,8 +11,8 @@ fn register(server: &Server, browser: &Browser, name: &str) -> Page {
     let page = browser.page();
     page.goto(&server.url("/register"));
     page.fill("#register-name", name).fill("#register-password", PASSWORD);
-    page.click("neo-register button[type=submit]")
-        .wait_for_path(&format!("/wall/{name}"));
+    page.click("neo-register button[type=submit]").wait_for_path("/welcome");
+    page.goto(&server.url(&format!("/wall/{name}")));
     page
 }
 

@@ -9,13 +9,16 @@ use neospace_tests::{Answer, Person, Server, forms::Form};
 const TYPED: &str = "<xss onload=alert(1)>\"'&";
 
 /// Pages on which ana finds all forms that there are.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 11] = [
     "/login",
     "/register",
     "/settings",
     "/wall/ana",
     "/wall/ana?edit=1",
     "/wall/ana?edit=1&tab=you",
+    "/wall/ana?edit=1&tab=look",
+    "/wall/ana?edit=1&tab=css",
+    "/welcome",
     "/logout",
     "/plugins/guestbook",
 ];

@@ -18,7 +18,7 @@ use crate::{
     app::{App, now_ms},
     db::Tx,
     error::Error,
-    profiles,
+    looks, profiles,
     rooms::{self, Post, Said, Speaker},
     session::{Member, Viewer},
     walls::{self, NewModule},
@@ -34,6 +34,22 @@ pub const NAME: &str = "ana";
 /// The ring that some of their walls are on.
 const RING: &str = "Ring of Small Lights";
 const HOUR_MS: i64 = 3_600_000;
+
+/// What their walls wear: each of the themes to start from is somebody's.
+const DRESSED: [(&str, &str); 12] = [
+    ("ana", "porch-light"),
+    ("bodo", "rope-and-pulley"),
+    ("cyan", "ferry"),
+    ("tidewatch", "low-water"),
+    ("paperdog", "spoons"),
+    ("fennel", "balcony"),
+    ("wren", "on-air"),
+    ("ohm", "blueprint"),
+    ("gull", "harbour"),
+    ("mothbox", "fanzine"),
+    ("marrow", "kitchen"),
+    ("latchkey", "starfield"),
+];
 
 /// Somebody, and what is on their wall.
 struct Person {
@@ -308,6 +324,12 @@ async fn settle(app: &App, person: Person) -> Result<(&'static str, Identity), E
         .map(|plugin| plugin.manifest.id.clone())
         .collect();
     app.db.write(move |tx| hang_up(tx, id, &person, &installed)).await?;
+    app.db
+        .write(move |tx| {
+            let (_, start) = DRESSED.iter().find(|(who, _)| *who == name).ok_or(Error::NotFound)?;
+            looks::wear_start(tx, &profiles::find(tx, name)?, start)
+        })
+        .await?;
     Ok((name, keys))
 }
 

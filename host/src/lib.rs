@@ -23,6 +23,7 @@ pub mod home;
 pub mod html;
 pub mod http;
 pub mod live;
+pub mod looks;
 pub mod markdown;
 pub mod media;
 pub mod meter;
@@ -38,6 +39,7 @@ pub mod system;
 pub mod throttle;
 pub mod tokens;
 pub mod walls;
+pub mod welcome;
 pub mod words;
 
 use std::{

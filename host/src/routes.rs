@@ -15,11 +15,11 @@ use crate::{
     error::Error,
     gallery, home,
     http::{Path, Peer, Seat},
-    live, media, posts, rooms, scripts,
+    live, looks, media, posts, rooms, scripts,
     session::{Credential, Viewer},
     stickers, system, throttle,
     tokens::Scope,
-    walls,
+    walls, welcome,
 };
 
 /// Every address of the site.
@@ -48,6 +48,18 @@ pub fn router(app: App) -> Router {
         .route("/wall/{user}/posts/{id}/move", post(posts::place))
         .route("/wall/{user}/posts/{id}/delete", post(posts::remove))
         .route("/wall/{user}/posts/{id}/restore", post(posts::restore))
+        .route("/wall/{user}/remix", get(walls::ask_to_remix).post(walls::take_remix))
+        .route("/wall/{user}/look", post(looks::keep))
+        .route("/wall/{user}/look/preview", post(looks::preview))
+        .route("/wall/{user}/look/css", post(looks::keep_css))
+        .route("/wall/{user}/look/start", post(looks::choose))
+        .route("/wall/{user}/look/undo", post(looks::undo))
+        .route("/wall/{user}/look/redo", post(looks::redo))
+        .route("/wall/{user}/look/remixing", post(looks::allow))
+        .route("/wall/{user}/look/{file}", get(looks::sheet))
+        .route("/looks/{file}", get(looks::all_starts))
+        .route("/looks/of/{names}", get(looks::sheet_of))
+        .route("/welcome", get(welcome::show).post(welcome::choose))
         .route("/wall/{user}/modules", post(walls::add))
         .route("/wall/{user}/modules/{id}", get(walls::module))
         .route("/wall/{user}/modules/{id}/drawing.svg", get(walls::drawing))
@@ -157,6 +169,7 @@ pub fn router(app: App) -> Router {
         .route("/logout", get(accounts::log_out_page).post(accounts::log_out))
         .route("/settings", get(accounts::settings_page))
         .route("/settings/presence", post(accounts::set_presence))
+        .route("/settings/plain", post(accounts::set_plain))
         .route("/settings/password", post(accounts::change_password))
         .route("/settings/password/check", post(accounts::check_password))
         .route("/settings/sessions/revoke", post(accounts::revoke_other_sessions))

@@ -52,6 +52,8 @@ pub struct Viewer {
     pub scopes: Option<Scopes>,
     /// The member doesn't want others to see that they are here.
     pub hidden: bool,
+    /// The member prefers every wall in the plain view. (A program sees what there is.)
+    pub plain: bool,
 }
 
 /// What a request proves with who asks, as a hash.
@@ -67,6 +69,8 @@ pub struct Session {
     pub member: Member,
     /// The member doesn't want others to see that they are here.
     pub hidden: bool,
+    /// The member prefers every wall in the plain view.
+    pub plain: bool,
     created_at: i64,
     last_seen_at: AtomicI64,
     stamp: Stamp,
@@ -209,7 +213,7 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Session>, Error> {
     let find = || {
         app.db.read(|db| {
             db.maybe(
-                "select s.id, s.created_at, s.last_seen_at, u.id, u.name, p.colour, p.present = 0
+                "select s.id, s.created_at, s.last_seen_at, u.id, u.name, p.colour, p.present = 0, p.plain
                    from sessions s
                    join users u on u.id = s.user_id
                    join profiles p on p.user_id = u.id
@@ -226,6 +230,7 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Session>, Error> {
                             colour: row.get(5)?,
                         },
                         hidden: row.get(6)?,
+                        plain: row.get(7)?,
                         stamp: Stamp::default(),
                     })
                 },
@@ -323,6 +328,7 @@ where
             session: Some(s.id),
             scopes: None,
             hidden: s.hidden,
+            plain: s.plain,
         }))
     }
 }

@@ -171,6 +171,10 @@ const REACH: &[(&str, &str, Option<Scope>)] = &[
     ("POST", "/wall/{user}/posts/{id}", Some(Scope::WallsWrite)),
     ("POST", "/wall/{user}/posts/{id}/{action}", Some(Scope::WallsWrite)),
     ("POST", "/wall/{user}/posts/drafts/{id}/delete", Some(Scope::WallsWrite)),
+    ("GET", "/wall/{user}/look/{file}", Some(Scope::WallsRead)),
+    ("POST", "/wall/{user}/remix", Some(Scope::WallsWrite)),
+    ("POST", "/wall/{user}/look", Some(Scope::WallsWrite)),
+    ("POST", "/wall/{user}/look/{action}", Some(Scope::WallsWrite)),
     ("POST", "/wall/{user}/modules", Some(Scope::WallsWrite)),
     ("POST", "/wall/{user}/modules/{id}/{action}", Some(Scope::WallsWrite)),
     ("GET", "/media/{id}/{variant}", None),
@@ -323,6 +327,7 @@ pub fn find(app: &App, hash: &[u8; 32]) -> Result<Option<Viewer>, Error> {
         session: None,
         scopes: Some(token.scopes),
         hidden: token.hidden,
+        plain: false,
     }))
 }
 

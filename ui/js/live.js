@@ -71,7 +71,7 @@ export function connected() {
   return greeting
 }
 
-/** Fetches this page anew and morphs its `main`, its edges and nothing else. */
+/** Fetches this page anew and morphs what a wall wears, its `main`, its edges and nothing else. */
 export async function refresh() {
   const address = location.href
   let page = null
@@ -82,7 +82,7 @@ export async function refresh() {
     if (!response?.ok || address !== location.href) return
     page = parse(await response.text())
   }
-  for (const id of ["main", "edge", "drawer"]) {
+  for (const id of ["look", "main", "edge", "drawer"]) {
     const old = document.getElementById(id)
     const fresh = page.getElementById(id)
     if (old && fresh) morph(old, fresh)

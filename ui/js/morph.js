@@ -38,6 +38,11 @@ export function parse(html) {
   return page
 }
 
+/** The elements of a parsed fragment. (A link to a stylesheet that comes first is taken for the head's.) */
+export function elementsOf(page) {
+  return [...page.head.children, ...page.body.children]
+}
+
 /** Morphs an element into another one. */
 export function morph(old, fresh) {
   keepTyped(old, () => Idiomorph.morph(old, fresh, { ...config, morphStyle: "outerHTML" }))
@@ -48,9 +53,9 @@ export function patch({ target, mode, html }) {
   const old = document.getElementById(target)
   if (!old) return
   if (mode === "remove") return old.remove()
-  const fresh = parse(html).body
-  if (mode === "append" || mode === "prepend") return add(old, [...fresh.children], mode)
-  if (fresh.firstElementChild) morph(old, fresh.firstElementChild)
+  const fresh = elementsOf(parse(html))
+  if (mode === "append" || mode === "prepend") return add(old, fresh, mode)
+  if (fresh.length > 0) morph(old, fresh[0])
 }
 
 /** Adds elements of a parsed fragment to an element; those that are on the page already are morphed where they stand. */

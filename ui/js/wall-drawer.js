@@ -1,4 +1,4 @@
-import { add, morph, parse } from "./morph.js"
+import { add, elementsOf, morph, parse } from "./morph.js"
 import { fieldsOf, get, send } from "./send.js"
 
 const PREVIEW_WAIT_MS = 300
@@ -62,7 +62,7 @@ class NeoDrawer extends HTMLElement {
 
   // What was changed comes back as fragments, each with the id of what it takes the place of.
   async #apply(form, html) {
-    for (const fresh of [...parse(html).body.children]) {
+    for (const fresh of elementsOf(parse(html))) {
       if (fresh.localName === "neo-module") add(document.getElementById("wall-grid"), [fresh])
       else if (document.getElementById(fresh.id)) morph(document.getElementById(fresh.id), fresh)
     }
@@ -104,7 +104,7 @@ class NeoDrawer extends HTMLElement {
   }
 
   #exchange(html) {
-    for (const fresh of [...parse(html).body.children]) {
+    for (const fresh of elementsOf(parse(html))) {
       const old = document.getElementById(fresh.id)
       if (old) morph(old, fresh)
     }

@@ -20,6 +20,8 @@ use serde_json::json;
 
 /// The longest address that one is led back to after logging in, in bytes.
 const NEXT_MOST: usize = 512;
+/// Where a new member goes first.
+const FIRST_PAGE: &str = "/welcome";
 
 /// Where one wanted to go before being asked to log in.
 #[derive(Deserialize)]
@@ -40,7 +42,7 @@ pub async fn register_page(state: State<App>, viewer: Viewer, query: Query<Next>
 
 fn page(app: &App, viewer: &Viewer, form: &str, next: &str) -> Result<Response, Error> {
     if let Some(member) = &viewer.member {
-        return Ok(see_other(&way_on(next, &member.name)));
+        return Ok(see_other(&way_on(next, &wall_of(&member.name))));
     }
     let sent = Form(vec![("next".into(), next.into())]);
     Ok(unstored(Html(render(app, form, &sent, None)?).into_response()))
@@ -74,7 +76,7 @@ pub async fn log_in(
     form: Form,
 ) -> Result<Response, Error> {
     match try_log_in(&app, &throttle::network(address), &headers, &form).await {
-        Ok((name, token)) => Ok(come_in(&app, &headers, &form, &name, &token)),
+        Ok((name, token)) => Ok(come_in(&app, &headers, &form, &wall_of(&name), &token)),
         Err(refusal) => refuse(&app, &headers, "login", &form, refusal),
     }
 }
@@ -124,7 +126,7 @@ pub async fn register_member(
     form: Form,
 ) -> Result<Response, Error> {
     match try_register(&app, &throttle::network(address), &headers, &form).await {
-        Ok((name, token)) => Ok(come_in(&app, &headers, &form, &name, &token)),
+        Ok((_, token)) => Ok(come_in(&app, &headers, &form, FIRST_PAGE, &token)),
         Err(refusal) => refuse(&app, &headers, "register", &form, refusal),
     }
 }
@@ -220,8 +222,9 @@ pub fn leave(app: &App, headers: &HeaderMap) -> Response {
     unstored(response)
 }
 
-pub(super) fn come_in(app: &App, headers: &HeaderMap, form: &Form, name: &str, token: &[u8; 32]) -> Response {
-    let mut response = go(headers, &way_on(form.text("next"), name));
+/// Lets somebody in, and sends them where they wanted to go, or else to `home`.
+pub(super) fn come_in(app: &App, headers: &HeaderMap, form: &Form, home: &str, token: &[u8; 32]) -> Response {
+    let mut response = go(headers, &way_on(form.text("next"), home));
     response
         .headers_mut()
         .insert(header::SET_COOKIE, session::set_cookie(app, token));
@@ -236,8 +239,13 @@ pub fn go(headers: &HeaderMap, next: &str) -> Response {
     }
 }
 
-/// The address `next` when it is a page of ours, else one's own wall. Never leads to another site, nor round in circles.
-fn way_on(next: &str, name: &str) -> String {
+/// Where a member goes who didn't say.
+pub(super) fn wall_of(name: &str) -> String {
+    format!("/wall/{name}")
+}
+
+/// The address `next` when it is a page of ours, else `home`. Never leads to another site, nor round in circles.
+fn way_on(next: &str, home: &str) -> String {
     let ours = next.starts_with('/')
         && !next.starts_with("//")
         && next.len() <= NEXT_MOST
@@ -245,7 +253,7 @@ fn way_on(next: &str, name: &str) -> String {
         && !["/login", "/register", "/logout"]
             .iter()
             .any(|door| next.starts_with(door));
-    if ours { next.to_owned() } else { format!("/wall/{name}") }
+    if ours { next.to_owned() } else { home.to_owned() }
 }
 
 /// The page again, with the fields marked, for people; a problem document for scripts and programs.

@@ -1,7 +1,7 @@
 //! What keys for direct messages have to do with the account: new ones, which from the second on need the password's proof; the
 //! recovery code; and coming back in with it, which is throttled, worked for and answered exactly as the log-in is.
 
-use super::door::{auth_key, chosen_parameters, come_in, device};
+use super::door::{auth_key, chosen_parameters, come_in, device, wall_of};
 use super::{hash, mutations, pace, queries};
 use crate::app::App;
 use crate::crypto::{self, AuthKey, Blob, Bytes};
@@ -180,7 +180,7 @@ pub async fn recover(
         device: device(&headers),
     };
     let token = app.db.write(move |tx| mutations::change_password(tx, &change)).await?;
-    Ok(come_in(&app, &headers, &form, &name, &token))
+    Ok(come_in(&app, &headers, &form, &wall_of(&name), &token))
 }
 
 /// The wrapped roots in a form, if there are any.

@@ -18,7 +18,7 @@ mod tokens;
 pub use door::{log_in, log_in_page, log_out, log_out_page, parameters, register_member, register_page};
 pub use keys::{open_recovery, post_keys, recover, recover_page, set_recovery};
 pub use settings::{
-    change_password, check_password, notice, notices, revoke_other_sessions, revoke_session, set_presence,
+    change_password, check_password, notice, notices, revoke_other_sessions, revoke_session, set_plain, set_presence,
     settings_page,
 };
 pub use tokens::{make_token, revoke_token};

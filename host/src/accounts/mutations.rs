@@ -105,6 +105,16 @@ pub fn end_session_of_token(tx: &Tx, hash: [u8; 32]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether a member prefers every wall in the plain view.
+pub fn set_plain(tx: &Tx, user_id: i64, plain: bool) -> Result<(), Error> {
+    tx.run(
+        "update profiles set plain = ?2 where user_id = ?1",
+        params![user_id, plain],
+    )?;
+    tx.touch(session::topic(user_id));
+    Ok(())
+}
+
 /// Whether others may see that a member is here, and where on walls they point.
 pub fn set_presence(tx: &Tx, user_id: i64, present: bool, cursor: bool) -> Result<(), Error> {
     tx.run(

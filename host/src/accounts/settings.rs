@@ -66,6 +66,7 @@ pub(super) fn page(
             done => asked.done,
             present => !viewer.hidden,
             cursor => owner.cursor,
+            plain_walls => viewer.plain,
             ..merge_maps([
                 sessions(app, member, viewer, &clock)?,
                 tokens::part(app, member, &clock, shown)?,
@@ -175,6 +176,19 @@ pub async fn check_password(
     let current = auth_key(&form, "current", &mut wrong).ok_or(Error::Invalid(wrong))?;
     keys::prove(&app, &throttle::network(address), &member, &current).await?;
     Ok(unstored(StatusCode::NO_CONTENT.into_response()))
+}
+
+/// `POST /settings/plain`: field `plain` (`on`: every wall comes in the plain view; absent: as its owner made it).
+pub async fn set_plain(State(app): State<App>, member: Member, wants: Wants, form: Form) -> Result<Response, Error> {
+    let plain = matches!(form.text("plain"), "on" | "1" | "true" | "yes");
+    let member_id = member.id;
+    app.db
+        .write(move |tx| mutations::set_plain(tx, member_id, plain))
+        .await?;
+    Ok(match wants {
+        Wants::Json => Json(json!({ "plain": plain })).into_response(),
+        Wants::Page | Wants::Fragment => see_other("/settings#plain"),
+    })
 }
 
 /// `POST /settings/presence`: fields `present` (`on`: others see that one is here; absent: they don't) and `cursor` (where one

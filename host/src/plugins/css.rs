@@ -74,10 +74,15 @@ struct Sheet {
 }
 
 /// What was wrong and where; turned into a [`CssError`] where it is caught.
-struct Fault(SourceLocation, String);
-type Part<T = ()> = Result<T, Fault>;
+pub struct Fault(pub SourceLocation, pub String);
+/// What a part of a sheet was read as.
+pub type Part<T = ()> = Result<T, Fault>;
 
-fn fault<T>(at: SourceLocation, message: impl Into<String>) -> Part<T> {
+/// Something is wrong here.
+///
+/// # Errors
+/// Always.
+pub fn fault<T>(at: SourceLocation, message: impl Into<String>) -> Part<T> {
     Err(Fault(at, message.into()))
 }
 
@@ -95,7 +100,11 @@ fn wrap<T>(at: SourceLocation, run: impl FnOnce(&mut Option<Part<T>>) -> Result<
     }
 }
 
-fn in_block<'i, T>(parser: &mut Parser<'i>, f: impl FnOnce(&mut Parser<'i>) -> Part<T>) -> Part<T> {
+/// Runs `f` in the block that was just opened.
+///
+/// # Errors
+/// Those of `f`; a block that can't be read.
+pub fn in_block<'i, T>(parser: &mut Parser<'i>, f: impl FnOnce(&mut Parser<'i>) -> Part<T>) -> Part<T> {
     let at = parser.current_source_location();
     wrap(at, |result| {
         parser.parse_nested_block(|inner| {
@@ -281,7 +290,10 @@ impl Sheet {
 }
 
 /// Reads up to the next `{`.
-fn until_block<'i>(parser: &mut Parser<'i>, f: impl FnOnce(&mut Parser<'i>) -> Part) -> Part {
+///
+/// # Errors
+/// Those of `f`.
+pub fn until_block<'i>(parser: &mut Parser<'i>, f: impl FnOnce(&mut Parser<'i>) -> Part) -> Part {
     let at = parser.current_source_location();
     wrap(at, |result| {
         parser.parse_until_before(Delimiter::CurlyBracketBlock | Delimiter::Semicolon, |inner| {
@@ -293,8 +305,8 @@ fn until_block<'i>(parser: &mut Parser<'i>, f: impl FnOnce(&mut Parser<'i>) -> P
 }
 
 /// Tokens written so that they are read as the same tokens again.
-struct Tokens {
-    text: String,
+pub struct Tokens {
+    pub text: String,
     last: TokenSerializationType,
 }
 
@@ -308,7 +320,7 @@ impl Default for Tokens {
 }
 
 impl Tokens {
-    fn push(&mut self, token: &Token<'_>) {
+    pub fn push(&mut self, token: &Token<'_>) {
         let kind = token.serialization_type();
         match token {
             Token::WhiteSpace(_) => {
@@ -333,7 +345,8 @@ impl Tokens {
         self.last = kind;
     }
 
-    fn close(&mut self, bracket: char) {
+    /// Ends a block whose beginning was pushed.
+    pub fn close(&mut self, bracket: char) {
         self.text.push(bracket);
         self.last = TokenSerializationType::Nothing;
     }
@@ -485,7 +498,10 @@ fn keyframes_name(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
 }
 
 /// The condition of `@media` or `@container`.
-fn condition(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
+///
+/// # Errors
+/// Words that aren't known.
+pub fn condition(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
     loop {
         let at = parser.current_source_location();
         let Ok(token) = parser.next_including_whitespace().cloned() else {
@@ -554,7 +570,8 @@ fn declaration(parser: &mut Parser<'_>, name: &str, of_host: bool, at: SourceLoc
     }
 }
 
-fn is_position(token: &Token<'_>) -> bool {
+/// Whether this is where something may stand: not `fixed`, that is.
+pub fn is_position(token: &Token<'_>) -> bool {
     let Token::Ident(word) = token else { return false };
     ["static", "relative", "absolute", "sticky"]
         .iter()
@@ -1199,7 +1216,12 @@ const PROPERTIES: &[&str] = &[
     "zoom",
 ];
 
-/// The names of the allowed properties, for the guide.
+/// Whether a function may stand in a value.
+pub fn is_function(name: &str) -> bool {
+    FUNCTIONS.binary_search(&name).is_ok()
+}
+
+/// The names of the allowed properties, in order.
 pub fn properties() -> &'static [&'static str] {
     PROPERTIES
 }

@@ -173,6 +173,8 @@ pub fn save(tx: &Tx, profile: &Profile, changes: &Changes) -> Result<(), Error> 
         ],
     )?;
     tx.touch(format!("wall:{}", profile.name));
+    // The house's look is printed in the member's ink.
+    tx.touch(format!("look:{}", profile.name));
     tx.touch(session::topic(profile.user_id));
     tx.touch("people");
     if changes.time_zone != profile.time_zone {

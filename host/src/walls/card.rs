@@ -77,6 +77,8 @@ pub struct Parts<'a> {
     pub shown: Option<&'a Shown>,
     /// A sentence for the one who acted, and whether it was refused.
     pub said: Option<(&'a str, bool)>,
+    /// In the plain view: without the plugin's own CSS.
+    pub plain: bool,
 }
 
 /// A card's markup, as it was rendered before if nothing of it has changed.
@@ -105,7 +107,7 @@ pub fn render(app: &App, parts: &Parts, viewer: &Viewer) -> Result<Arc<str>, Err
         Arc::as_ptr(plugin) as usize,
     ));
     let key = Key {
-        kind: "card",
+        kind: if parts.plain { "plain card" } else { "card" },
         id: parts.module.id,
         audience,
     };
@@ -121,6 +123,7 @@ fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
         name,
         shown,
         said,
+        plain,
     } = *parts;
     let plugin = standing.plugin();
     let manifest = plugin.map(|plugin| &plugin.manifest);
@@ -145,7 +148,7 @@ fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
         stamp,
         note,
         view: shown_fresh.map_or("", |shown| &shown.html),
-        sheet: plugin.map_or("", |plugin| plugin.sheet()),
+        sheet: plugin.filter(|_| !plain).map_or("", |plugin| plugin.sheet()),
         drawing: plugin
             .filter(|_| sticker)
             .map(|plugin| drawing_address(owner, module, plugin))

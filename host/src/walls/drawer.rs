@@ -16,6 +16,7 @@ use crate::{
     app::{App, now_ms},
     error::{Error, Invalid},
     http::Form,
+    looks,
     plugins::{
         Plugin, Shown, ShownState,
         settings::{FieldError, FormField, complete, form_model, form_model_typed},
@@ -50,7 +51,7 @@ struct Tab {
 type Panel = fn(&App, &Viewer, &Profile, &Form) -> Result<Value, Error>;
 
 /// The tabs of other slices, in their order. (`modules` comes before them and `you` after: those are the wall's own.)
-const TABS: [Tab; 3] = [
+const TABS: [Tab; 5] = [
     Tab {
         name: "stickers",
         label: "Stickers",
@@ -71,6 +72,20 @@ const TABS: [Tab; 3] = [
         partial: "scripts/drawer.html",
         panel: scripts::pins_drawer,
         needs: &[],
+    },
+    Tab {
+        name: "look",
+        label: "Look",
+        partial: "looks/drawer.html",
+        panel: |app, _, owner, asked| looks::drawer(app, owner, asked),
+        needs: &["js/looks/editor.js"],
+    },
+    Tab {
+        name: "css",
+        label: "CSS",
+        partial: "looks/css.html",
+        panel: |app, _, owner, asked| looks::css_drawer(app, owner, asked),
+        needs: &["js/looks/editor.js"],
     },
 ];
 

@@ -10,13 +10,15 @@ mod live;
 mod mutations;
 mod page;
 mod queries;
+mod remix;
 
 pub use card::{fault, meter, standing_in_words};
 pub use drawer::{Grant, grants};
 pub use edit::{act, add, place, preview, profile, remove, restore, settings, size};
 pub use live::{follow, may_watch};
 pub use mutations::{NewModule, add as put_up};
-pub use page::{drawing, module, show};
+pub use page::{drawing, module, plain as uncached, show};
+pub use remix::{Take, ask as ask_to_remix, remix, take as take_remix};
 
 use crate::{
     app::{App, now_ms},

@@ -50,6 +50,7 @@ use crate::{
     error::Error,
     fragments::{self, Key, Piece, Sight},
     http::{Form, Path, Query, parse_form, see_other},
+    looks,
     plugins::Shown,
     posts,
     profiles::{self, Profile, pictures},
@@ -80,7 +81,7 @@ pub struct Asked {
     pub q: String,
     /// In edit mode: the module that was just taken off.
     pub removed: Option<i64>,
-    /// `1`: without motion, sound, scripts and custom styles.
+    /// `1`: without motion, sound, scripts and custom styles; `0`: with them, although the viewer prefers it without.
     #[serde(default)]
     pub plain: String,
     /// The whole query, for the drawer's tabs that belong to other slices.
@@ -92,7 +93,8 @@ pub struct Asked {
 type OnWall = fn(&App, &Profile, Sight) -> Result<Piece, Error>;
 
 /// What slices put on walls, by the name that `walls/wall.html` has for the place.
-const PLACES: [(&str, OnWall); 3] = [
+const PLACES: [(&str, OnWall); 4] = [
+    ("look", looks::on_wall),
     ("stickers", stickers::on_wall),
     ("scripts", scripts::on_wall),
     ("posts", posts::on_wall),
@@ -129,7 +131,7 @@ pub async fn show(
         return Err(Error::NotFound);
     }
     let own = viewer.member.as_ref().is_some_and(|member| *member.name == *name);
-    let (safe, plain_view) = (asked.safe == "1", asked.plain == "1");
+    let (safe, plain_view) = (asked.safe == "1", looks::is_plain(&viewer, &asked.plain));
     if asked.edit == "1" {
         let leaves = !own && asked.tab == "stickers" && stickers::may_decorate(&app, &viewer, &name)?;
         return match own || leaves {
@@ -448,6 +450,7 @@ pub async fn modules(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>)
                 name: app.plugins.name_of(&module.plugin).as_deref(),
                 shown: word.and_then(|word| word.shown).or(shown),
                 said: word.map(|word| (word.text, word.refused)),
+                plain: scene.plain,
             },
             viewer,
         )?);
@@ -487,6 +490,7 @@ pub async fn one(
         name: name.as_deref(),
         shown: Some(word.as_ref().and_then(|word| word.shown).unwrap_or(&seen)),
         said: word.as_ref().map(|word| (word.text, word.refused)),
+        plain: false,
     };
     Ok((card::render(app, &parts, viewer)?.to_string(), seen.personal))
 }
@@ -505,14 +509,16 @@ pub async fn grid(app: &App, viewer: &Viewer, wall: &Wall) -> Result<(String, bo
     Ok((app.html.render("walls/grid.html", context)?, modules.personal))
 }
 
-/// Who a wall belongs to, as a fragment.
+/// Who a wall belongs to, as a fragment for its owner, who edits.
 ///
 /// # Errors
 /// [`Error::NotFound`].
 pub fn ident(app: &App, wall: &str) -> Result<String, Error> {
     let owner = app.db.read(|db| profiles::find(db, wall))?;
-    app.html
-        .render("walls/ident.html", context! { who => Who::of(app, &owner)? })
+    app.html.render(
+        "walls/ident.html",
+        context! { who => Who::of(app, &owner)?, edit => true },
+    )
 }
 
 /// `GET /wall/{user}/modules/{id}`: one module, as the page shows it. The truth after a reconnect.
@@ -610,7 +616,6 @@ pub struct Who<'a> {
     status: &'a str,
     bio: &'a str,
     mood: &'a str,
-    pattern: &'static str,
     banner: Arc<str>,
     mascot: Arc<str>,
 }
@@ -636,7 +641,6 @@ impl<'a> Who<'a> {
             status: &owner.status,
             bio: &owner.bio,
             mood: &owner.mood,
-            pattern: pictures::pattern(&owner.name),
             banner: picture("banner", &|| pictures::banner(&owner.name, &owner.colour))?,
             mascot: picture("mascot", &|| pictures::mascot(&owner.name))?,
         })

@@ -1,0 +1,920 @@
+//! An owner's own CSS: parsed, and rebuilt from allow-lists, so that it dresses the wall and nothing else.
+//!
+//! No text of the source is kept, only tokens that were understood; what isn't understood or allowed is left out and said by
+//! line, and the rest is worn. What is worn stands in `@scope (.wall)`, so that no selector finds anything outside, and ends
+//! at what the host has put into the wall: tools, handles, dialogs. It loads nothing but pictures of its owner's, can't say `fixed`
+//! or `!important`, sets no custom property of the house's, moves nothing for those who asked for that, and puts no words
+//! into controls. A browser without `@scope` leaves all of it out.
+
+use cssparser::{Delimiter, ParseError, Parser, SourceLocation, ToCss, Token};
+
+use crate::plugins::css::{
+    CssError, Fault, Part, Tokens, condition, fault, in_block, is_function, is_position, properties, until_block,
+};
+
+/// Bytes of source.
+pub const SOURCE_MOST: usize = 32 * 1024;
+/// Things left out that are told at once.
+const TOLD_MOST: usize = 40;
+/// Blocks within blocks.
+const NESTING_MOST: u8 = 12;
+const RULES_MOST: usize = 600;
+const KEYFRAMES_MOST: usize = 20;
+const STOPS_MOST: usize = 24;
+/// Declarations that set something in motion.
+const MOTIONS_MOST: usize = 20;
+/// Bytes of one rule's selectors.
+const SELECTORS_MOST: usize = 400;
+/// What stands between the parts of one selector, at most.
+const COMBINATORS_MOST: usize = 8;
+/// The greatest length, in whatever unit.
+const LENGTH_MOST: f32 = 10_000.0;
+/// The greatest length in a filter, which is drawn pixel by pixel.
+const FILTER_MOST: f32 = 60.0;
+/// Characters that one `content` may say.
+const CONTENT_MOST: usize = 200;
+
+/// What of the wall is the host's: the rules end there.
+const HOSTS: &str = "dialog,.tools,.grip,.corner,.cost,[data-host]";
+/// What one presses and writes in: no words are put before or after it.
+const CONTROLS: &str = "a,button,input,textarea,select,summary,label,option,[role=button],[tabindex]";
+/// Names of animations and custom properties of a member's begin so.
+const OWN: &str = "my-";
+
+/// What an owner's CSS has become.
+pub struct Rebuilt {
+    /// For the wall's stylesheet; empty where nothing is left.
+    pub css: String,
+    /// What is left out, by line.
+    pub left_out: Vec<CssError>,
+}
+
+/// Rebuilds an owner's CSS. `is_picture` says whether an id is that of a picture in the owner's library.
+pub fn rebuild(source: &str, is_picture: &dyn Fn(&str) -> bool) -> Rebuilt {
+    let mut sheet = Sheet {
+        is_picture,
+        rules: String::new(),
+        words: String::new(),
+        keyframes: String::new(),
+        left_out: Vec::new(),
+        counted: Counted::default(),
+    };
+    if source.len() > SOURCE_MOST {
+        let message = format!(
+            "{} bytes are too many; {} KiB are allowed",
+            source.len(),
+            SOURCE_MOST / 1024
+        );
+        sheet.left_out.push(CssError {
+            line: 1,
+            column: 1,
+            message,
+        });
+    } else {
+        let mut parser = Parser::new(source);
+        parser.set_nested_block_limit(NESTING_MOST);
+        let (rules, words) = sheet.rules(&mut parser, 0);
+        (sheet.rules, sheet.words) = (rules, words);
+    }
+    let mut css = String::new();
+    if !sheet.rules.is_empty() || !sheet.words.is_empty() {
+        css = format!(
+            "@layer member{{{}@scope (.wall) to ({HOSTS}){{{}}}@scope (.wall) to ({HOSTS},{CONTROLS}){{{}}}",
+            sheet.keyframes, sheet.rules, sheet.words
+        );
+        if sheet.counted.motions > 0 {
+            css.push_str("@media (prefers-reduced-motion:reduce){@scope (.wall){:scope *,:scope ::before,:scope ::after{animation:none!important;transition:none!important}}}");
+        }
+        css.push_str("}\n");
+    }
+    Rebuilt {
+        css,
+        left_out: sheet.left_out,
+    }
+}
+
+struct Sheet<'a> {
+    is_picture: &'a dyn Fn(&str) -> bool,
+    rules: String,
+    /// What says `content`, which ends at controls.
+    words: String,
+    keyframes: String,
+    left_out: Vec<CssError>,
+    counted: Counted,
+}
+
+#[derive(Default)]
+struct Counted {
+    rules: usize,
+    motions: usize,
+    keyframes: usize,
+}
+
+/// Declarations of one block.
+#[derive(Default)]
+struct Declarations {
+    plain: String,
+    /// Those that say `content`.
+    words: String,
+}
+
+/// Where declarations stand, which says what may be set there.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Rule,
+    /// The wall itself.
+    Wall,
+    Keyframe,
+}
+
+impl Sheet<'_> {
+    fn leave_out(&mut self, Fault(at, message): Fault) {
+        if self.left_out.len() < TOLD_MOST {
+            self.left_out.push(CssError {
+                line: at.line + 1,
+                column: at.column,
+                message,
+            });
+        }
+    }
+
+    /// The rules at the top or in a condition.
+    fn rules(&mut self, parser: &mut Parser<'_>, depth: u8) -> (String, String) {
+        let (mut rules, mut words) = (String::new(), String::new());
+        loop {
+            parser.skip_whitespace();
+            let start = parser.state();
+            let at = parser.current_source_location();
+            let done = match parser.next().cloned() {
+                Err(_) => return (rules, words),
+                Ok(Token::AtKeyword(name)) => self.at_rule(parser, &name, at, depth, (&mut rules, &mut words)),
+                Ok(_) => {
+                    parser.reset(&start);
+                    self.style_rule(parser, at, (&mut rules, &mut words))
+                }
+            };
+            if let Err(fault) = done {
+                self.leave_out(fault);
+            }
+        }
+    }
+
+    fn at_rule(
+        &mut self,
+        parser: &mut Parser<'_>,
+        name: &str,
+        at: SourceLocation,
+        depth: u8,
+        (rules, words): (&mut String, &mut String),
+    ) -> Part {
+        let name = name.to_ascii_lowercase();
+        let mut prelude = Tokens::default();
+        let known = match name.as_str() {
+            "media" if depth < 3 => until_block(parser, |parser| condition(parser, &mut prelude)),
+            "media" => fault(at, "@media may be nested three deep at most"),
+            "keyframes" if depth == 0 => until_block(parser, |parser| keyframes_name(parser, &mut prelude)),
+            _ => fault(
+                at,
+                format!("@{name} isn't allowed; @media is, and at the top @keyframes"),
+            ),
+        };
+        // The block, or the end of a rule without one. A rule that isn't known is skipped with all that it holds.
+        if known.is_err() {
+            let _skipped = until_block(parser, |_| Ok(()));
+        }
+        match parser.next().cloned() {
+            Ok(Token::CurlyBracketBlock) => {}
+            _ => return known.and_then(|()| fault(at, format!("@{name} needs a block: {{ … }}"))),
+        }
+        if let Err(fault) = known {
+            let _skipped = in_block(parser, |_| Ok(()));
+            return Err(fault);
+        }
+        let prelude = prelude.text.trim().to_owned();
+        if name == "keyframes" {
+            self.counted.keyframes += 1;
+            let stops = in_block(parser, |parser| Ok(self.keyframes(parser)))?;
+            if self.counted.keyframes > KEYFRAMES_MOST {
+                return fault(at, format!("{KEYFRAMES_MOST} @keyframes are enough for one wall"));
+            }
+            self.keyframes.push_str(&format!("@keyframes {prelude}{{{stops}}}"));
+            return Ok(());
+        }
+        let (inner, inner_words) = in_block(parser, |parser| Ok(self.rules(parser, depth + 1)))?;
+        for (out, inner) in [(rules, inner), (words, inner_words)] {
+            if !inner.is_empty() {
+                out.push_str(&format!("@media {prelude}{{{inner}}}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn keyframes(&mut self, parser: &mut Parser<'_>) -> String {
+        let mut out = String::new();
+        for nth in 0.. {
+            parser.skip_whitespace();
+            if parser.is_exhausted() {
+                break;
+            }
+            let at = parser.current_source_location();
+            let mut stops = Tokens::default();
+            let fine = until_block(parser, |parser| {
+                while let Ok(token) = parser.next().cloned() {
+                    match &token {
+                        Token::Percentage { .. } | Token::Comma => stops.push(&token),
+                        Token::Ident(word) if word.eq_ignore_ascii_case("from") || word.eq_ignore_ascii_case("to") => {
+                            stops.push(&token);
+                        }
+                        _ => return fault(at, "a keyframe is `from`, `to` or a percentage"),
+                    }
+                }
+                Ok(())
+            });
+            if !matches!(parser.next(), Ok(Token::CurlyBracketBlock)) {
+                self.leave_out(Fault(at, "a keyframe needs a block: { … }".into()));
+                break;
+            }
+            let declared = in_block(parser, |parser| Ok(self.declarations(parser, Place::Keyframe)));
+            let fine = fine.and(match nth {
+                ..STOPS_MOST => Ok(()),
+                _ => fault(at, format!("{STOPS_MOST} stops are enough for one animation")),
+            });
+            match fine.and(declared) {
+                Ok(declared) => out.push_str(&format!("{}{{{}}}", stops.text, declared.plain)),
+                Err(fault) => self.leave_out(fault),
+            }
+        }
+        out
+    }
+
+    fn style_rule(
+        &mut self,
+        parser: &mut Parser<'_>,
+        at: SourceLocation,
+        (rules, words): (&mut String, &mut String),
+    ) -> Part {
+        let mut selectors = Selectors::default();
+        let fine = until_block(parser, |parser| selectors.read(parser, 0));
+        if !matches!(parser.next(), Ok(Token::CurlyBracketBlock)) {
+            return fine.and_then(|()| fault(at, "a rule is a selector and a block: .name { … }"));
+        }
+        let fine = fine.and_then(|()| selectors.finish(at));
+        self.counted.rules += 1;
+        let place = match selectors.finds_wall {
+            true => Place::Wall,
+            false => Place::Rule,
+        };
+        let declared = match (&fine, self.counted.rules) {
+            // What stands in a rule that is left out need not be told as well.
+            (Err(_), _) => in_block(parser, |_| Ok(Declarations::default())),
+            (_, ..=RULES_MOST) => in_block(parser, |parser| Ok(self.declarations(parser, place))),
+            _ => in_block(parser, |_| {
+                fault(at, format!("{RULES_MOST} rules are enough for one wall"))
+            }),
+        };
+        fine?;
+        let declared = declared?;
+        for (out, declared) in [(rules, declared.plain), (words, declared.words)] {
+            if !declared.is_empty() {
+                out.push_str(&format!("{}{{{declared}}}", selectors.text));
+            }
+        }
+        Ok(())
+    }
+
+    /// `name: value;` pairs, rebuilt.
+    fn declarations(&mut self, parser: &mut Parser<'_>, place: Place) -> Declarations {
+        let mut out = Declarations::default();
+        loop {
+            parser.skip_whitespace();
+            let at = parser.current_source_location();
+            let name = match parser.next().cloned() {
+                Err(_) => return out,
+                Ok(Token::Semicolon) => continue,
+                Ok(Token::Ident(name)) => name,
+                Ok(_) => {
+                    self.leave_out(Fault(
+                        at,
+                        "here only `property: value;` may stand; rules can't be nested".into(),
+                    ));
+                    while parser.next().is_ok() {}
+                    return out;
+                }
+            };
+            let mut name = name.to_string();
+            if !name.starts_with("--") {
+                name.make_ascii_lowercase();
+            }
+            let mut value = Tokens::default();
+            let mut result = None;
+            let _delimited = parser.parse_until_after(Delimiter::Semicolon, |parser| {
+                result = Some(self.declaration(parser, &name, place, at, &mut value));
+                while parser.next().is_ok() {}
+                Ok::<(), ParseError<()>>(())
+            });
+            match result {
+                Some(Ok(())) => {
+                    let list = match name.as_str() {
+                        "content" => &mut out.words,
+                        _ => &mut out.plain,
+                    };
+                    if !list.is_empty() {
+                        list.push(';');
+                    }
+                    list.push_str(&format!("{name}:{}", value.text.trim()));
+                }
+                Some(Err(fault)) => self.leave_out(fault),
+                None => self.leave_out(Fault(at, "this can't be read".into())),
+            }
+        }
+    }
+
+    fn declaration(
+        &mut self,
+        parser: &mut Parser<'_>,
+        name: &str,
+        place: Place,
+        at: SourceLocation,
+        out: &mut Tokens,
+    ) -> Part {
+        if parser.expect_colon().is_err() {
+            return fault(
+                at,
+                format!("`{name}` needs a colon and a value after it; rules can't be nested"),
+            );
+        }
+        may_be_set(name, place, at)?;
+        let mut values = Values {
+            is_picture: self.is_picture,
+            most: match name {
+                "filter" => FILTER_MOST,
+                _ => LENGTH_MOST,
+            },
+            said: 0,
+        };
+        match name {
+            "position" => {
+                parser.skip_whitespace();
+                let at = parser.current_source_location();
+                match parser.next().cloned() {
+                    Ok(token @ Token::Ident(_)) if parser.is_exhausted() && is_position(&token) => out.push(&token),
+                    _ => return fault(at, "`position` is static, relative, absolute or sticky here"),
+                }
+            }
+            "cursor" => {
+                parser.skip_whitespace();
+                let at = parser.current_source_location();
+                match parser.next().cloned() {
+                    Ok(token @ Token::Ident(_)) if parser.is_exhausted() && !is_word(&token, "none") => {
+                        out.push(&token)
+                    }
+                    _ => {
+                        return fault(
+                            at,
+                            "`cursor` is one word here, such as crosshair, and not none; the look has more",
+                        );
+                    }
+                }
+            }
+            _ => values.read(parser, out)?,
+        }
+        if values.said > CONTENT_MOST {
+            return fault(at, format!("{CONTENT_MOST} characters are enough to say here"));
+        }
+        if name.starts_with("animation") || name.starts_with("transition") {
+            self.counted.motions += 1;
+            if self.counted.motions > MOTIONS_MOST {
+                return fault(
+                    at,
+                    format!("{MOTIONS_MOST} animations and transitions are enough for one wall"),
+                );
+            }
+        }
+        match out.text.trim().is_empty() && !name.starts_with("--") {
+            true => fault(at, format!("`{name}` has no value")),
+            false => Ok(()),
+        }
+    }
+}
+
+fn may_be_set(name: &str, place: Place, at: SourceLocation) -> Part {
+    if let Some(own) = name.strip_prefix("--") {
+        return match own.starts_with(OWN) {
+            true => Ok(()),
+            false => fault(
+                at,
+                format!("custom properties of yours begin with --{OWN}; `{name}` is the house's"),
+            ),
+        };
+    }
+    if properties().binary_search(&name).is_err() || NOT_HERE.contains(&name) {
+        return fault(at, format!("the property `{name}` isn't allowed on a wall"));
+    }
+    let (list, whose) = match place {
+        Place::Rule => return Ok(()),
+        Place::Wall => (OF_WALL, "for the wall itself, which is a part of the page"),
+        Place::Keyframe => (OF_KEYFRAMES, "in an animation"),
+    };
+    match list.contains(&name) {
+        true => Ok(()),
+        false => fault(
+            at,
+            format!("`{name}` isn't allowed {whose}; these are: {}", list.join(", ")),
+        ),
+    }
+}
+
+fn keyframes_name(parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
+    let at = parser.current_source_location();
+    match parser.next().cloned() {
+        Ok(Token::Ident(name)) if parser.is_exhausted() && name.starts_with(OWN) => {
+            out.push(&Token::Ident(name));
+            Ok(())
+        }
+        _ => fault(at, format!("@keyframes needs one name, which begins with {OWN}")),
+    }
+}
+
+fn is_word(token: &Token<'_>, word: &str) -> bool {
+    matches!(token, Token::Ident(it) if it.eq_ignore_ascii_case(word))
+}
+
+/// Reads what a declaration sets.
+struct Values<'a> {
+    is_picture: &'a dyn Fn(&str) -> bool,
+    /// The greatest length.
+    most: f32,
+    /// Characters of its strings.
+    said: usize,
+}
+
+impl Values<'_> {
+    fn read(&mut self, parser: &mut Parser<'_>, out: &mut Tokens) -> Part {
+        loop {
+            let at = parser.current_source_location();
+            let Ok(token) = parser.next_including_whitespace().cloned() else {
+                return Ok(());
+            };
+            match &token {
+                Token::QuotedString(text) => {
+                    self.said += text.chars().count();
+                    out.push(&token);
+                }
+                Token::Dimension { value, .. } | Token::Number { value, .. } if value.abs() > self.most => {
+                    return fault(at, format!("{value} is too much; {} is the most here", self.most));
+                }
+                Token::Percentage { unit_value, .. } if unit_value.abs() > 100.0 => {
+                    return fault(at, "that is too much; 10000% is the most");
+                }
+                Token::Ident(_)
+                | Token::Hash(_)
+                | Token::IDHash(_)
+                | Token::Number { .. }
+                | Token::Percentage { .. }
+                | Token::Dimension { .. }
+                | Token::WhiteSpace(_)
+                | Token::Comma
+                | Token::Delim('/' | '+' | '-' | '*') => out.push(&token),
+                Token::UnquotedUrl(address) => self.picture(address, at, out)?,
+                Token::Function(name) if name.eq_ignore_ascii_case("url") => {
+                    let address = in_block(parser, |parser| match parser.next().cloned() {
+                        Ok(Token::QuotedString(address)) if parser.is_exhausted() => Ok(address.to_string()),
+                        _ => fault(at, "url() takes the address of one picture"),
+                    })?;
+                    self.picture(&address, at, out)?;
+                }
+                Token::Function(name) => {
+                    let name = name.to_ascii_lowercase();
+                    if !is_function(&name) || name == "attr" {
+                        return fault(at, format!("{name}() isn't allowed"));
+                    }
+                    out.push(&token);
+                    let most = self.most;
+                    if matches!(name.as_str(), "blur" | "drop-shadow") {
+                        self.most = FILTER_MOST;
+                    }
+                    let read = in_block(parser, |parser| self.read(parser, out));
+                    self.most = most;
+                    read?;
+                    out.close(')');
+                }
+                Token::ParenthesisBlock => {
+                    out.push(&token);
+                    in_block(parser, |parser| self.read(parser, out))?;
+                    out.close(')');
+                }
+                Token::SquareBracketBlock => {
+                    out.push(&token);
+                    in_block(parser, |parser| self.read(parser, out))?;
+                    out.close(']');
+                }
+                Token::Delim('!') => return fault(at, "!important isn't allowed"),
+                other => return fault(at, format!("`{}` isn't allowed in a value", other.to_css_string())),
+            }
+        }
+    }
+
+    /// A picture of the owner's own library; nothing else is ever loaded.
+    fn picture(&self, address: &str, at: SourceLocation, out: &mut Tokens) -> Part {
+        let parts = address.strip_prefix("/media/").and_then(|rest| rest.split_once('/'));
+        let own = parts.filter(|(id, variant)| {
+            matches!(*variant, "full" | "medium" | "small")
+                && !id.is_empty()
+                && id.len() <= 64
+                && id
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+                && (self.is_picture)(id)
+        });
+        let Some((id, variant)) = own else {
+            return fault(
+                at,
+                "url() names a picture of your own library, such as url(\"/media/…/medium\"); nothing else is loaded",
+            );
+        };
+        out.push(&Token::Function("url".into()));
+        out.push(&Token::QuotedString(format!("/media/{id}/{variant}").into()));
+        out.close(')');
+        Ok(())
+    }
+}
+
+/// The selectors of one rule, rebuilt: each begins at the wall.
+#[derive(Default)]
+struct Selectors {
+    text: String,
+    /// Whether one of them is the wall itself.
+    finds_wall: bool,
+    one: Tokens,
+    /// Of the selector that is being read: whether it begins with `.wall`, and what follows.
+    begins_at_wall: bool,
+    combinators: usize,
+    element: bool,
+}
+
+impl Selectors {
+    fn finish(&mut self, at: SourceLocation) -> Part {
+        self.end(at)?;
+        match self.text.len() {
+            ..=SELECTORS_MOST => Ok(()),
+            _ => fault(
+                at,
+                format!("{SELECTORS_MOST} characters are enough for one rule's selectors"),
+            ),
+        }
+    }
+
+    /// Ends one selector of the list.
+    fn end(&mut self, at: SourceLocation) -> Part {
+        let one = std::mem::take(&mut self.one).text;
+        let one = one.trim();
+        if one.is_empty() && !self.begins_at_wall {
+            return fault(at, "a selector is missing here");
+        }
+        if !self.text.is_empty() {
+            self.text.push(',');
+        }
+        self.text.push_str(":scope");
+        if !self.begins_at_wall {
+            self.text.push(' ');
+        } else if self.combinators > 0 {
+            // What followed `.wall` begins with a blank or a combinator, which trimming took.
+            if !one.starts_with([':', '>']) || one.starts_with(": ") {
+                self.text.push(' ');
+            }
+        }
+        self.text.push_str(one);
+        self.finds_wall |= self.begins_at_wall && self.combinators == 0 && !self.element;
+        (self.begins_at_wall, self.combinators, self.element) = (false, 0, false);
+        Ok(())
+    }
+
+    /// Reads a list of selectors, or what stands in a function such as `:is()`.
+    fn read(&mut self, parser: &mut Parser<'_>, depth: u8) -> Part {
+        loop {
+            let at = parser.current_source_location();
+            let Ok(token) = parser.next_including_whitespace().cloned() else {
+                return Ok(());
+            };
+            match &token {
+                Token::WhiteSpace(_) => {
+                    let state = parser.state();
+                    let is_combinator =
+                        !matches!(parser.next(), Err(_) | Ok(Token::Comma | Token::Delim('>' | '+' | '~')));
+                    parser.reset(&state);
+                    if is_combinator && (depth > 0 || self.begins_at_wall || !self.one.text.trim().is_empty()) {
+                        self.combine(depth, at)?;
+                    }
+                    self.one.push(&token);
+                }
+                Token::Comma if depth == 0 => self.end(at)?,
+                Token::Comma => self.one.push(&token),
+                Token::Delim('>') => {
+                    self.combine(depth, at)?;
+                    self.one.push(&token);
+                }
+                Token::Delim('+' | '~') => {
+                    if depth == 0 && self.begins_at_wall && self.combinators == 0 {
+                        return fault(at, "what stands beside the wall isn't yours");
+                    }
+                    self.combine(depth, at)?;
+                    self.one.push(&token);
+                }
+                Token::Delim('*' | '-') | Token::Number { .. } | Token::Dimension { .. } => self.one.push(&token),
+                Token::Ident(name) => {
+                    if ["html", "body", "main"].iter().any(|it| name.eq_ignore_ascii_case(it)) {
+                        return fault(at, format!("`{name}` is the page; the wall is called .wall"));
+                    }
+                    self.one.push(&token);
+                }
+                Token::IDHash(_) => self.one.push(&token),
+                Token::Delim('.') => match parser.next_including_whitespace().cloned() {
+                    Ok(Token::Ident(name))
+                        if &*name == "wall"
+                            && depth == 0
+                            && self.one.text.trim().is_empty()
+                            && self.combinators == 0
+                            && !self.begins_at_wall =>
+                    {
+                        self.begins_at_wall = true;
+                    }
+                    Ok(name @ Token::Ident(_)) => {
+                        self.one.push(&token);
+                        self.one.push(&name);
+                    }
+                    _ => return fault(at, "a `.` needs a class name after it"),
+                },
+                Token::Colon => self.pseudo(parser, depth, at)?,
+                Token::SquareBracketBlock => {
+                    self.one.push(&token);
+                    in_block(parser, |parser| self.attribute(parser, at))?;
+                    self.one.close(']');
+                }
+                Token::Delim('&') => return fault(at, "rules can't be nested"),
+                other => return fault(at, format!("`{}` isn't allowed in a selector", other.to_css_string())),
+            }
+        }
+    }
+
+    fn combine(&mut self, depth: u8, at: SourceLocation) -> Part {
+        if depth == 0 {
+            self.combinators += 1;
+        }
+        if self.element {
+            return fault(at, "nothing lies in a pseudo-element");
+        }
+        match self.combinators {
+            ..=COMBINATORS_MOST => Ok(()),
+            _ => fault(at, format!("{COMBINATORS_MOST} steps are enough for one selector")),
+        }
+    }
+
+    fn pseudo(&mut self, parser: &mut Parser<'_>, depth: u8, at: SourceLocation) -> Part {
+        let mut element = false;
+        let mut token = parser.next_including_whitespace().cloned();
+        if let Ok(Token::Colon) = token {
+            element = true;
+            token = parser.next_including_whitespace().cloned();
+        }
+        let (name, function) = match &token {
+            Ok(Token::Ident(name)) => (name.to_ascii_lowercase(), false),
+            Ok(Token::Function(name)) => (name.to_ascii_lowercase(), true),
+            _ => return fault(at, "a `:` needs a name after it"),
+        };
+        let allowed = match (element, function) {
+            (true, false) => ELEMENTS,
+            (true, true) => &[],
+            (false, false) => CLASSES,
+            (false, true) => FUNCTIONS,
+        };
+        if !allowed.contains(&name.as_str()) || (element && depth > 0) || (function && depth > 2) {
+            let (colons, call) = (if element { "::" } else { ":" }, if function { "()" } else { "" });
+            return fault(
+                at,
+                format!(
+                    "{colons}{name}{call} isn't allowed here; these are: {}",
+                    allowed.join(", ")
+                ),
+            );
+        }
+        self.element |= element;
+        self.one.push(&Token::Colon);
+        if element {
+            self.one.push(&Token::Colon);
+        }
+        if let Ok(token) = &token {
+            self.one.push(token);
+        }
+        if function {
+            in_block(parser, |parser| self.read(parser, depth + 1))?;
+            self.one.close(')');
+        }
+        Ok(())
+    }
+
+    /// Nothing that somebody has typed, and nothing that is secret.
+    fn attribute(&mut self, parser: &mut Parser<'_>, at: SourceLocation) -> Part {
+        match parser.next().cloned() {
+            Ok(Token::Ident(name)) if is_attribute(&name) => self.one.push(&Token::Ident(name)),
+            _ => {
+                return fault(
+                    at,
+                    format!("attribute selectors may ask for {} and data-…", ATTRIBUTES.join(", ")),
+                );
+            }
+        }
+        while let Ok(token) = parser.next().cloned() {
+            match token {
+                Token::Ident(_)
+                | Token::QuotedString(_)
+                | Token::Delim('=')
+                | Token::IncludeMatch
+                | Token::DashMatch
+                | Token::PrefixMatch
+                | Token::SuffixMatch
+                | Token::SubstringMatch => self.one.push(&token),
+                _ => return fault(at, "an attribute selector is [name] or [name=\"value\"]"),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_attribute(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("data-") || ATTRIBUTES.contains(&name.as_str())
+}
+
+const ATTRIBUTES: &[&str] = &["class", "lang", "dir", "open", "role"];
+const CLASSES: &[&str] = &[
+    "hover",
+    "focus",
+    "focus-visible",
+    "focus-within",
+    "active",
+    "link",
+    "any-link",
+    "disabled",
+    "enabled",
+    "first-child",
+    "last-child",
+    "only-child",
+    "first-of-type",
+    "last-of-type",
+    "only-of-type",
+    "empty",
+    "open",
+];
+const FUNCTIONS: &[&str] = &[
+    "is",
+    "not",
+    "where",
+    "nth-child",
+    "nth-last-child",
+    "nth-of-type",
+    "nth-last-of-type",
+    "dir",
+    "lang",
+];
+const ELEMENTS: &[&str] = &["before", "after", "marker", "selection", "first-line", "first-letter"];
+/// What plugins may set in their own root, and a member may not set among what is the host's: the focus ring, what blocks
+/// scrolling, what names something page-wide.
+const NOT_HERE: &[&str] = &[
+    "outline",
+    "outline-color",
+    "outline-offset",
+    "outline-style",
+    "outline-width",
+    "touch-action",
+    "color-scheme",
+    "container",
+    "container-name",
+    "container-type",
+    "scroll-snap-align",
+    "scroll-snap-stop",
+    "scroll-snap-type",
+    "zoom",
+];
+const OF_WALL: &[&str] = &[
+    "color",
+    "background",
+    "background-attachment",
+    "background-blend-mode",
+    "background-color",
+    "background-image",
+    "background-origin",
+    "background-position",
+    "background-repeat",
+    "background-size",
+    "font",
+    "font-family",
+    "font-size",
+    "font-stretch",
+    "font-style",
+    "font-weight",
+    "letter-spacing",
+    "line-height",
+    "text-align",
+    "text-shadow",
+    "text-transform",
+    "word-spacing",
+    "accent-color",
+    "caret-color",
+    "cursor",
+];
+const OF_KEYFRAMES: &[&str] = &[
+    "background-color",
+    "background-position",
+    "border-color",
+    "box-shadow",
+    "clip-path",
+    "color",
+    "filter",
+    "letter-spacing",
+    "opacity",
+    "rotate",
+    "scale",
+    "stroke-dashoffset",
+    "text-shadow",
+    "transform",
+    "translate",
+    "visibility",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn css(source: &str) -> String {
+        let rebuilt = rebuild(source, &|id| id == "mine");
+        assert!(rebuilt.left_out.is_empty(), "{source}: {}", rebuilt.left_out[0]);
+        rebuilt.css
+    }
+
+    #[test]
+    fn each_selector_begins_at_the_wall() {
+        for (typed, worn) in [
+            ("h1{color:red}", ":scope h1{color:red}"),
+            ("*{color:red}", ":scope *{color:red}"),
+            (".wall{color:red}", ":scope{color:red}"),
+            (".wall h1 , a:hover{color:red}", ":scope h1,:scope a:hover{color:red}"),
+            (".wall > .canvas{margin:0}", ":scope> .canvas{margin:0}"),
+            (".wall::before{inset:0}", ":scope::before{inset:0}"),
+            (".a .wall b{color:red}", ":scope .a .wall b{color:red}"),
+            (":is(.a, .b) + p{color:red}", ":scope :is(.a, .b) + p{color:red}"),
+            ("#module-7 > .title{color:red}", ":scope #module-7 > .title{color:red}"),
+        ] {
+            let css = css(typed);
+            assert!(css.contains(&format!("{{{worn}}}")), "{typed} became {css}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_said_and_the_rest_is_worn() {
+        let rebuilt = rebuild(
+            "h1 { color: red;\n position: fixed;\n rotate: 2deg }\n@import \"x\";\nbody { color: red }\np { color: blue }",
+            &|_| false,
+        );
+        assert!(
+            rebuilt
+                .css
+                .contains("{:scope h1{color:red;rotate:2deg}:scope p{color:blue}}"),
+            "{}",
+            rebuilt.css
+        );
+        let lines: Vec<_> = rebuilt.left_out.iter().map(|one| one.line).collect();
+        assert_eq!(lines, [2, 4, 5], "{:?}", rebuilt.left_out);
+    }
+
+    #[test]
+    fn words_are_put_nowhere_near_controls() {
+        let css = css(".x::before{content:\"Press\";color:red}");
+        let (rules, words) = css
+            .split_once("@scope (.wall) to (dialog,.tools,.grip,.corner,.cost,[data-host],a,")
+            .expect("two scopes");
+        assert!(rules.contains(":scope .x::before{color:red}") && !rules.contains("content"));
+        assert!(words.contains(":scope .x::before{content:\"Press\"}"));
+    }
+
+    #[test]
+    fn pictures_are_those_of_the_owner() {
+        for fine in ["url(/media/mine/full)", "url(\"/media/mine/small\")"] {
+            assert!(css(&format!("p{{background:{fine}}}")).contains("url(\"/media/mine/"));
+        }
+        for wrong in [
+            "/media/other/full",
+            "/media/mine/../../x",
+            "/media/mine/sound",
+            "//evil.example/media/mine/full",
+            "https://evil.example/",
+            "data:image/png;base64,AAAA",
+        ] {
+            let rebuilt = rebuild(&format!("p{{background:url(\"{wrong}\")}}"), &|id| id == "mine");
+            assert!(
+                rebuilt.css.is_empty() && rebuilt.left_out.len() == 1,
+                "{wrong}: {}",
+                rebuilt.css
+            );
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A member's first minute: they choose one of twelve walls to begin from, and go on to their own. Each step can be left out,
+//! works as a plain form, and asks for nothing about anybody.
+//!
+//! The twelve are walls of members who let them be remixed, drawn from the hat; where there aren't as many, the house's themes
+//! fill up. A wall in small is made of its theme, its banner and the names of its modules: nothing of it runs.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode};
+use minijinja::context;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    app::App,
+    crypto,
+    db::Reader,
+    error::{self, Error},
+    http::{Form, Wants, see_other},
+    looks::{self, STARTS},
+    profiles::{self, pictures},
+    session::{Member, Viewer},
+    walls::{self, Take},
+};
+
+/// Walls to choose from.
+const SHOWN: usize = 12;
+/// Modules that a wall in small names.
+const NAMED: i64 = 4;
+
+/// A wall in small, to begin from.
+#[derive(Serialize)]
+struct Card {
+    /// The member whose wall it is; empty for a theme of the house.
+    wall: String,
+    /// The theme of the house; empty for a member's wall.
+    start: &'static str,
+    title: String,
+    about: String,
+    picture: String,
+    modules: Vec<String>,
+}
+
+/// `GET /welcome`.
+///
+/// # Errors
+/// The database's.
+pub async fn show(State(app): State<App>, viewer: Viewer, headers: HeaderMap) -> Result<Response, Error> {
+    let Some(member) = &viewer.member else {
+        return match error::wants_page(&headers) {
+            true => Ok(see_other("/login?next=/welcome")),
+            false => Err(Error::Unauthorized),
+        };
+    };
+    let html = page(&app, member)?;
+    Ok(walls::uncached(html, StatusCode::OK))
+}
+
+fn page(app: &App, member: &Member) -> Result<String, Error> {
+    let mut cards = app.db.read(|db| drawn(app, db, member))?;
+    let names: Vec<String> = cards.iter().map(|card| card.wall.clone()).collect();
+    let house = STARTS.iter().map(|start| Card {
+        wall: String::new(),
+        start: start.name,
+        title: start.title.into(),
+        about: start.about.into(),
+        picture: pictures::thumbnail(start.name, start.colour),
+        modules: Vec::new(),
+    });
+    cards.extend(house.take(SHOWN - cards.len()));
+    app.html.render(
+        "looks/welcome.html",
+        context! {
+            me => &*member.name,
+            cards,
+            sheets => [looks::starts_address(), looks::address_of(&names)],
+            signed_in => true,
+            here => "me",
+            made => "for you alone, kept nowhere",
+        },
+    )
+}
+
+/// Walls that may be remixed and wear something, from a random place of the shuffled order on, round the corner.
+fn drawn(app: &App, db: &Reader, member: &Member) -> Result<Vec<Card>, Error> {
+    let from = i64::from_le_bytes(crypto::random());
+    let card = |row: &rusqlite::Row| {
+        let (id, wall, colour): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let card = Card {
+            picture: pictures::thumbnail(&wall, &colour),
+            title: wall.clone(),
+            wall,
+            start: "",
+            about: row.get(3)?,
+            modules: Vec::new(),
+        };
+        Ok((id, card))
+    };
+    let mut found = Vec::new();
+    for (least, below) in [(from, i64::MAX), (i64::MIN, from)] {
+        found.extend(db.all(
+            "select u.id, u.name, p.colour, p.status
+               from users u
+               join profiles p on p.user_id = u.id
+              where u.shuffle >= ?1 and u.shuffle < ?2
+                and p.look is not null and p.remixable = 1 and u.id <> ?3
+              order by u.shuffle
+              limit ?4",
+            rusqlite::params![least, below, member.id, (SHOWN - found.len()) as i64],
+            card,
+        )?);
+    }
+    let mut cards = Vec::with_capacity(SHOWN);
+    for (id, mut card) in found {
+        let plugins = db.all(
+            "select plugin from modules where user_id = ?1 and removed_at is null order by position, id limit ?2",
+            [id, NAMED],
+            |row| row.get::<_, String>(0),
+        )?;
+        let named = plugins.into_iter().filter_map(|plugin| app.plugins.name_of(&plugin));
+        card.modules = named.map(|name| name.to_string()).collect();
+        cards.push(card);
+    }
+    Ok(cards)
+}
+
+/// `POST /welcome`: field `wall`, a member's whose wall is remixed, or `start`, one of the house's themes.
+///
+/// # Errors
+/// [`Error::Invalid`] for what there isn't; those of remixing.
+pub async fn choose(State(app): State<App>, member: Member, wants: Wants, form: Form) -> Result<Response, Error> {
+    match (form.text("wall"), form.text("start")) {
+        ("", start) => {
+            let (name, start) = (member.name.clone(), start.to_owned());
+            let kept = app.db.write(move |tx| {
+                let own = profiles::find(tx, &name)?;
+                looks::wear_start(tx, &own, &start)
+            });
+            kept.await.map_err(|error| match error {
+                Error::NotFound => Error::field("start", "Choose one of the walls, or leave this out."),
+                other => other,
+            })?;
+        }
+        (wall, _) => {
+            let take = Take {
+                modules: true,
+                make_way: true,
+            };
+            walls::remix(&app, &member, wall, take).await?;
+        }
+    }
+    let next = format!("/wall/{}?edit=1", member.name);
+    Ok(match wants {
+        Wants::Json => Json(json!({ "ok": true, "next": next })).into_response(),
+        _ => see_other(&next),
+    })
+}

@@ -1,0 +1,81 @@
+//! A newcomer's first minute: a wall to begin from, and their own.
+
+use neospace_tests::{Browser, Server, person::PASSWORD};
+
+#[test]
+fn a_newcomer_begins_from_one_of_twelve_walls() {
+    let server = Server::builder()
+        .plugins(&["guestbook", "mood", "clock", "countdown"])
+        .start();
+    let bob = server.person("bob");
+    bob.post("/wall/bob/look/start", &[("start", "kitchen")]).see_other();
+    bob.post("/wall/bob/modules", &[("plugin", "countdown")]).see_other();
+    // One who would rather not be remixed isn't shown, nor is one who wears nothing.
+    let cyd = server.person("cyd");
+    cyd.post("/wall/cyd/look/start", &[("start", "ferry")]).see_other();
+    cyd.post("/wall/cyd/look/remixing", &[]).see_other();
+    server.person("dora");
+
+    let browser = Browser::start();
+    let page = browser.page();
+    page.goto(&server.url("/register"))
+        .fill("#register-name", "ana")
+        .fill("#register-password", PASSWORD);
+    page.click("neo-register button[type=submit]").wait_for_path("/welcome");
+    assert_eq!(page.count(".beginning"), 12);
+    assert!(
+        page.has(".beginning h2 \"bob\"") && !page.has(".beginning h2 \"cyd\"") && !page.has(".beginning h2 \"dora\"")
+    );
+    assert!(page.has(".beginning h2 \"Ferry timetable\""));
+    assert!(!page.text("main").to_lowercase().contains("mail"), "nothing is asked");
+    let radius = page.eval("getComputedStyle(document.querySelector('[data-small=bob]')).borderTopLeftRadius");
+    assert_eq!(radius, "12px", "bob's wall in small wears his theme");
+    page.check_accessibility();
+    page.screenshot("welcome-1280");
+    page.scheme("dark");
+    page.check_accessibility();
+    page.screenshot("welcome-1280-dark");
+    page.viewport(390, 844);
+    assert!(!page.overflows());
+    page.screenshot("welcome-390");
+    page.viewport(1280, 800);
+
+    // With the keyboard alone: the button, Enter, and there is her wall.
+    page.focus("button[value=bob]")
+        .press("Enter")
+        .wait_for_path("/wall/ana");
+    page.wait_for(".credit a \"bob\"")
+        .wait_for("neo-module[data-name=Countdown]");
+    let guest = server.guest().get("/wall/ana").text();
+    assert!(guest.contains("Remixed from <a href=\"/wall/bob\">bob</a>"));
+    page.check();
+}
+
+#[test]
+fn each_step_may_be_left_out_and_works_without_javascript() {
+    let server = Server::builder().plugins(&["mood"]).start();
+    let ana = server.person("ana");
+    let browser = Browser::start();
+    let page = browser.page_of(&ana);
+    page.javascript(false).goto(&server.url("/welcome"));
+    page.click("a \"Skip this\"").wait_for_path("/wall/ana");
+    assert!(!server.guest().get("/wall/ana").text().contains("Remixed"));
+    page.goto(&server.url("/welcome"));
+    page.click("button[value=harbour]").wait_for_path("/wall/ana");
+    let wall = server.guest().get("/wall/ana").text();
+    let sheet = wall
+        .split("id=\"look\" rel=\"stylesheet\" href=\"")
+        .nth(1)
+        .expect("a look");
+    let sheet = server.guest().get(sheet.split('"').next().unwrap_or_default()).text();
+    assert!(sheet.contains("--wall-border:5px"), "{sheet}");
+
+    // What there isn't is refused; a guest is asked to come in first.
+    ana.post_json("/welcome", &[("start", "nowhere")]).expect(422);
+    ana.post_json("/welcome", &[]).expect(422);
+    ana.post_json("/welcome", &[("wall", "nobody")]).expect(404);
+    ana.post_json("/welcome", &[("wall", "ana")]).expect(409);
+    assert_eq!(server.guest().get("/welcome").see_other(), "/login?next=/welcome");
+    server.guest().post_json("/welcome", &[("start", "ferry")]).expect(401);
+    server.guest().get("/looks/of/ana,nobody,%22%5D%7B.css").expect(200);
+}

@@ -1,0 +1,285 @@
+//! What walls wear: themes that are kept, checked and undone, and what of that others see.
+
+use neospace_tests::{Browser, Person, Server};
+
+/// The stylesheet that a page links to as the wall's look.
+fn sheet(person: &Person, wall: &str) -> String {
+    let page = person.get(&format!("/wall/{wall}")).expect(200);
+    let href = page.between("<link id=\"look\" rel=\"stylesheet\" href=\"", "\"");
+    let answer = person.get(&href).expect(200);
+    assert_eq!(answer.header("content-type"), "text/css; charset=utf-8");
+    assert!(answer.header("cache-control").contains("immutable"), "{href}");
+    answer.text()
+}
+
+#[test]
+fn a_wall_wears_what_its_owner_kept_and_everyone_sees_it() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let house = sheet(&bob, "ana");
+    ana.post(
+        "/wall/ana/look",
+        &[("day-paper", "#ffee00"), ("radius", "24"), ("pattern", "none")],
+    )
+    .see_other();
+    let kept = sheet(&bob, "ana");
+    assert_ne!(house, kept);
+    for said in [
+        "--wall-paper:light-dark(#ffee00,",
+        "--wall-radius:24px",
+        "--wall-pattern:none",
+    ] {
+        assert!(kept.contains(said), "{said} is not in {kept}");
+    }
+    // Undone it is the house's again; done again, what it was.
+    ana.post("/wall/ana/look/undo", &[]).see_other();
+    assert_eq!(sheet(&server.guest(), "ana"), house);
+    ana.post_json("/wall/ana/look/undo", &[]).expect(409);
+    ana.post("/wall/ana/look/redo", &[]).see_other();
+    assert_eq!(sheet(&bob, "ana"), kept);
+    ana.post_json("/wall/ana/look/redo", &[]).expect(409);
+    // An address from before leads to what there is now, and must be asked for again.
+    let old = bob.get("/wall/ana/look/0000000000000000.css").expect(200);
+    assert_eq!(old.header("cache-control"), "no-cache");
+    assert_eq!(old.text(), kept);
+}
+
+#[test]
+fn a_theme_that_could_not_be_read_is_mended_and_that_is_said() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let answer = ana
+        .post_json(
+            "/wall/ana/look",
+            &[
+                ("night-sheet", "#101010"),
+                ("night-ink", "#202020"),
+                ("night-link", "#000080"),
+            ],
+        )
+        .expect(200)
+        .json();
+    let exchanged = answer["exchanged"].as_array().expect("a list");
+    let fields: Vec<_> = exchanged
+        .iter()
+        .map(|one| one["field"].as_str().unwrap_or_default())
+        .collect();
+    assert!(
+        fields.contains(&"night-ink") && fields.contains(&"night-link"),
+        "{answer}"
+    );
+    let css = sheet(&ana, "ana");
+    assert!(!css.contains("#202020") && !css.contains("#000080"), "{css}");
+    // The editor keeps what was chosen, and says what is shown.
+    let editor = ana.get("/wall/ana?edit=1&tab=look").expect(200).text();
+    assert!(
+        editor.contains("name=\"night-ink\" value=\"#202020\""),
+        "what was chosen is lost"
+    );
+    assert!(editor.contains("stands in"), "nothing is said");
+}
+
+#[test]
+fn a_theme_that_is_wrong_is_refused_field_by_field() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let before = sheet(&ana, "ana");
+    for (field, value, said) in [
+        ("day-paper", "red", "six digits"),
+        ("day-paper", "#fff", "six digits"),
+        ("night-hair", "#12345g", "six digits"),
+        ("day-ink", "#111111;}body{display:none", "six digits"),
+        ("border", "9", "From 2 to 6"),
+        ("border", "-1", "From 2 to 6"),
+        ("radius", "1e9", "From 0 to 24"),
+        ("slip", "", "From 0 to 16"),
+        ("font", "Comic Sans", "pixel"),
+        ("pattern", "url(https://evil.example)", "dots"),
+        ("cursor", "../../secret", "moth"),
+        ("text", "\"};*{}", "plain"),
+    ] {
+        let answer = ana.post_json("/wall/ana/look", &[(field, value)]).expect(422);
+        assert!(answer.text().contains(said), "{field} {value}: {}", answer.text());
+        assert!(answer.text().contains(field), "{field} {value}: {}", answer.text());
+        let form = ana.post_live("/wall/ana/look", &[(field, value)]).expect(422).text();
+        assert!(
+            !form.contains("{display:none") || form.contains("#111111;}body{display:none\""),
+            "{form}"
+        );
+        ana.post_json("/wall/ana/look/preview", &[(field, value)]).expect(422);
+    }
+    assert_eq!(sheet(&ana, "ana"), before);
+    ana.post_json("/wall/ana/look/start", &[("start", "nowhere")])
+        .expect(422);
+}
+
+#[test]
+fn nobody_else_dresses_a_wall() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let before = sheet(&ana, "ana");
+    for address in ["", "/preview", "/start", "/undo", "/redo", "/remixing"] {
+        let address = format!("/wall/ana/look{address}");
+        bob.post_json(&address, &[("start", "ferry")]).expect(403);
+        server.guest().post_json(&address, &[("start", "ferry")]).expect(401);
+    }
+    let program = ana.program(&["walls:read"]);
+    program.post_json("/wall/ana/look", &[("radius", "3")]).expect(403);
+    ana.program(&["walls:write"])
+        .post_json("/wall/ana/look", &[("radius", "3")])
+        .expect(200);
+    assert_ne!(sheet(&ana, "ana"), before);
+}
+
+#[test]
+fn an_open_wall_changes_its_clothes_while_somebody_looks() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let browser = Browser::start();
+    let (owner, guest) = (browser.page_of(&ana), browser.page());
+    guest.goto(&server.url("/wall/ana")).eval("window.notReloaded = true");
+    guest.wait_until("document.documentElement.hasAttribute('data-offline') === false");
+    let paper = "getComputedStyle(document.querySelector('main')).getPropertyValue('--wall-radius').trim()";
+    guest.wait_until(&format!("{paper} === '0px'"));
+
+    // While ana slides, she sees it alone; nothing is kept.
+    owner
+        .goto(&server.url("/wall/ana?edit=1&tab=look"))
+        .wait_for("#look-radius");
+    owner.eval("const range = document.getElementById('look-radius'); range.value = 17; range.dispatchEvent(new Event('input', { bubbles: true }))");
+    owner.wait_until(&format!("{paper} === '17px'"));
+    assert_eq!(guest.eval(paper), "0px", "nothing was kept yet");
+    // Kept, everyone sees it.
+    owner.click("#look-form button \"Keep\"").wait_for("#said \"Saved\"");
+    guest.wait_until(&format!("{paper} === '17px'"));
+    owner.wait_until(&format!("{paper} === '17px'"));
+    // One of the twelve, and back.
+    owner.click("button[aria-label^='Balcony']").wait_for("#said \"Saved\"");
+    guest.wait_until(&format!("{paper} === '20px'"));
+    owner.click("button[data-undo]");
+    guest.wait_until(&format!("{paper} === '17px'"));
+    assert_eq!(guest.eval("window.notReloaded"), true);
+    owner.check();
+    guest.check();
+}
+
+#[test]
+fn a_look_is_chosen_without_javascript() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let browser = Browser::start();
+    let page = browser.page_of(&ana);
+    page.javascript(false).goto(&server.url("/wall/ana?edit=1&tab=look"));
+    page.click("button[aria-label^='Ferry timetable']")
+        .wait_for("button[data-undo]:not([disabled])");
+    assert!(sheet(&ana, "ana").contains("--wall-border:4px"));
+    page.choose("#look-pattern", "stars");
+    page.click("#look-form button \"Keep\"");
+    page.wait_until("document.querySelector('#look-pattern').value === 'stars' && document.querySelector('#look-pattern option[selected]').value === 'stars'");
+    assert!(sheet(&ana, "ana").contains("160px 160px"));
+    page.click("button[data-undo]")
+        .wait_for("button[data-redo]:not([disabled])");
+    assert!(!sheet(&ana, "ana").contains("160px 160px"));
+}
+
+#[test]
+fn a_wall_is_remixed_with_credit_and_without_what_it_holds() {
+    let server = Server::builder()
+        .plugins(&["guestbook", "mood", "clock", "countdown"])
+        .start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    ana.post("/wall/ana/look/start", &[("start", "balcony")]).see_other();
+    ana.post_json("/wall/ana/look/css", &[("css", "h1 { rotate: 3deg }")])
+        .expect(200);
+    let id = ana
+        .post_json("/wall/ana/modules", &[("plugin", "countdown")])
+        .expect(201)
+        .json()["id"]
+        .to_string();
+    let secret = [
+        ("s-event", "ana's own day"),
+        ("s-date", "2031-05-01T10:00"),
+        ("s-after", ""),
+    ];
+    ana.post(&format!("/wall/ana/modules/{id}/settings"), &secret)
+        .see_other();
+    ana.post(
+        &format!("/wall/ana/modules/{id}/size"),
+        &[("width", "3"), ("height", "5")],
+    )
+    .see_other();
+    let standing = |wall: &str| -> Vec<String> {
+        let page = server.guest().get(&format!("/wall/{wall}")).text();
+        let modules = page.split("<neo-module ").skip(1);
+        modules
+            .map(|rest| {
+                let of = |what: &str| {
+                    rest.split(&format!("{what}=\""))
+                        .nth(1)
+                        .and_then(|rest| rest.split('"').next())
+                };
+                format!("{:?} {:?}×{:?}", of("data-name"), of("data-w"), of("data-h"))
+            })
+            .collect()
+    };
+    assert_ne!(standing("ana"), standing("bob"));
+
+    // Bob is asked first, and told what he would take.
+    assert!(bob.get("/wall/ana").text().contains("href=\"/wall/ana/remix\""));
+    let asked = bob.get("/wall/ana/remix").expect(200).text();
+    assert!(asked.contains("Countdown") && asked.contains("and the CSS"), "{asked}");
+    bob.post("/wall/ana/remix", &[("modules", "on")]).see_other();
+    assert_eq!(standing("ana"), standing("bob"));
+    let (of_ana, of_bob) = (sheet(&ana, "ana"), sheet(&bob, "bob"));
+    assert_eq!(of_ana, of_bob);
+    let page = server.guest().get("/wall/bob").text();
+    assert!(page.contains("Remixed from <a href=\"/wall/ana\">ana</a>"));
+    assert!(!page.contains("own day"), "what ana wrote went along");
+    // It can be undone, and the credit goes with it.
+    bob.post("/wall/bob/look/undo", &[]).see_other();
+    assert!(!server.guest().get("/wall/bob").text().contains("Remixed from"));
+
+    // Guests have nothing to remix onto, and one's own wall is one's own already.
+    assert!(!server.guest().get("/wall/ana").text().contains("/wall/ana/remix"));
+    ana.post_json("/wall/ana/remix", &[]).expect(409);
+    server.guest().post_json("/wall/ana/remix", &[]).expect(401);
+    // Ana would rather not any more.
+    ana.post("/wall/ana/look/remixing", &[]).see_other();
+    assert!(!bob.get("/wall/ana").text().contains("/wall/ana/remix"));
+    bob.get("/wall/ana/remix").expect(403);
+    bob.post_json("/wall/ana/remix", &[]).expect(403);
+    assert!(!server.guest().get("/wall/bob").text().contains("Remixed from"));
+}
+
+#[test]
+fn words_are_changed_where_they_stand() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let browser = Browser::start();
+    let (owner, guest) = (browser.page_of(&ana), browser.page());
+    guest.goto(&server.url("/wall/ana")).wait_for("h1");
+    owner.goto(&server.url("/wall/ana?edit=1")).click("neo-ident summary");
+    owner
+        .fill("#ident-status", "<b>Loud.</b>")
+        .fill("#ident-bio", "\"><img src=x onerror=alert(1)>\nsecond line")
+        .fill("#ident-mood", "{{ 7 * 7 }}")
+        .click("neo-ident button \"Keep\"");
+    owner
+        .wait_for(".ident .bio strong \"<b>Loud.</b>\"")
+        .wait_gone("#ident-bio");
+    guest
+        .wait_for(".ident .bio strong \"<b>Loud.</b>\"")
+        .wait_for(".mood \"{{ 7 * 7 }}\"");
+    assert_eq!(guest.eval("document.querySelectorAll('.ident :is(b, img)').length"), 0);
+    // What is too long is refused, and stays.
+    owner.click("neo-ident summary");
+    owner.eval("document.querySelector('#ident-mood').removeAttribute('maxlength')");
+    owner
+        .fill("#ident-mood", &"m".repeat(61))
+        .click("neo-ident button \"Keep\"");
+    owner.allow("422");
+    owner.wait_for("neo-ident .error \"At most 60\"");
+    assert_eq!(owner.value("#ident-mood"), "m".repeat(61));
+    owner.check();
+    guest.check();
+}
