@@ -8,8 +8,8 @@
 //
 // Change: calm (how fast rings die), drops (a second). Press to touch the
 // water.
-neo.param("calm", 0.985, { min: 0.9, max: 0.999, step: 0.001 })
-neo.param("drops", 1.5, { min: 0, max: 10, step: 0.5 })
+neo.param("calm", 0.97, { min: 0.9, max: 0.999, step: 0.001 })
+neo.param("drops", 1, { min: 0, max: 10, step: 0.5 })
 const WIDE = 128
 const HIGH = 96
 const small = Object.assign(document.createElement("canvas"), { width: WIDE, height: HIGH })

@@ -17,27 +17,34 @@ const hills = Array.from({ length: 60 * 5 }, () => ({
 
 function height(line, x, time) {
   let sum = 0
-  for (const hill of hills.slice(line * 5, line * 5 + 5)) {
+  for (let i = line * 5; i < line * 5 + 5; i++) {
+    const hill = hills[i]
     const beat = 0.7 + 0.3 * Math.sin(time / 700 + hill.beat)
     sum += hill.tall * beat * Math.exp(-(((x - hill.at) / hill.wide) ** 2))
   }
   return sum
 }
 
+let frames = 0
 function draw(time) {
+  requestAnimationFrame(draw)
+  // Every other frame is enough for hills.
+  if (frames++ % 2) return
   const { width, height: high } = neo
   context.fillStyle = "#0d0f2a"
   context.fillRect(0, 0, width, high)
   const many = Math.min(60, Math.round(neo.params.lines))
   for (let line = 0; line < many; line++) {
     const y = high * (0.22 + (0.7 * line) / many)
+    // Its foot need only reach as low as the next hills could be high.
+    const foot = Math.min(high, y + neo.params.tall * 2)
     context.beginPath()
-    context.moveTo(width * 0.08, high)
-    for (let step = 0; step <= 90; step++) {
-      const x = width * (0.08 + (0.84 * step) / 90)
-      context.lineTo(x, y - height(line, step / 90, time) * neo.params.tall)
+    context.moveTo(width * 0.08, foot)
+    for (let step = 0; step <= 60; step++) {
+      const x = width * (0.08 + (0.84 * step) / 60)
+      context.lineTo(x, y - height(line, step / 60, time) * neo.params.tall)
     }
-    context.lineTo(width * 0.92, high)
+    context.lineTo(width * 0.92, foot)
     context.fill()
     context.strokeStyle = line % 7 === 3 ? "#ff5d39" : line % 2 ? "#4af682" : "#faf8ef"
     context.lineWidth = 2
@@ -47,6 +54,5 @@ function draw(time) {
   context.fillRect(0, high * 0.93, width, high)
   context.fillRect(0, 0, width * 0.085, high)
   context.fillRect(width * 0.915, 0, width, high)
-  requestAnimationFrame(draw)
 }
 requestAnimationFrame(draw)

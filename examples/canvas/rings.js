@@ -6,7 +6,7 @@
 // on purpose.
 //
 // Change: gap (pixels between rings), reach (how far the two wander apart).
-neo.param("gap", 9, { min: 5, max: 40, step: 1 })
+neo.param("gap", 12, { min: 6, max: 40, step: 1 })
 neo.param("reach", 60, { min: 0, max: 200, step: 5 })
 
 function rings(x, y, ink) {
@@ -20,7 +20,11 @@ function rings(x, y, ink) {
   }
 }
 
+let frames = 0
 function draw(time) {
+  requestAnimationFrame(draw)
+  // They wander slowly: every third frame is enough.
+  if (frames++ % 3) return
   const { width, height } = neo
   context.globalCompositeOperation = "source-over"
   context.fillStyle = "#faf8ef"
@@ -32,6 +36,5 @@ function draw(time) {
   const y = Math.sin(turn * 1.3) * neo.params.reach
   rings(width / 2 + x, height / 2 + y, "#fb542e")
   rings(width / 2 - x, height / 2 - y, "#213cd8")
-  requestAnimationFrame(draw)
 }
 requestAnimationFrame(draw)

@@ -6,14 +6,14 @@
 // drawn once on a sheet that nobody sees, and read from it dot by dot.
 //
 // Change: dot (pixels from dot to dot), ripple. Change the word too.
-neo.param("dot", 11, { min: 6, max: 40, step: 1 })
+neo.param("dot", 14, { min: 6, max: 40, step: 1 })
 neo.param("ripple", 6, { min: 0, max: 40, step: 1 })
 const word = "HELLO"
 let sheet
 
 function setup() {
   createCanvas(windowWidth, windowHeight)
-  frameRate(24)
+  frameRate(15)
   noStroke()
   printSheet()
 }
@@ -38,7 +38,7 @@ function draw() {
   for (let y = step / 2; y < height; y += step) {
     for (let x = step / 2; x < width; x += step) {
       const away = dist(x, y, width / 2, height / 2)
-      const wave = sin(away / 30 - frameCount / 8)
+      const wave = sin(away / 30 - frameCount / 5)
       const readX = constrain(round(x + wave * neo.params.ripple), 0, width - 1)
       const dark = sheet.pixels[(floor(y) * width + readX) * 4] / 255
       fill(dark > 0.4 ? "#faf8ef" : "#151525")

@@ -12,7 +12,7 @@ neo.param("slip", 12, { min: 0, max: 40, step: 1 })
 
 function setup() {
   createCanvas(windowWidth, windowHeight)
-  frameRate(30)
+  frameRate(24)
   noFill()
 }
 
@@ -34,9 +34,9 @@ function rose(ink, where) {
   stroke(ink)
   strokeWeight(size / 26)
   beginShape()
-  // Ten times round, so that petals that are no whole number close too.
-  for (let step = 0; step <= 900; step++) {
-    const angle = (step / 900) * TWO_PI * 10
+  // Twice round, so that half a petal more closes too.
+  for (let step = 0; step <= 240; step++) {
+    const angle = (step / 240) * TWO_PI * 2
     const radius = size * cos(neo.params.petals * angle)
     vertex(radius * cos(angle + turn / 4), radius * sin(angle + turn / 4))
   }

@@ -23,14 +23,14 @@ function draw() {
   for (let y = 0; y < height; y += 56) rect(0, y, width, 28)
   randomSeed(neo.seed)
   translate(width / 2, height)
-  branch(min(width, height) * 0.23, 9)
+  branch(min(width, height) * 0.23, 8)
 }
 
 function branch(length, depth) {
   const sway = neo.params.wind * sin(frameCount / 18 + depth) / 2
   rotate(radians(random(-6, 6) + sway / depth * 2))
   stroke("#151525")
-  strokeWeight(depth * 1.1)
+  strokeWeight(depth * 1.25)
   line(0, 0, 0, -length)
   translate(0, -length)
   if (depth <= 1) {
@@ -42,7 +42,7 @@ function branch(length, depth) {
   for (const side of [-1, 1]) {
     push()
     rotate(radians(side * neo.params.spread))
-    branch(length * random(0.68, 0.84), depth - 1)
+    branch(length * random(0.7, 0.85), depth - 1)
     pop()
   }
 }

@@ -18,7 +18,7 @@ function setup() {
   randomSeed(neo.seed)
   noiseSeed(neo.seed)
   background("#faf8ef")
-  for (let i = 0; i < 260; i++) grains.push(grain())
+  for (let i = 0; i < 200; i++) grains.push(grain())
 }
 
 function grain() {

@@ -10,8 +10,8 @@ import * as THREE from "three"
 
 neo.param("speed", 3, { min: 0, max: 12, step: 0.5 })
 neo.param("tall", 1.6, { min: 0, max: 4, step: 0.1 })
-const ACROSS = 40
-const FAR = 50
+const ACROSS = 28
+const FAR = 34
 
 const scene = new THREE.Scene()
 scene.background = new THREE.Color("#faf8ef")

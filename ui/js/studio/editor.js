@@ -163,8 +163,11 @@ class NeoCode extends HTMLElement {
       .filter(({ line }) => line <= doc.lines)
       .map(({ line, column, message }) => {
         const whole = doc.line(line)
-        const from = Math.min(whole.from + Math.max(0, (column ?? 1) - 1), whole.to)
-        return { from, to: Math.max(from, column ? Math.min(from + 1, whole.to) : whole.to), severity: "error", message }
+        // The word that begins there; without a column, the line.
+        const at = Math.max(0, (column ?? 1) - 1)
+        const length = column ? (/^[\w$]+|^./.exec(whole.text.slice(at))?.[0].length ?? 0) : whole.length
+        const from = Math.min(whole.from + at, whole.to)
+        return { from, to: from + length, severity: "error", message }
       })
   }
 
@@ -194,7 +197,7 @@ const inks = HighlightStyle.define([
 
 const look = EditorView.theme({
   "&": { blockSize: "100%", color: "var(--ink)", backgroundColor: "var(--well)", fontSize: "0.8125rem" },
-  "&.cm-focused": { outline: "3px solid var(--focus)", outlineOffset: "-3px" },
+  "&.cm-focused": { outline: "none" }, // the ring is drawn by the host, above the gutters
   ".cm-scroller": { fontFamily: "var(--font-mono)", fontStretch: "87.5%", lineHeight: "1.6" },
   ".cm-content": { caretColor: "var(--ink)", paddingBlock: "0.5rem" },
   ".cm-cursor, .cm-dropCursor": { borderInlineStart: "2px solid var(--ink)" },
@@ -212,7 +215,8 @@ const look = EditorView.theme({
   ".cm-foldGutter .cm-gutterElement": { cursor: "pointer" },
   ".cm-gutter-lint": { inlineSize: "1.25rem" },
   ".cm-gutter-lint .cm-gutterElement": { padding: "0" },
-  ".cm-lint-marker-error": { content: "'!'", display: "grid", placeItems: "center", inlineSize: "100%", blockSize: "1.3em", background: "var(--danger)", color: "var(--on-third)", font: "400 1.25rem/1 var(--font-pixel)" },
+  ".cm-lint-marker-error": { content: "normal", inlineSize: "100%", blockSize: "100%", background: "var(--danger)", color: "var(--on-third)" },
+  ".cm-lint-marker-error::before": { content: "'!'", display: "block", textAlign: "center", font: "400 1.25rem/1 var(--font-pixel)" },
   ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--danger-text) 2px", textUnderlineOffset: "3px" },
   ".cm-lintPoint-error::after": { borderBottomColor: "var(--danger-text)" },
   ".cm-tooltip": { background: "var(--sheet)", color: "var(--ink)", border: "2px solid var(--line)", boxShadow: "4px 4px 0 var(--line)", fontFamily: "var(--font-text)", fontSize: "0.875rem", maxInlineSize: "24rem" },
