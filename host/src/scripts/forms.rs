@@ -122,7 +122,8 @@ fn checked_source(source: &str, wrong: &mut Invalid) -> String {
     source
 }
 
-/// `POST /sandbox/{id}/draft`: fields `source`, `revision`, `window`.
+/// `POST /sandbox/{id}/draft`: fields `source`, `revision`, `window`; with a `title` what [`details`] takes, too: the studio is
+/// one form where there is no JavaScript.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Invalid`]. A clash isn't lost: what was sent is kept beside the draft, and said.
@@ -135,10 +136,15 @@ pub async fn save(
     form: Form,
 ) -> Result<Response, Error> {
     match try_save(&app, &member, &id, &form).await {
-        Ok(Save::Saved { revision, saved_at }) => Ok(match wants {
-            Wants::Page => see_other(&format!("/sandbox/{id}/edit")),
-            _ => unstored(Json(json!({ "revision": revision, "saved_at": saved_at })).into_response()),
-        }),
+        Ok(Save::Saved { revision, saved_at }) => {
+            if let Err(error) = details_along(&app, &member, &id, &form).await {
+                return refused(&app, &member, &id, wants, &headers, &form, Err(error));
+            }
+            Ok(match wants {
+                Wants::Page => see_other(&format!("/sandbox/{id}/edit")),
+                _ => unstored(Json(json!({ "revision": revision, "saved_at": saved_at })).into_response()),
+            })
+        }
         other => refused(&app, &member, &id, wants, &headers, &form, other.map(Some)),
     }
 }
@@ -230,7 +236,8 @@ pub async fn drop_aside(
     })
 }
 
-/// `POST /sandbox/{id}/versions`: fields `note`, `revision`, `publish` (`on`), `visibility`; with `source` the draft is saved first.
+/// `POST /sandbox/{id}/versions`: fields `note`, `revision`, `publish` (`on`), `visibility`; with `source` the draft is saved first,
+/// and with a `title` what [`details`] takes.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Invalid`], [`Error::Conflict`].
@@ -247,6 +254,9 @@ pub async fn make_version(
         match try_save(&app, &member, &id, &form).await {
             Ok(Save::Saved { revision: saved, .. }) => revision = Some(saved),
             other => return refused(&app, &member, &id, wants, &headers, &form, other.map(Some)),
+        }
+        if let Err(error) = details_along(&app, &member, &id, &form).await {
+            return refused(&app, &member, &id, wants, &headers, &form, Err(error));
         }
     }
     match try_version(&app, &member, &id, revision, &form).await {
@@ -381,6 +391,14 @@ pub async fn details(
     match try_details(&app, &member, &id, &form).await {
         Ok(()) => after(&app, &member, wants, &id),
         Err(error) => refused(&app, &member, &id, wants, &headers, &form, Err(error)),
+    }
+}
+
+/// The details, where a form that is about something else brings them along.
+async fn details_along(app: &App, member: &Member, id: &str, form: &Form) -> Result<(), Error> {
+    match form.get("title") {
+        Some(_) => try_details(app, member, id, form).await,
+        None => Ok(()),
     }
 }
 

@@ -15,7 +15,7 @@ class NeoPanes extends HTMLElement {
 
   #mark = () => {
     const links = [...this.querySelectorAll("a")]
-    const open = links.find((link) => link.hash === location.hash) ?? links.find((link) => link.hash === "#talk")
+    const open = links.find((link) => link.hash === location.hash) ?? links.find((link) => link.hash === "#talk") ?? links[0]
     for (const link of links) {
       if (link === open) link.ariaCurrent = "page"
       else link.ariaCurrent = null

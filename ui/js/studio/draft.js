@@ -130,12 +130,12 @@ export class Draft {
     if (kept.ok) {
       this.#revision = revision
       this.#clash = null
-    }
+    } else this.#clash = { ...this.#clash, text: null } // it moved on once more: the next answer says to where
     return this.save()
   }
 
-  /** What was kept in this browser and the server may never have got: at the start, oldest first. The one that was typed on this very
-   *  draft is answered, to go on with; the others are put aside. */
+  /** What was kept in this browser and the server may never have got, at the start: { text, aside }. The newest, if it was typed on this
+   *  very draft, is answered to go on with, or null; the others are put aside, and `aside` says whether there were any. */
   async recover() {
     const own = sessionStorage.getItem(this.#key)
     sessionStorage.setItem(this.#key, this.#window)
@@ -145,18 +145,20 @@ export class Draft {
       .filter(({ key, at }) => key === this.#key + own || Date.now() - at > LEFT_BEHIND_MS)
       .sort((one, other) => one.at - other.at)
     let text = null
+    let aside = false
     for (const { key, source, revision } of found) {
+      // Nothing that the server lacks.
       if (source === this.#saved) localStorage.removeItem(key)
       else if (revision === this.#revision && key === found.at(-1).key) text = { key, source }
       else {
         const sent = await post(this.#address, { source, revision: Math.min(revision, this.#revision - 1), window: key.slice(this.#key.length) })
-        if (sent.ok || sent.status === 409) localStorage.removeItem(key)
+        if (sent.status === 409) localStorage.removeItem(key)
+        aside ||= sent.status === 409
       }
     }
-    if (!text) return null
     // From now on it is kept under this window's name.
-    localStorage.removeItem(text.key)
-    return text.source
+    if (text) localStorage.removeItem(text.key)
+    return { text: text?.source ?? null, aside }
   }
 
   async #send(text) {

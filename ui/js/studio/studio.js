@@ -13,7 +13,7 @@ class NeoStudio extends HTMLElement {
   #params
   #draft
   #form
-  #mistakes = 0 // of this run
+  #ran = false // whether there is a run to begin again
 
   async connectedCallback() {
     this.#form = this.querySelector("form.sheet")
@@ -27,16 +27,20 @@ class NeoStudio extends HTMLElement {
     const area = this.#form.elements.source
     // A browser may put back what stood in the area before a reload; the server's own is in its markup.
     const source = area.defaultValue
-    this.#draft = new Draft({ id: this.dataset.id, source, revision: Number(this.dataset.revision), text: () => this.#code.text, tell: this.#stands, follow: (text) => this.#code.replace(text) })
+    // What a form brought back was refused: the server doesn't have it.
+    const saved = "typed" in this.dataset ? null : source
+    this.#draft = new Draft({ id: this.dataset.id, source: saved, revision: Number(this.dataset.revision), text: () => this.#code.text, tell: this.#stands, follow: (text) => this.#code.replace(text) })
     this.#code.begin(source)
     area.disabled = true
     for (const [name, heed] of this.#ears()) this.addEventListener(name, heed)
     addEventListener("keydown", this.#key)
     this.classList.add("alive")
-    const kept = await this.#draft.recover()
-    if (kept !== null) {
-      this.#code.replace(kept)
-      this.#draft.typed()
+    const { text, aside } = await this.#draft.recover()
+    if (text !== null) this.#code.replace(text)
+    if (this.#draft.dirty) this.#draft.typed()
+    if (aside) {
+      this.#say("What you typed here before and was never saved is kept aside: see Versions.")
+      this.#refresh()
     }
   }
 
@@ -67,28 +71,31 @@ class NeoStudio extends HTMLElement {
 
   // ── running ──────────────────────────────────────────────────────────────────────────────────
 
-  async #run(seed) {
+  async #run({ seed, params } = {}) {
     this.#look("picture")
     // It is kept here already; the server gets it first too, unless that takes long.
     await Promise.race([this.#draft.save(), new Promise((resolve) => setTimeout(resolve, SAVE_BEFORE_RUN_MS))])
     this.#code.clear()
     this.#console.clear()
     this.#params.clear()
-    this.#mistakes = 0
     this.#part("frames").textContent = ""
-    await this.#frame.start({ source: this.#code.text, seed })
+    await this.#frame.start({ source: this.#code.text, seed, params })
   }
 
+  // With the same seed, and the numbers as they are turned now.
   #again() {
-    return this.#run(this.#frame.seed ?? undefined)
+    if (!this.#ran) return this.#run()
+    const params = Object.fromEntries([...this.#frame.params].map(([name, { value }]) => [name, value]))
+    return this.#run({ seed: this.#frame.seed, params })
   }
 
   #state = ({ detail: { state, why } }) => {
     this.dataset.state = state
     const running = state === "running" || state === "loading" || state === "paused"
+    this.#ran ||= state === "running"
     for (const button of this.querySelectorAll("[data-do=stop]")) button.disabled = !running
-    for (const button of this.querySelectorAll("[data-do=again]")) button.disabled = this.#frame.seed == null
-    this.#part("seed").textContent = this.#frame.seed == null ? "" : `seed ${this.#frame.seed}`
+    for (const button of this.querySelectorAll("[data-do=again]")) button.disabled = !this.#ran
+    if (running) this.#part("seed").textContent = `seed ${this.#frame.seed}`
     if (!running) this.#part("frames").textContent = ""
     if (why) this.#console.add({ level: "error", text: why })
     this.#part("runs").textContent = why ?? { loading: "It is being set up.", running: "It runs.", paused: "It rests.", stopped: "It is stopped.", ended: "It has ended." }[state] ?? ""
@@ -105,7 +112,6 @@ class NeoStudio extends HTMLElement {
   }
 
   #fault({ message, line, column }) {
-    this.#mistakes++
     this.#code.fault({ message, line, column })
     this.#part("runs").textContent = line ? `Line ${line}: ${message}` : message
   }
