@@ -8,11 +8,23 @@ use serde_json::Value;
 /// Software rendering for WebGL too: there is no graphics chip where tests run.
 const DRAWS: [&str; 2] = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
 
+const FRAME_SAYS: [&str; 3] = ["Permissions-Policy", "Permissions policy violation", "directive 'webrtc'"];
+
 /// A script of this source; its id.
 fn script(person: &Person, mode: &str, source: &str) -> String {
     let fields = [("mode", mode), ("title", "a sketch"), ("source", source)];
     let made = person.post_json("/sandbox", &fields).expect(201).json();
     made["id"].as_str().expect("it has an id").to_owned()
+}
+
+/// A page on which a sketch may run: what Chromium says about the headers of its frame, and about p5 asking for sensors there, is no
+/// fault of ours.
+fn page_of(browser: &Browser, person: &Person) -> Page {
+    let page = browser.page_of(person);
+    for said in FRAME_SAYS {
+        page.allow(said);
+    }
+    page
 }
 
 /// Opens the studio, and waits until one can type.
@@ -79,7 +91,7 @@ fn what_ana_types_is_saved_by_itself_and_still_there_after_a_reload() {
     let ana = server.person("ana");
     let id = script(&ana, "canvas", "// one\n");
 
-    let page = browser.page_of(&ana);
+    let page = page_of(&browser, &ana);
     open(&page, &server, &id);
     write_at_end(&page, "// two");
     page.wait_for("[data-part=saved][data-kind=typing]");
@@ -102,7 +114,7 @@ fn what_ana_types_while_the_line_is_down_arrives_when_it_is_back() {
     let ana = server.person("ana");
     let id = script(&ana, "canvas", "// one\n");
 
-    let page = browser.page_of(&ana);
+    let page = page_of(&browser, &ana);
     page.allow("ERR_INTERNET_DISCONNECTED");
     open(&page, &server, &id);
     page.offline(true);
@@ -132,7 +144,7 @@ fn two_windows_of_one_draft_lose_neither_text() {
     let ana = server.person("ana");
     let id = script(&ana, "canvas", "// one\n");
 
-    let (here, there) = (browser.page_of(&ana), browser.page_of(&ana));
+    let (here, there) = (page_of(&browser, &ana), page_of(&browser, &ana));
     here.allow("409");
     open(&here, &server, &id);
     open(&there, &server, &id);
@@ -182,7 +194,8 @@ fn a_mistake_is_marked_on_its_line_and_the_console_leads_there() {
         "let a = 1\nconsole.log(\"hello\", a)\nconsole.warn(\"careful\")\nfor (const x of [1]) {\n  nobody(x)\n}\n";
     let id = script(&ana, "canvas", source);
 
-    let page = browser.page_of(&ana);
+    let page = page_of(&browser, &ana);
+    page.allow("nobody is not defined");
     open(&page, &server, &id);
     page.click(".picture [data-do=run]");
     page.wait_for(r#"neo-console li.error "nobody is not defined""#);
@@ -209,7 +222,7 @@ fn a_mistake_is_marked_on_its_line_and_the_console_leads_there() {
     assert!(code(&page).contains("\n  // nobody(x)\n"), "{}", code(&page));
 
     // What doesn't parse is marked before it runs, and says so when it does.
-    page.press("Control+Home").type_text("let = (\n");
+    page.press("Control+Home").type_text("const = 1\n");
     page.wait_for(".cm-lint-marker-error");
     assert!(marked("1"));
     page.press("Control+Enter");
@@ -229,7 +242,7 @@ fn ana_runs_stops_and_restarts_a_sketch_and_turns_its_numbers() {
     let source = "neo.param(\"size\", 20, { min: 5, max: 90, step: 1 })\nconsole.log(Math.random())\nfunction draw() {\n  context.fillRect(0, 0, neo.params.size, 9)\n  requestAnimationFrame(draw)\n}\nneo.on(\"param\", (name, value) => console.info(name, value))\ndraw()\n";
     let id = script(&ana, "canvas", source);
 
-    let page = browser.page_of(&ana);
+    let page = page_of(&browser, &ana);
     open(&page, &server, &id);
     run(&page);
     let first = page.text("neo-console li.log .said");
@@ -273,7 +286,7 @@ fn ana_publishes_compares_and_brings_back_and_bob_forks_it() {
     let (ana, bob) = (server.person("ana"), server.person("bob"));
     let id = script(&ana, "canvas", "// one\n");
 
-    let page = browser.page_of(&ana);
+    let page = page_of(&browser, &ana);
     open(&page, &server, &id);
     page.click("[data-open=publish]");
     page.fill("#title", "Small Waves")
@@ -337,7 +350,7 @@ fn ana_publishes_compares_and_brings_back_and_bob_forks_it() {
     assert!(file.text().contains("// two"));
 
     let fork = bob.post(&format!("/sandbox/{id}/fork"), &[]).see_other();
-    let theirs = browser.page_of(&bob);
+    let theirs = page_of(&browser, &bob);
     theirs.goto(&server.url(&fork)).wait_for(".studio.alive");
     assert_eq!(code(&theirs), "// one\n");
 }
@@ -349,7 +362,7 @@ fn the_keyboard_alone_is_enough() {
     let ana = server.person("ana");
     let id = script(&ana, "canvas", "");
 
-    let page = browser.page_of(&ana);
+    let page = page_of(&browser, &ana);
     open(&page, &server, &id);
     let inside = "document.activeElement.localName === 'neo-code'";
     for _ in 0..40 {
@@ -385,7 +398,7 @@ fn without_javascript_the_studio_is_a_form_that_saves_and_publishes() {
     let ana = server.person("ana");
     let id = script(&ana, "canvas", "// one\n");
 
-    let page = browser.page_of(&ana);
+    let page = page_of(&browser, &ana);
     page.javascript(false).goto(&server.url(&format!("/sandbox/{id}/edit")));
     assert_eq!(page.value("#source"), "// one\n");
     page.fill("#source", "// by hand\n").fill("#title", "By Hand");
@@ -431,7 +444,7 @@ fn the_studio_is_whole_by_day_and_night_on_desk_and_phone() {
     )
     .expect(200);
 
-    let page = browser.page_of(&ana);
+    let page = page_of(&browser, &ana);
     for (scheme, width, height) in [
         ("light", 1280, 800),
         ("dark", 1280, 800),
@@ -511,6 +524,9 @@ fn each_of_the_thirty_examples_draws_moves_and_fails_at_nothing() {
         );
 
         let page = browser.page();
+        for said in FRAME_SAYS {
+            page.allow(said);
+        }
         page.goto(&server.url(&format!("/sandbox/examples/{name}")));
         page.wait_until("customElements.get('neo-frame')");
         page.eval(
@@ -551,7 +567,7 @@ fn a_wall_loads_neither_editor_nor_libraries() {
     let server = Server::start();
     let browser = Browser::start();
     let ana = server.person("ana");
-    let page = browser.page_of(&ana);
+    let page = page_of(&browser, &ana);
     page.goto(&server.url("/wall/ana"));
     for address in page.requests() {
         for part in [

@@ -35,8 +35,8 @@ function rose(ink, where) {
   strokeWeight(size / 26)
   beginShape()
   // Twice round, so that half a petal more closes too.
-  for (let step = 0; step <= 240; step++) {
-    const angle = (step / 240) * TWO_PI * 2
+  for (let step = 0; step <= 400; step++) {
+    const angle = (step / 400) * TWO_PI * 2
     const radius = size * cos(neo.params.petals * angle)
     vertex(radius * cos(angle + turn / 4), radius * sin(angle + turn / 4))
   }

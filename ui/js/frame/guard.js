@@ -39,7 +39,7 @@ function open({ source, module, ...start }, end) {
     tell({ type: "error", message, line: error.loc.line, column: error.loc.column + 1 })
     return tell({ type: "end", why: "It doesn't parse: the console says where.", bad: false })
   }
-  port.postMessage(JSON.stringify({ type: "start", source: guarded, module, ...start }))
+  port.postMessage(JSON.stringify({ ...start, type: "start", source: guarded, module }))
 }
 
 // Puts a call into each loop. Nothing moves to another line; columns are counted back by `original`.

@@ -135,7 +135,7 @@ export class Draft {
   }
 
   /** What was kept in this browser and the server may never have got, at the start: { text, aside }. The newest, if it was typed on this
-   *  very draft, is answered to go on with, or null; the others are put aside, and `aside` says whether there were any. */
+   *  very draft and nothing else was since, is answered to go on with, or null; the others are put aside, and `aside` says whether there were any. */
   async recover() {
     const own = sessionStorage.getItem(this.#key)
     sessionStorage.setItem(this.#key, this.#window)
@@ -149,7 +149,7 @@ export class Draft {
     for (const { key, source, revision } of found) {
       // Nothing that the server lacks.
       if (source === this.#saved) localStorage.removeItem(key)
-      else if (revision === this.#revision && key === found.at(-1).key) text = { key, source }
+      else if (revision === this.#revision && key === found.at(-1).key && !this.dirty) text = { key, source }
       else {
         const sent = await post(this.#address, { source, revision: Math.min(revision, this.#revision - 1), window: key.slice(this.#key.length) })
         if (sent.status === 409) localStorage.removeItem(key)

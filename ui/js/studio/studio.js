@@ -13,7 +13,9 @@ class NeoStudio extends HTMLElement {
   #params
   #draft
   #form
+  #here // aborted when it leaves the page: then it listens no more
   #ran = false // whether there is a run to begin again
+  #mistake = "" // the last thing that this run ran into
 
   async connectedCallback() {
     this.#form = this.querySelector("form.sheet")
@@ -25,15 +27,17 @@ class NeoStudio extends HTMLElement {
     if (!this.isConnected) return
     this.#frame.hold = true
     const area = this.#form.elements.source
-    // A browser may put back what stood in the area before a reload; the server's own is in its markup.
     const source = area.defaultValue
     // What a form brought back was refused: the server doesn't have it.
     const saved = "typed" in this.dataset ? null : source
     this.#draft = new Draft({ id: this.dataset.id, source: saved, revision: Number(this.dataset.revision), text: () => this.#code.text, tell: this.#stands, follow: (text) => this.#code.replace(text) })
     this.#code.begin(source)
+    // Whoever was faster than the editor has typed in the field.
+    this.#code.replace(area.value)
     area.disabled = true
-    for (const [name, heed] of this.#ears()) this.addEventListener(name, heed)
-    addEventListener("keydown", this.#key)
+    const { signal } = (this.#here = new AbortController())
+    for (const [name, heed] of this.#ears()) this.addEventListener(name, heed, { signal })
+    addEventListener("keydown", this.#key, { signal })
     this.classList.add("alive")
     const { text, aside } = await this.#draft.recover()
     if (text !== null) this.#code.replace(text)
@@ -45,8 +49,7 @@ class NeoStudio extends HTMLElement {
   }
 
   disconnectedCallback() {
-    for (const [name, heed] of this.#ears()) this.removeEventListener(name, heed)
-    removeEventListener("keydown", this.#key)
+    this.#here?.abort()
     this.#draft?.close()
   }
 
@@ -65,9 +68,8 @@ class NeoStudio extends HTMLElement {
       ["frame:beat", this.#beat],
       ["params:set", ({ detail }) => this.#frame.set(detail.name, detail.value)],
       ["params:keep", this.#keepNumber],
-    ].map(([name, heed]) => [name, (this.#heeds[name] ??= heed)])
+    ]
   }
-  #heeds = {}
 
   // ── running ──────────────────────────────────────────────────────────────────────────────────
 
@@ -78,6 +80,7 @@ class NeoStudio extends HTMLElement {
     this.#code.clear()
     this.#console.clear()
     this.#params.clear()
+    this.#mistake = ""
     this.#part("frames").textContent = ""
     await this.#frame.start({ source: this.#code.text, seed, params })
   }
@@ -95,10 +98,10 @@ class NeoStudio extends HTMLElement {
     this.#ran ||= state === "running"
     for (const button of this.querySelectorAll("[data-do=stop]")) button.disabled = !running
     for (const button of this.querySelectorAll("[data-do=again]")) button.disabled = !this.#ran
-    if (running) this.#part("seed").textContent = `seed ${this.#frame.seed}`
+    if (state === "running") this.#part("seed").textContent = `seed ${this.#frame.seed}`
     if (!running) this.#part("frames").textContent = ""
     if (why) this.#console.add({ level: "error", text: why })
-    this.#part("runs").textContent = why ?? { loading: "It is being set up.", running: "It runs.", paused: "It rests.", stopped: "It is stopped.", ended: "It has ended." }[state] ?? ""
+    this.#part("runs").textContent = why || this.#mistake || { loading: "It is being set up.", running: "It runs.", paused: "It rests.", stopped: "It is stopped.", ended: "It has ended.", idle: "" }[state]
   }
 
   #heard = ({ detail }) => {
@@ -113,7 +116,8 @@ class NeoStudio extends HTMLElement {
 
   #fault({ message, line, column }) {
     this.#code.fault({ message, line, column })
-    this.#part("runs").textContent = line ? `Line ${line}: ${message}` : message
+    this.#mistake = line ? `Line ${line}: ${message}` : message
+    this.#say(this.#mistake)
   }
 
   #beat = ({ detail: { frames } }) => {
