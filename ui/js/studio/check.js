@@ -8,8 +8,10 @@ let parser = null
 /** The first mistake of a text: { line, column, message }, line and column from 1; null where it parses. */
 export async function findSyntaxError(source, mode) {
   if (source.length > MOST) return null
-  parser ??= import("/static/v/vendor/acorn-8.19.0/acorn.mjs")
-  const { parse } = await parser
+  parser ??= await import("/static/v/vendor/acorn-8.19.0/acorn.mjs").catch(() => null)
+  // The line is down: it is looked through another time.
+  if (!parser) return null
+  const { parse } = parser
   const sourceType = mode === "three" ? "module" : "script"
   try {
     parse(source, { ecmaVersion: "latest", sourceType, allowAwaitOutsideFunction: sourceType === "module" })

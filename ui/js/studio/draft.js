@@ -30,8 +30,8 @@ export async function post(address, fields) {
 export function reason({ status, body }) {
   if (status === 0) return "The line is down."
   if (status === 401) return "You are logged out: log in in another tab, and go on here."
-  const fields = Object.values(body.errors ?? {})
-  return [body.detail ?? `That did not work (${status}).`, ...fields.flat()].filter((part) => typeof part === "string").join(" ")
+  const fields = (body.errors ?? []).map(({ message }) => message)
+  return fields.length > 0 ? fields.join(" ") : (body.detail ?? `That did not work (${status}).`)
 }
 
 export class Draft {
@@ -62,6 +62,7 @@ export class Draft {
     this.#others.addEventListener("message", this.#heard)
     addEventListener("online", this.#again)
     document.addEventListener("visibilitychange", this.#turned)
+    document.addEventListener("live:refreshed", this.#turned)
     addEventListener("pagehide", this.#leave)
   }
 
@@ -71,6 +72,7 @@ export class Draft {
     this.#others.close()
     removeEventListener("online", this.#again)
     document.removeEventListener("visibilitychange", this.#turned)
+    document.removeEventListener("live:refreshed", this.#turned)
     removeEventListener("pagehide", this.#leave)
   }
 

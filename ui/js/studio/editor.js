@@ -134,7 +134,7 @@ class NeoCode extends HTMLElement {
         // Escape and then Tab leaves: CodeMirror keeps its hands off Tab for two seconds after Escape.
         keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap, ...lintKeymap, indentWithTab]),
         this.#wrapping.of(EditorView.lineWrapping),
-        EditorView.contentAttributes.of({ "aria-label": this.getAttribute("label"), autocapitalize: "off", autocorrect: "off" }),
+        EditorView.contentAttributes.of({ "aria-label": this.getAttribute("label"), autocapitalize: "off", autocorrect: "off", tabindex: "0" }),
         EditorView.updateListener.of((update) => update.docChanged && this.#changed(update)),
         look,
       ],

@@ -196,7 +196,8 @@ class NeoStudio extends HTMLElement {
       const alone = then === "publish" && details.visibility === "private" ? " Nobody but you sees it, as you chose." : ""
       this.#told(`Version ${made.body.version} is ${then === "publish" ? "published" : "made"}.${alone}`)
     } else this.#told("Kept.")
-    for (const field of this.#form.querySelectorAll("input, textarea")) field.defaultValue = field.value
+    // What is kept isn't taken for something typed and not sent.
+    for (const field of fields) if ("defaultValue" in field && field !== fields.source) field.defaultValue = field.value
     await this.#refresh()
   }
 
@@ -227,14 +228,14 @@ class NeoStudio extends HTMLElement {
     target.compare(from, to)
   }
 
-  #told(text, errors = {}) {
+  #told(text, errors = []) {
     for (const line of this.querySelectorAll(".told")) {
       line.textContent = text
       line.hidden = !text
     }
-    for (const field of this.#form.querySelectorAll(".field")) {
+    for (const field of this.querySelectorAll("#publish .field")) {
       const name = field.querySelector("[name]")?.name
-      field.classList.toggle("bad", Boolean(errors?.[name]))
+      field.classList.toggle("bad", errors.some((error) => error.field === name))
     }
   }
 
