@@ -6,7 +6,7 @@
 // drawn once on a sheet that nobody sees, and read from it dot by dot.
 //
 // Change: dot (pixels from dot to dot), ripple. Change the word too.
-neo.param("dot", 14, { min: 6, max: 40, step: 1 })
+neo.param("dot", 12, { min: 6, max: 40, step: 1 })
 neo.param("ripple", 6, { min: 0, max: 40, step: 1 })
 const word = "HELLO"
 let sheet
@@ -26,9 +26,8 @@ function printSheet() {
   sheet.fill(255)
   sheet.textAlign(CENTER, CENTER)
   sheet.textStyle(BOLD)
-  sheet.textSize(min(width / word.length * 1.5, height * 0.6))
+  sheet.textSize(min(width / word.length * 1.3, height * 0.6))
   sheet.text(word, width / 2, height / 2)
-  sheet.filter(BLUR, 4)
   sheet.loadPixels()
 }
 
@@ -39,12 +38,22 @@ function draw() {
     for (let x = step / 2; x < width; x += step) {
       const away = dist(x, y, width / 2, height / 2)
       const wave = sin(away / 30 - frameCount / 5)
-      const readX = constrain(round(x + wave * neo.params.ripple), 0, width - 1)
-      const dark = sheet.pixels[(floor(y) * width + readX) * 4] / 255
+      const dark = darkness(x + wave * neo.params.ripple, y, step / 3)
       fill(dark > 0.4 ? "#faf8ef" : "#151525")
       circle(x, y, step * (0.28 + 0.72 * dark + 0.1 * wave))
     }
   }
+}
+
+// How dark the sheet is around a place: four looks at it, and their mean.
+function darkness(x, y, away) {
+  let sum = 0
+  for (const [lookX, lookY] of [[x - away, y], [x + away, y], [x, y - away], [x, y + away]]) {
+    const column = constrain(round(lookX), 0, sheet.width - 1)
+    const row = constrain(round(lookY), 0, sheet.height - 1)
+    sum += sheet.pixels[(row * sheet.width + column) * 4]
+  }
+  return sum / 4 / 255
 }
 
 function windowResized() {

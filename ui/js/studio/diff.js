@@ -30,7 +30,7 @@ class NeoDiff extends HTMLElement {
 
   #show(diff, sorry) {
     const called = (one) => (one === "draft" ? "the draft" : `version ${one}`)
-    this.querySelector(".said").textContent = sorry ?? (diff.same ? `${called(diff.from)} and ${called(diff.to)} are the same.` : `From ${called(diff.from)} to ${called(diff.to)}:`)
+    this.querySelector(".said").textContent = sorry ?? (diff.same ? `There is no difference between ${called(diff.from)} and ${called(diff.to)}.` : `From ${called(diff.from)} to ${called(diff.to)}:`)
     const table = this.querySelector("table")
     table.hidden = !diff || diff.same
     table.tBodies[0].replaceChildren(...(diff?.hunks ?? []).flatMap((hunk, index) => [...(index ? [gap()] : []), ...hunk.lines.map(row)]))
