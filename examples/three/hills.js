@@ -53,7 +53,7 @@ function lift(way) {
   corners.needsUpdate = true
 }
 
-const renderer = new THREE.WebGLRenderer({ antialias: true })
+const renderer = new THREE.WebGLRenderer()
 document.body.append(renderer.domElement)
 function fit() {
   camera.aspect = neo.width / neo.height

@@ -10,7 +10,7 @@ import * as THREE from "three"
 
 neo.param("swell", 0.8, { min: 0, max: 2, step: 0.1 })
 neo.param("speed", 1, { min: 0, max: 4, step: 0.1 })
-const ACROSS = 16
+const ACROSS = 13
 
 const scene = new THREE.Scene()
 scene.background = new THREE.Color("#0d0f2a")
@@ -22,7 +22,7 @@ const sun = new THREE.DirectionalLight("#ffffff", 2)
 sun.position.set(6, 9, -2)
 scene.add(sun)
 
-const block = new THREE.BoxGeometry(0.85, 3, 0.85)
+const block = new THREE.BoxGeometry(1.05, 3, 1.05)
 const blocks = new THREE.InstancedMesh(block, new THREE.MeshLambertMaterial(), ACROSS * ACROSS)
 scene.add(blocks)
 const place = new THREE.Matrix4()
@@ -35,14 +35,14 @@ function wave(time) {
     const x = (i % ACROSS) - ACROSS / 2 + 0.5
     const z = Math.floor(i / ACROSS) - ACROSS / 2 + 0.5
     const height = Math.sin(x / 2.6 + time) + Math.sin(z / 3.4 - time * 0.7 + x / 9)
-    blocks.setMatrixAt(i, place.makeTranslation(x * 0.95, (height * neo.params.swell) / 2, z * 0.95))
+    blocks.setMatrixAt(i, place.makeTranslation(x * 1.17, (height * neo.params.swell) / 2, z * 1.17))
     blocks.setColorAt(i, ink.lerpColors(low, crest, Math.round((height + 2) * 1.25) / 5))
   }
   blocks.instanceMatrix.needsUpdate = true
   blocks.instanceColor.needsUpdate = true
 }
 
-const renderer = new THREE.WebGLRenderer({ antialias: true })
+const renderer = new THREE.WebGLRenderer()
 document.body.append(renderer.domElement)
 function fit() {
   camera.aspect = neo.width / neo.height

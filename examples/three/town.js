@@ -50,7 +50,7 @@ for (let i = 0; i < ACROSS * ACROSS; i++) {
 }
 scene.add(new THREE.GridHelper(40, 40, "#97c7b1", "#263070"))
 
-const renderer = new THREE.WebGLRenderer({ antialias: true })
+const renderer = new THREE.WebGLRenderer()
 document.body.append(renderer.domElement)
 function fit() {
   camera.aspect = neo.width / neo.height
