@@ -273,8 +273,8 @@ fn json_feed(place: &Place, owner: Option<&Profile>, posts: &[Post], next: Optio
             let mut item = json!({
                 "id": address,
                 "url": address,
-                "title": view::name(post),
-                "content_html": content(post, &place.base),
+                "title": speakable(&view::name(post)),
+                "content_html": speakable(&content(post, &place.base)),
                 "date_published": view::iso(post.created_at),
                 "authors": author(&post.author),
             });
@@ -289,7 +289,7 @@ fn json_feed(place: &Place, owner: Option<&Profile>, posts: &[Post], next: Optio
         .collect();
     let mut feed = json!({
         "version": "https://jsonfeed.org/version/1.1",
-        "title": place.title,
+        "title": speakable(&place.title),
         "home_page_url": place.home,
         "feed_url": place.address,
         "items": items,
@@ -319,7 +319,7 @@ fn content(post: &Post, base: &str) -> String {
     html
 }
 
-/// A text with nothing in it that XML 1.0 has no room for, escaped or not.
+/// A text with nothing in it that XML 1.0 has no room for, escaped or not; the same in both formats.
 fn speakable(text: &str) -> String {
     let is_char = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}');
     text.chars()
