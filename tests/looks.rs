@@ -283,3 +283,32 @@ fn words_are_changed_where_they_stand() {
     owner.check();
     guest.check();
 }
+
+#[test]
+fn a_member_has_a_picture_and_a_banner_of_their_own() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let id = ana.uploaded("me.png", &neospace_tests::pictures::png(64, 64));
+    let of_bob = bob.uploaded("bob.png", &neospace_tests::pictures::png(32, 32));
+    ana.post("/wall/ana/profile", &[("avatar", &id), ("banner", &id)])
+        .see_other();
+    let page = server.guest().get("/wall/ana").expect(200).text();
+    assert!(
+        page.contains(&format!("src=\"/media/{id}/small\"")) && page.contains(&format!("src=\"/media/{id}/medium\""))
+    );
+    server.guest().get(&format!("/media/{id}/small")).expect(200);
+    // Only one's own, and what was typed comes back.
+    let refused = ana.post_json("/wall/ana/profile", &[("avatar", &of_bob)]).expect(422);
+    assert!(refused.text().contains("not in your library"), "{}", refused.text());
+    // In CSS too, and only while it is worn.
+    let css = format!("h1 {{ background: url(/media/{id}/small) }} p {{ background: url(/media/{of_bob}/small) }}");
+    let answer = ana.post_json("/wall/ana/look/css", &[("css", &css)]).expect(200).json();
+    assert_eq!(answer["left_out"].as_array().map(Vec::len), Some(1), "{answer}");
+    assert!(sheet(&ana, "ana").contains(&format!("url(\"/media/{id}/small\")")));
+    ana.post("/wall/ana/profile", &[("avatar", ""), ("banner", "")])
+        .see_other();
+    assert!(!server.guest().get("/wall/ana").text().contains("/media/"));
+    server.guest().get(&format!("/media/{id}/small")).expect(200);
+    ana.post_json("/wall/ana/look/css", &[("css", "")]).expect(200);
+    server.guest().get(&format!("/media/{id}/small")).expect(404);
+}

@@ -6,6 +6,8 @@
 //! or `!important`, sets no custom property of the house's, moves nothing for those who asked for that, and puts no words
 //! into controls. A browser without `@scope` leaves all of it out.
 
+use std::{cell::RefCell, collections::BTreeSet};
+
 use cssparser::{Delimiter, ParseError, Parser, SourceLocation, ToCss, Token};
 
 use crate::plugins::css::{
@@ -47,6 +49,8 @@ pub struct Rebuilt {
     pub css: String,
     /// What is left out, by line.
     pub left_out: Vec<CssError>,
+    /// The pictures that it shows, by id.
+    pub pictures: BTreeSet<String>,
 }
 
 /// Rebuilds an owner's CSS. `is_picture` says whether an id is that of a picture in the owner's library.
@@ -57,6 +61,7 @@ pub fn rebuild(source: &str, is_picture: &dyn Fn(&str) -> bool) -> Rebuilt {
         words: String::new(),
         keyframes: String::new(),
         left_out: Vec::new(),
+        pictures: RefCell::default(),
         counted: Counted::default(),
     };
     if source.len() > SOURCE_MOST {
@@ -90,6 +95,7 @@ pub fn rebuild(source: &str, is_picture: &dyn Fn(&str) -> bool) -> Rebuilt {
     Rebuilt {
         css,
         left_out: sheet.left_out,
+        pictures: sheet.pictures.into_inner(),
     }
 }
 
@@ -100,6 +106,7 @@ struct Sheet<'a> {
     words: String,
     keyframes: String,
     left_out: Vec<CssError>,
+    pictures: RefCell<BTreeSet<String>>,
     counted: Counted,
 }
 
@@ -346,6 +353,7 @@ impl Sheet<'_> {
         may_be_set(name, place, at)?;
         let mut values = Values {
             is_picture: self.is_picture,
+            pictures: &self.pictures,
             most: match name {
                 "filter" => FILTER_MOST,
                 _ => LENGTH_MOST,
@@ -442,6 +450,7 @@ fn is_word(token: &Token<'_>, word: &str) -> bool {
 /// Reads what a declaration sets.
 struct Values<'a> {
     is_picture: &'a dyn Fn(&str) -> bool,
+    pictures: &'a RefCell<BTreeSet<String>>,
     /// The greatest length.
     most: f32,
     /// Characters of its strings.
@@ -532,6 +541,7 @@ impl Values<'_> {
                 "url() names a picture of your own library, such as url(\"/media/…/medium\"); nothing else is loaded",
             );
         };
+        self.pictures.borrow_mut().insert(id.to_owned());
         out.push(&Token::Function("url".into()));
         out.push(&Token::QuotedString(format!("/media/{id}/{variant}").into()));
         out.close(')');
@@ -898,6 +908,12 @@ mod tests {
 
     #[test]
     fn pictures_are_those_of_the_owner() {
+        assert_eq!(
+            rebuild("p{background:url(/media/mine/full)}", &|id| id == "mine")
+                .pictures
+                .len(),
+            1
+        );
         for fine in ["url(/media/mine/full)", "url(\"/media/mine/small\")"] {
             assert!(css(&format!("p{{background:{fine}}}")).contains("url(\"/media/mine/"));
         }

@@ -68,12 +68,11 @@ pub async fn preview(
     let old = app.db.read(|db| queries::of(db, &owner))?;
     let theme = Theme::read(&old.theme, |field| form.get(field)).map_err(Error::Invalid)?;
     let css = form.get("css").unwrap_or(&old.css);
-    Ok(Json(json!({
-        "sheet": write(&theme, css),
-        "exchanged": theme.checked().1,
-        "left_out": page::left_out(css),
-    }))
-    .into_response())
+    let (sheet, left_out) = app
+        .db
+        .read(|db| Ok((write(db, &owner, &theme, css), page::left_out(db, &owner, css))))?;
+    let exchanged = theme.checked().1;
+    Ok(Json(json!({ "sheet": sheet, "exchanged": exchanged, "left_out": left_out })).into_response())
 }
 
 /// `POST /wall/{user}/look/css`: field `css`, the owner's own, kept as it was typed. What is not allowed is left out of what the
@@ -109,7 +108,10 @@ pub async fn keep_css(
     })
     .await?;
     match wants {
-        Wants::Json => Ok(Json(json!({ "ok": true, "left_out": page::left_out(&css) })).into_response()),
+        Wants::Json => {
+            let left_out = app.db.read(|db| Ok(page::left_out(db, &owner, &css)))?;
+            Ok(Json(json!({ "ok": true, "left_out": left_out })).into_response())
+        }
         _ => css_changed(&app, wants, &owner),
     }
 }

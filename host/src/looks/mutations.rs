@@ -2,8 +2,13 @@
 
 use rusqlite::params;
 
-use super::{page, queries::Look, starts, theme::Theme};
-use crate::{app::now_ms, db::Tx, error::Error, profiles::Profile};
+use super::{
+    page,
+    queries::{self, Look},
+    starts,
+    theme::Theme,
+};
+use crate::{app::now_ms, db::Tx, error::Error, media, profiles::Profile};
 
 /// Looks that are kept of one wall, to go back to.
 const KEPT_MOST: i64 = 30;
@@ -106,6 +111,13 @@ fn wear(tx: &Tx, owner: &Profile, look: Option<i64>) -> Result<(), Error> {
         "update profiles set look = ?2 where user_id = ?1",
         params![owner.user_id, look],
     )?;
+    // What its CSS shows may be seen by whoever sees the wall.
+    media::detach(tx, "look", owner.user_id)?;
+    let css = queries::of(tx, owner)?.css;
+    let wall = format!("wall:{}", owner.name);
+    for id in page::rebuilt(tx, owner, &css).pictures {
+        media::attach(tx, &id, "look", owner.user_id, &wall, &format!("/wall/{}", owner.name))?;
+    }
     touch(tx, owner);
     Ok(())
 }

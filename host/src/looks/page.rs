@@ -9,7 +9,7 @@ use serde::Serialize;
 use minijinja::{Value, context};
 
 use super::{
-    custom,
+    custom::{self, Rebuilt},
     queries::{self, Look},
     starts::{self, STARTS},
     theme::{CURSORS, Choice, Exchanged, FONTS, INKS, PATTERNS, SCHEMES, SLIDERS, TEXTS, Theme},
@@ -21,6 +21,7 @@ use crate::{
     error::{Error, Invalid},
     fragments::{self, Key, Piece, Sight},
     http::{Form, Path},
+    media,
     profiles::{self, Profile},
 };
 
@@ -54,7 +55,7 @@ impl Worn {
 /// The database's.
 pub fn wear(app: &App, db: &Reader, owner: &Profile) -> Result<Worn, Error> {
     let look = queries::of(db, owner)?;
-    let css = written(app, owner, &look)?;
+    let css = written(app, db, owner, &look)?;
     Ok(Worn {
         href: address(&owner.name, &css),
         remixed_from: look.remixed_from.map(|(_, name)| name),
@@ -111,7 +112,7 @@ pub fn topic(name: &str) -> String {
 }
 
 /// The stylesheet of a look, written once. It begins with its own hash.
-fn written(app: &App, owner: &Profile, look: &Look) -> Result<Arc<str>, Error> {
+fn written(app: &App, db: &Reader, owner: &Profile, look: &Look) -> Result<Arc<str>, Error> {
     let key = Key {
         kind: "look",
         id: owner.user_id,
@@ -119,20 +120,20 @@ fn written(app: &App, owner: &Profile, look: &Look) -> Result<Arc<str>, Error> {
     };
     let made_from = fragments::hash((&owner.name, &look.theme, &look.css));
     app.fragments
-        .get_or_render(key, made_from, None, || Ok(write(&look.theme, &look.css)))
+        .get_or_render(key, made_from, None, || Ok(write(db, owner, &look.theme, &look.css)))
 }
 
 /// The stylesheet of a theme and of its owner's CSS, beginning with its own hash.
-pub fn write(theme: &Theme, own: &str) -> String {
+pub fn write(db: &Reader, owner: &Profile, theme: &Theme, own: &str) -> String {
     let (shown, _) = theme.checked();
-    let own = custom::rebuild(own, &is_picture).css;
+    let own = rebuilt(db, owner, own).css;
     let css = format!("{}@layer theme{{{}}}\n{own}", shown.faces(), shown.rule(".wall"));
     format!("/*{}*/{css}", super::hash(&css))
 }
 
-/// Whether `url()` may name this picture. There is no library to take one from yet.
-pub fn is_picture(_: &str) -> bool {
-    false
+/// An owner's CSS, with pictures of their own library.
+pub fn rebuilt(db: &Reader, owner: &Profile, css: &str) -> Rebuilt {
+    custom::rebuild(css, &|id| media::picture(db, owner.user_id, id).is_ok())
 }
 
 fn address(name: &str, css: &str) -> String {
@@ -156,7 +157,7 @@ pub async fn sheet(
     let css = app.db.read(|db| {
         let owner = profiles::find(db, &name)?;
         let look = queries::of(db, &owner)?;
-        written(&app, &owner, &look)
+        written(&app, db, &owner, &look)
     })?;
     Ok(stylesheet(
         &css,
@@ -408,10 +409,9 @@ pub struct LeftOut {
     pub why: String,
 }
 
-/// What of some CSS would be left out, by line.
-pub fn left_out(css: &str) -> Vec<LeftOut> {
-    let rebuilt = custom::rebuild(css, &is_picture);
-    let left_out = rebuilt.left_out.into_iter();
+/// What of an owner's CSS would be left out, by line.
+pub fn left_out(db: &Reader, owner: &Profile, css: &str) -> Vec<LeftOut> {
+    let left_out = rebuilt(db, owner, css).left_out.into_iter();
     left_out
         .map(|one| LeftOut {
             line: one.line,
@@ -434,14 +434,15 @@ pub fn css_drawer(app: &App, owner: &Profile, _: &Form) -> Result<Value, Error> 
 /// # Errors
 /// The database's.
 pub fn css_tab(app: &App, owner: &Profile, typed: Option<(&str, &str)>) -> Result<Value, Error> {
-    let (look, (undo, redo)) = app.db.read(|db| {
+    let (css, left_out, (undo, redo)) = app.db.read(|db| {
         let look = queries::of(db, owner)?;
         let ways = queries::ways(db, owner.user_id, look.id)?;
-        Ok((look, ways))
+        let css = typed.map_or(look.css, |(typed, _)| typed.to_owned());
+        let left_out = left_out(db, owner, &css);
+        Ok((css, left_out, ways))
     })?;
-    let css = typed.map_or(look.css, |(typed, _)| typed.to_owned());
     Ok(Value::from_serialize(Raw {
-        left_out: left_out(&css),
+        left_out,
         css,
         most: custom::SOURCE_MOST,
         error: typed.map_or("", |(_, why)| why).to_owned(),

@@ -10,7 +10,7 @@ use crate::{app::now_ms, db::Tx, error::Error, words};
 const OPEN_MOST: i64 = 16;
 
 /// Notes that a thing uses a picture or a sound: whoever may see `topic` may have its files from now on, and the library
-/// leads to `href`. `what` is "sticker", "post", "avatar", "banner", "anthem", "voice" or "message", `thing` which one.
+/// leads to `href`. `what` is "sticker", "post", "avatar", "banner", "look", "anthem", "voice" or "message", `thing` which one.
 /// The topic is touched when the picture or sound is deleted, or described anew.
 ///
 /// # Errors

@@ -13,6 +13,7 @@ use crate::{
     db::{Reader, Tx},
     error::{Error, Invalid},
     http::Form,
+    media::{self, Picture},
     session::{self, Member},
 };
 
@@ -108,6 +109,28 @@ pub struct Changes {
     mood: String,
     colour: String,
     time_zone: String,
+    /// Pictures: an id, nothing for none; unchanged where the form doesn't name them.
+    avatar: Option<String>,
+    banner: Option<String>,
+}
+
+/// Pictures of a member's own that stand for them.
+#[derive(Clone, Debug, Default, Hash)]
+pub struct Pictures {
+    pub avatar: Option<Picture>,
+    pub banner: Option<Picture>,
+}
+
+/// The pictures of a member's own.
+///
+/// # Errors
+/// The database's.
+pub fn pictures_of(db: &Reader, user_id: i64) -> Result<Pictures, Error> {
+    let one = |what| Ok::<_, Error>(media::pictures_of(db, what, user_id)?.into_iter().next());
+    Ok(Pictures {
+        avatar: one("avatar")?,
+        banner: one("banner")?,
+    })
 }
 
 impl Changes {
@@ -139,6 +162,8 @@ impl Changes {
             mood: text("mood", &old.mood, MOOD_MOST).replace('\n', " "),
             colour: text("colour", &old.colour, 20),
             time_zone: text("time_zone", &old.time_zone, 60),
+            avatar: form.get("avatar").map(|id| id.trim().to_owned()),
+            banner: form.get("banner").map(|id| id.trim().to_owned()),
         };
         if !pictures::COLOURS.iter().any(|(colour, _)| *colour == changes.colour) {
             invalid.add("colour", "Choose one of the five inks: red, green, blue, mauve or ink.");
@@ -159,6 +184,20 @@ impl Changes {
 /// # Errors
 /// The database's.
 pub fn save(tx: &Tx, profile: &Profile, changes: &Changes) -> Result<(), Error> {
+    for (what, chosen) in [("avatar", &changes.avatar), ("banner", &changes.banner)] {
+        let Some(id) = chosen else { continue };
+        media::detach(tx, what, profile.user_id)?;
+        if !id.is_empty() {
+            let picture = media::picture(tx, profile.user_id, id).map_err(|_| {
+                Error::field(
+                    what,
+                    "This picture is not in your library. Choose another, or upload it.",
+                )
+            })?;
+            let (topic, href) = (format!("wall:{}", profile.name), format!("/wall/{}", profile.name));
+            media::attach(tx, &picture.id, what, profile.user_id, &topic, &href)?;
+        }
+    }
     tx.run(
         "update profiles
             set bio = ?2, status = ?3, mood = ?4, colour = ?5, time_zone = ?6

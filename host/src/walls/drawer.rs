@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Invalid},
     http::Form,
     looks,
+    media::{self, Picture},
     plugins::{
         Plugin, Shown, ShownState,
         settings::{FieldError, FormField, complete, form_model, form_model_typed},
@@ -161,6 +162,8 @@ struct You {
     time_zone: String,
     colours: Vec<(&'static str, &'static str)>,
     zones: Vec<String>,
+    /// For `media/field.html`: avatar and banner.
+    pictures: Vec<Value>,
     errors: BTreeMap<String, String>,
 }
 
@@ -207,7 +210,11 @@ pub async fn context(
             false => of_slices.filter(|(name, _)| *name == asked.tab).collect(),
         },
         partial: open.map_or("", |tab| tab.partial),
-        needs: open.map_or(&[], |tab| tab.needs),
+        needs: match open {
+            Some(tab) => tab.needs,
+            None if you => &["css/media.css", "js/media/field.js"],
+            None => &[],
+        },
         full: wall.modules.len() as i64 >= MODULES_MOST,
         picks: if you || open.is_some() {
             Vec::new()
@@ -215,7 +222,7 @@ pub async fn context(
             picks(app, &asked.q)
         },
         set,
-        you: you.then(|| self::you(&wall.owner, typed_profile)),
+        you: you.then(|| self::you(app, &wall.owner, typed_profile)).transpose()?,
         q: asked.q.clone(),
     };
     let panel = match open {
@@ -358,13 +365,43 @@ pub fn refusals(plugin: &Plugin, form: &Form) -> Grants {
     refused.fold(Grants::default(), |refused, declared| refused.or(declared.bit()))
 }
 
-fn you(owner: &Profile, typed: Option<(&Form, &Invalid)>) -> You {
+fn you(app: &App, owner: &Profile, typed: Option<(&Form, &Invalid)>) -> Result<You, Error> {
     let value = |field: &str, kept: &str| {
         let typed = typed.and_then(|(form, _)| form.get(field));
         typed.unwrap_or(kept).to_owned()
     };
+    let pictures = app.db.read(|db| {
+        let kept = profiles::pictures_of(db, owner.user_id)?;
+        let field = |name, label, kept: Option<&Picture>, none| {
+            let chosen = value(name, kept.map_or("", |picture| &picture.id));
+            let error = typed.and_then(|(_, invalid)| invalid.of(name));
+            let field = media::field(
+                db,
+                owner.user_id,
+                (name, label),
+                "image",
+                Some(&*chosen).filter(|id| !id.is_empty()),
+            )?;
+            Ok::<_, Error>(context! { none, error, ..field })
+        };
+        Ok(vec![
+            field(
+                "avatar",
+                "Picture of you",
+                kept.avatar.as_ref(),
+                "The creature that came with your name",
+            )?,
+            field(
+                "banner",
+                "Banner",
+                kept.banner.as_ref(),
+                "The scene that came with your name",
+            )?,
+        ])
+    })?;
     let errors = typed.map(|(_, invalid)| &invalid.errors).into_iter().flatten();
-    You {
+    Ok(You {
+        pictures,
         bio: value("bio", &owner.bio),
         status: value("status", &owner.status),
         mood: value("mood", &owner.mood),
@@ -375,5 +412,5 @@ fn you(owner: &Profile, typed: Option<(&Form, &Invalid)>) -> You {
         errors: errors
             .map(|error| (error.field.clone(), error.message.clone()))
             .collect(),
-    }
+    })
 }

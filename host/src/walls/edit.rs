@@ -374,7 +374,22 @@ pub async fn profile(
         }
         Err(error) => return Err(error),
     };
-    app.db.write(move |tx| profiles::save(tx, &old, &changes)).await?;
+    let saved = app.db.write(move |tx| profiles::save(tx, &old, &changes)).await;
+    if let (Err(Error::Invalid(errors)), Wants::Page | Wants::Fragment) = (&saved, wants) {
+        let refused = Refused::Profile { form: &form, errors };
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return match wants {
+            Wants::Fragment => Ok(fragment(
+                drawer_fragment(&app, &viewer, &wall, &asked, Some(refused)).await?,
+                status,
+            )),
+            _ => Ok(page::plain(
+                page::edit_page(&app, &viewer, &wall, &asked, Some(refused), None).await?,
+                status,
+            )),
+        };
+    }
+    saved?;
     live::everything_changed(&app, &wall);
     match wants {
         Wants::Page => Ok(see_other(&format!("/wall/{wall}?edit=1&tab=you"))),

@@ -277,6 +277,7 @@ async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signe
         Some((asked, refused)) => Some(drawer::context(app, viewer, wall, asked, refused.as_ref()).await?),
         None => None,
     };
+    let pictures = app.db.read(|db| profiles::pictures_of(db, wall.owner.user_id))?;
     let editing = drawer.is_some();
     let removed = scene.edit.as_ref().and_then(|(asked, _)| asked.removed);
     let gap = |what: u8| Value::from_safe_string(format!("{}{}", *GAP_TEXT, char::from(what)));
@@ -286,7 +287,7 @@ async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signe
         .map(|((name, _), what)| (*name, gap(what)));
     let render = || {
         let context = context! {
-            who => Who::of(app, &wall.owner)?,
+            who => Who::of(app, &wall.owner, &pictures)?,
             topic_version => gap(VERSION),
             heads => gap(HEADS),
             place => places.collect::<Value>(),
@@ -318,7 +319,7 @@ async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signe
         id: wall.owner.user_id,
         audience: viewer.audience(Some(wall.owner.user_id)),
     };
-    let made_from = fragments::hash((&wall.owner, wall.modules.is_empty()));
+    let made_from = fragments::hash((&wall.owner, &pictures, wall.modules.is_empty()));
     app.fragments.get_or_render(key, made_from, None, render)
 }
 
@@ -502,7 +503,7 @@ pub async fn one(
 pub async fn grid(app: &App, viewer: &Viewer, wall: &Wall) -> Result<(String, bool), Error> {
     let modules = modules(app, viewer, wall, &Scene::default()).await?;
     let context = context! {
-        who => Who::of(app, &wall.owner)?,
+        who => Who::of(app, &wall.owner, &profiles::Pictures::default())?,
         modules => Value::from_safe_string(modules.html.concat()),
         own => viewer.class(wall.owner.user_id) == ViewerClass::Owner,
     };
@@ -514,11 +515,13 @@ pub async fn grid(app: &App, viewer: &Viewer, wall: &Wall) -> Result<(String, bo
 /// # Errors
 /// [`Error::NotFound`].
 pub fn ident(app: &App, wall: &str) -> Result<String, Error> {
-    let owner = app.db.read(|db| profiles::find(db, wall))?;
-    app.html.render(
-        "walls/ident.html",
-        context! { who => Who::of(app, &owner)?, edit => true },
-    )
+    let (owner, pictures) = app.db.read(|db| {
+        let owner = profiles::find(db, wall)?;
+        let pictures = profiles::pictures_of(db, owner.user_id)?;
+        Ok((owner, pictures))
+    })?;
+    let who = Who::of(app, &owner, &pictures)?;
+    app.html.render("walls/ident.html", context! { who, edit => true })
 }
 
 /// `GET /wall/{user}/modules/{id}`: one module, as the page shows it. The truth after a reconnect.
@@ -618,6 +621,9 @@ pub struct Who<'a> {
     mood: &'a str,
     banner: Arc<str>,
     mascot: Arc<str>,
+    /// Of the member's own, in place of mascot and banner: address and what it shows.
+    avatar_picture: Option<(String, &'a str)>,
+    banner_picture: Option<(String, &'a str)>,
 }
 
 impl<'a> Who<'a> {
@@ -625,7 +631,7 @@ impl<'a> Who<'a> {
     ///
     /// # Errors
     /// None; pictures always come out.
-    pub fn of(app: &App, owner: &'a Profile) -> Result<Self, Error> {
+    pub fn of(app: &App, owner: &'a Profile, own: &'a profiles::Pictures) -> Result<Self, Error> {
         let made_from = fragments::hash((&owner.name, &owner.colour));
         let picture = |kind, draw: &dyn Fn() -> String| {
             let key = Key {
@@ -643,6 +649,9 @@ impl<'a> Who<'a> {
             mood: &owner.mood,
             banner: picture("banner", &|| pictures::banner(&owner.name, &owner.colour))?,
             mascot: picture("mascot", &|| pictures::mascot(&owner.name))?,
+            // The smaller sizes stand still.
+            avatar_picture: own.avatar.as_ref().map(|one| (one.url("small"), one.alt.as_str())),
+            banner_picture: own.banner.as_ref().map(|one| (one.url("medium"), one.alt.as_str())),
         })
     }
 }
