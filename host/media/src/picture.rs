@@ -222,7 +222,7 @@ pub fn stills(
     for (variant, most) in [(Variant::Medium, MEDIUM), (Variant::Small, SMALL)] {
         let longer = picture.width().max(picture.height());
         if longer > most {
-            picture = shrunk(&picture, most);
+            picture = shrunk(picture, most);
             picture.apply_orientation(orientation);
             orientation = Orientation::NoTransforms;
         } else if !moves || variant == Variant::Small {
@@ -247,22 +247,21 @@ pub fn stills(
     Ok(())
 }
 
-/// The picture with `most` pixels on its longer side: first by averaging whole pixels, which takes no memory, then finely.
-fn shrunk(picture: &DynamicImage, most: u32) -> DynamicImage {
+/// The picture with `most` pixels on its longer side. A large one is first averaged down to twice that, pixel by pixel, which takes
+/// no memory, and let go of; then it is done finely.
+fn shrunk(mut picture: DynamicImage, most: u32) -> DynamicImage {
     let (width, height) = (u64::from(picture.width()), u64::from(picture.height()));
     let to = |most: u64| {
         let longer = width.max(height);
         let scaled = |side: u64| ((side * most + longer / 2) / longer).max(1) as u32;
         (scaled(width), scaled(height))
     };
-    let (w, h) = to(u64::from(most));
-    if width.max(height) < 3 * u64::from(most) {
-        return picture.resize_exact(w, h, FilterType::CatmullRom);
+    if width.max(height) > 2 * u64::from(most) {
+        let (w, h) = to(u64::from(most) * 2);
+        picture = picture.thumbnail_exact(w, h);
     }
-    let (between_w, between_h) = to(u64::from(most) * 2);
-    picture
-        .thumbnail_exact(between_w, between_h)
-        .resize_exact(w, h, FilterType::CatmullRom)
+    let (w, h) = to(u64::from(most));
+    picture.resize_exact(w, h, FilterType::CatmullRom)
 }
 
 pub fn is_opaque(picture: &DynamicImage) -> bool {

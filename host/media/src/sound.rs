@@ -8,7 +8,7 @@
 use std::io::{Cursor, Write};
 
 use ogg::{PacketWriteEndInfo, PacketWriter};
-use opus_decoder::OpusDecoder;
+use ropus::{Channels, DecodeMode};
 use symphonia::{
     core::{
         codecs::{
@@ -168,7 +168,7 @@ struct Ear {
 }
 
 enum Decoder {
-    Opus(Box<OpusDecoder>, Vec<i16>),
+    Opus(Box<ropus::Decoder>, Vec<i16>),
     Other(Box<dyn AudioDecoder>),
 }
 
@@ -186,8 +186,11 @@ impl Ear {
             ));
         }
         let (decoder, rate) = if parameters.codec == CODEC_ID_OPUS {
-            let channels = opus_head(parameters)?.channels.into();
-            let decoder = OpusDecoder::new(48_000, channels).map_err(|error| unknown(&error))?;
+            let (channels, of) = match opus_head(parameters)?.channels {
+                1 => (1, Channels::Mono),
+                _ => (2, Channels::Stereo),
+            };
+            let decoder = ropus::Decoder::new(48_000, of).map_err(|error| unknown(&error))?;
             (
                 Decoder::Opus(Box::new(decoder), vec![0; OPUS_FRAMES_MOST * channels]),
                 48_000,
@@ -223,7 +226,7 @@ impl Ear {
         let (rate, channels) = match &mut self.decoder {
             Decoder::Opus(decoder, pcm) => {
                 let frames = decoder
-                    .decode(&packet.data, pcm, false)
+                    .decode(&packet.data, pcm, DecodeMode::Normal)
                     .map_err(|error| error.to_string())?;
                 let channels = pcm.len() / OPUS_FRAMES_MOST;
                 self.samples.clear();

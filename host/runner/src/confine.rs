@@ -277,6 +277,16 @@ fn allowed_calls() -> Result<BTreeMap<i64, Vec<Rule>>, seccompiler::BackendError
             Rule::new(vec![none_of(2, libc::PROT_WRITE)?])?,
         ],
     );
+    // Memory that isn't given ends a program by a signal, which it sends to itself.
+    calls.insert(
+        libc::SYS_tgkill,
+        vec![Rule::new(vec![Condition::new(
+            0,
+            Length::Dword,
+            Compare::Eq,
+            rustix::process::getpid().as_raw_nonzero().get() as u64,
+        )?])?],
+    );
     // On itself only (`PIDFD_SELF`).
     calls.insert(
         libc::SYS_process_madvise,

@@ -35,7 +35,7 @@ const WORKERS: usize = 2;
 /// Uploads that may wait for one.
 const WAITING: usize = 32;
 /// How long a worker may take by the clock. It has [`CPU_SECONDS`] of the processor and runs when nobody else wants to.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(25);
 /// Bytes of all files that one upload may become. A picture that was packed well can grow when it must be kept exactly.
 const BYTES_MOST: u64 = 128 << 20;
 
