@@ -60,6 +60,7 @@ pub fn router(app: App) -> Router {
         .route("/looks/{file}", get(looks::all_starts))
         .route("/looks/of/{names}", get(looks::sheet_of))
         .route("/welcome", get(welcome::show).post(welcome::choose))
+        .route("/wall/{user}/sound", get(media::show_sound).post(media::set_sound))
         .route("/wall/{user}/modules", post(walls::add))
         .route("/wall/{user}/modules/{id}", get(walls::module))
         .route("/wall/{user}/modules/{id}/drawing.svg", get(walls::drawing))
@@ -137,7 +138,7 @@ pub fn router(app: App) -> Router {
             "/library/uploads/{id}",
             get(media::progress).patch(media::append).delete(media::cancel),
         )
-        .route("/library/{id}", post(media::change))
+        .route("/library/{id}", get(media::item).post(media::change))
         .route("/library/{id}/delete", post(media::delete))
         .route("/library/{id}/discard", post(media::discard))
         .route("/media/{id}/{variant}", get(media_file))

@@ -18,9 +18,11 @@ use super::{
 };
 use crate::{
     app::App,
+    db::Tx,
     error::{self, Error},
     files,
     http::{FRAGMENT, Form, Path, Query, Wants, see_other, unstored},
+    live::frame::Event,
     session::Member,
     words,
 };
@@ -161,6 +163,23 @@ fn page(app: &App, listed: &Listed, asked: &Asked, refused: Option<String>) -> R
     app.html.render("media/library.html", context)
 }
 
+/// `GET /library/{id}`: one piece.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn item(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    app.db.read(|db| queries::item(db, member.id, &id))?;
+    match wants {
+        Wants::Page => Ok(see_other(&format!("/library#media-{id}"))),
+        wants => answer(&app, &member, wants, &id),
+    }
+}
+
 /// `POST /library/{id}`: fields `alt`, `transcript`; those that are absent stay.
 ///
 /// # Errors
@@ -186,8 +205,12 @@ pub async fn change(
         ));
     }
     let (row, owner) = (id.clone(), member.id);
+    let teller = app.clone();
     app.db
-        .write(move |tx| mutations::describe(tx, owner, &row, &alt, &transcript))
+        .write(move |tx| {
+            mutations::describe(tx, owner, &row, &alt, &transcript)?;
+            tell(tx, teller, &row)
+        })
         .await?;
     answer(&app, &member, wants, &id)
 }
@@ -216,13 +239,31 @@ pub async fn delete(
     wants: Wants,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    let (row, owner) = (id.clone(), member.id);
-    app.db.write(move |tx| mutations::delete(tx, owner, &row)).await?;
+    let (row, owner, teller) = (id.clone(), member.id, app.clone());
+    app.db
+        .write(move |tx| {
+            tell(tx, teller, &row)?;
+            mutations::delete(tx, owner, &row)
+        })
+        .await?;
     drop_files(&app, &id).await;
     Ok(match wants {
         Wants::Page => see_other("/library?done=deleted"),
         _ => StatusCode::NO_CONTENT.into_response(),
     })
+}
+
+/// Lets everyone who watches a wall that shows something fetch it again.
+fn tell(tx: &Tx, app: App, id: &str) -> Result<(), Error> {
+    let walls = queries::uses(tx, id)?.into_iter().map(|used| used.topic);
+    for wall in walls.filter(|topic| topic.starts_with("wall:")) {
+        let app = app.clone();
+        tx.announce(move || {
+            let frame = Event::Resync { topic: &wall }.frame();
+            app.hub.publish(&wall, |_| Some(frame.clone()));
+        });
+    }
+    Ok(())
 }
 
 /// `POST /library/{id}/discard`: it goes, if it was sent for one thing and nothing uses it.

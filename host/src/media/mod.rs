@@ -12,6 +12,7 @@ mod queries;
 mod serve;
 mod take;
 mod view;
+mod wall;
 mod worker;
 
 use std::{
@@ -20,10 +21,11 @@ use std::{
     sync::Arc,
 };
 
-pub use library::{change, delete, discard, show as library};
+pub use library::{change, delete, discard, item, show as library};
 pub use mutations::{attach, detach};
 pub use serve::serve;
 pub use take::{append, begin, cancel, progress, sweep, take};
+pub use wall::{MICROPHONE, drawer, on_wall, set_sound, show_sound};
 
 use minijinja::context;
 
@@ -35,6 +37,8 @@ const FOLDER: &str = "media";
 const UPLOADS: &str = "uploads";
 /// What a field without our script can be chosen from: the newest so many.
 const CHOICES: i64 = 100;
+/// Touched whenever something in anybody's library is deleted or described anew: pieces of pages that show some are made from it.
+pub const TOPIC: &str = "media";
 /// Characters of a picture's description.
 pub const ALT_MOST: usize = 1_000;
 /// Characters of what a sound says.

@@ -11,7 +11,7 @@ const OPEN_MOST: i64 = 16;
 
 /// Notes that a thing uses a picture or a sound: whoever may see `topic` may have its files from now on, and the library
 /// leads to `href`. `what` is "sticker", "post", "avatar", "banner", "look", "anthem", "voice" or "message", `thing` which one.
-/// The topic is touched when the picture or sound is deleted, or described anew.
+/// The topic is touched when the picture or sound is deleted or described anew, and so is [`super::TOPIC`].
 ///
 /// # Errors
 /// The database's; so a media id that isn't there is a fault: ask [`super::picture`] or [`super::sound`] before.
@@ -236,9 +236,21 @@ pub fn delete(tx: &Tx, owner: i64, id: &str) -> Result<(), Error> {
     }
 }
 
+/// Writes down what a sound of a member's says.
+///
+/// # Errors
+/// The database's.
+pub fn transcribe(tx: &Tx, owner: i64, id: &str, transcript: &str) -> Result<(), Error> {
+    tx.run(
+        "update media set transcript = ?3 where id = ?1 and user_id = ?2",
+        params![id, owner, transcript],
+    )?;
+    Ok(())
+}
+
+/// Makes stale what shows something: pages by their own topics, pieces of them by `media`.
 fn touch_uses(tx: &Tx, id: &str) -> Result<(), Error> {
-    // And whatever else keeps something that shows pictures.
-    tx.touch("media");
+    tx.touch(super::TOPIC);
     queries::uses(tx, id)?.into_iter().for_each(|used| tx.touch(used.topic));
     Ok(())
 }

@@ -52,7 +52,7 @@ struct Tab {
 type Panel = fn(&App, &Viewer, &Profile, &Form) -> Result<Value, Error>;
 
 /// The tabs of other slices, in their order. (`modules` comes before them and `you` after: those are the wall's own.)
-const TABS: [Tab; 5] = [
+const TABS: [Tab; 6] = [
     Tab {
         name: "stickers",
         label: "Stickers",
@@ -87,6 +87,19 @@ const TABS: [Tab; 5] = [
         partial: "looks/css.html",
         panel: |app, _, owner, asked| looks::css_drawer(app, owner, asked),
         needs: &["js/looks/editor.js"],
+    },
+    Tab {
+        name: "sound",
+        label: "Sound",
+        partial: "media/drawer.html",
+        panel: media::drawer,
+        needs: &[
+            "css/player.css",
+            "css/media.css",
+            "js/media/player.js",
+            "js/media/field.js",
+            "js/media/recorder.js",
+        ],
     },
 ];
 

@@ -50,7 +50,7 @@ use crate::{
     error::Error,
     fragments::{self, Key, Piece, Sight},
     http::{Form, Path, Query, parse_form, see_other},
-    looks,
+    looks, media,
     plugins::Shown,
     posts,
     profiles::{self, Profile, pictures},
@@ -93,8 +93,9 @@ pub struct Asked {
 type OnWall = fn(&App, &Profile, Sight) -> Result<Piece, Error>;
 
 /// What slices put on walls, by the name that `walls/wall.html` has for the place.
-const PLACES: [(&str, OnWall); 4] = [
+const PLACES: [(&str, OnWall); 5] = [
     ("look", looks::on_wall),
+    ("sound", media::on_wall),
     ("stickers", stickers::on_wall),
     ("scripts", scripts::on_wall),
     ("posts", posts::on_wall),
@@ -135,9 +136,13 @@ pub async fn show(
     if asked.edit == "1" {
         let leaves = !own && asked.tab == "stickers" && stickers::may_decorate(&app, &viewer, &name)?;
         return match own || leaves {
-            true => edit_page(&app, &viewer, &name, &asked, None, None)
-                .await
-                .map(|html| plain(html, StatusCode::OK)),
+            true => {
+                let html = edit_page(&app, &viewer, &name, &asked, None, None).await?;
+                let mut response = plain(html, StatusCode::OK);
+                // Here one records one's voice.
+                response.headers_mut().insert("permissions-policy", media::MICROPHONE);
+                Ok(response)
+            }
             false => Ok(see_other(&format!("/wall/{name}"))),
         };
     }

@@ -16,12 +16,15 @@ class NeoMediaField extends HTMLElement {
     this.addEventListener("click", this.#click)
     this.#file.addEventListener("change", this.#picked)
     this.#select.addEventListener("change", this.#changed)
+    this.addEventListener("recorder:done", this.#recorded)
+    if (this.#select.value) this.#show({ id: this.#select.value, ...this.#addressed() })
   }
 
   disconnectedCallback() {
     this.removeEventListener("click", this.#click)
     this.#file.removeEventListener("change", this.#picked)
     this.#select.removeEventListener("change", this.#changed)
+    this.removeEventListener("recorder:done", this.#recorded)
     this.#dialog.close()
   }
 
@@ -40,8 +43,17 @@ class NeoMediaField extends HTMLElement {
     else if (button.matches("[data-choose]")) this.#chose(button.dataset)
   }
 
-  #picked = async () => {
+  #picked = () => {
     const [file] = this.#file.files
+    this.#upload(file)
+  }
+
+  #recorded = (event) => {
+    event.stopPropagation()
+    this.#upload(event.detail.file)
+  }
+
+  async #upload(file) {
     if (!file) return
     const buttons = [...this.querySelectorAll("[data-live] button")]
     buttons.forEach((button) => (button.disabled = true))
@@ -83,11 +95,16 @@ class NeoMediaField extends HTMLElement {
   }
 
   #changed = () => {
-    const id = this.#select.value
-    const kind = this.dataset.kind === "image" ? "medium" : "sound"
-    const media = { id, url: id && `/media/${id}/${kind}`, alt: "", name: this.#select.selectedOptions[0]?.text ?? "" }
+    const media = { id: this.#select.value, ...this.#addressed() }
     this.#show(media)
     this.#tell(media)
+  }
+
+  // What is known of what the select says.
+  #addressed() {
+    const id = this.#select.value
+    const variant = this.dataset.kind === "image" ? "medium" : "sound"
+    return { url: id && `/media/${id}/${variant}`, alt: "", name: this.#select.selectedOptions[0]?.text ?? "" }
   }
 
   #show({ id, url, name, alt }) {
@@ -100,10 +117,18 @@ class NeoMediaField extends HTMLElement {
       picture.src = url
       picture.alt = ""
       place.append(picture)
+    } else {
+      return this.#play(place, id)
     }
     const words = document.createElement("span")
     words.textContent = alt || name
     place.append(words)
+  }
+
+  // A sound shows its waveform and can be heard, as in the library.
+  async #play(place, id) {
+    const player = parse(await get(`/library/${id}`)).querySelector("neo-player")
+    if (this.#select.value === id && player) place.replaceChildren(document.importNode(player, true))
   }
 
   #tell({ id, url, width, height, alt }) {

@@ -1,5 +1,6 @@
 // <neo-player>: our own player for a sound. Nothing is fetched before it is pressed, one sound is heard at a time, and all of it
-// works by keys: the button plays and pauses, the waveform is a slider.
+// works by keys: the button plays and pauses, the waveform is a slider. With `data-remember` it can be muted, and stays so in this
+// browser.
 
 /** The player that is heard now. */
 let heard = null
@@ -19,6 +20,7 @@ class NeoPlayer extends HTMLElement {
     seek.ariaValueMax = `${Math.round(this.#duration)}`
     seek.addEventListener("pointerdown", this.#point)
     seek.addEventListener("keydown", this.#key)
+    this.#mute?.addEventListener("click", this.#hush)
     this.#mark()
     this.#show()
   }
@@ -27,6 +29,7 @@ class NeoPlayer extends HTMLElement {
     this.querySelector("[data-play]")?.removeEventListener("click", this.#toggle)
     this.querySelector("[data-seek]")?.removeEventListener("pointerdown", this.#point)
     this.querySelector("[data-seek]")?.removeEventListener("keydown", this.#key)
+    this.#mute?.removeEventListener("click", this.#hush)
     this.#audio?.pause()
     this.#audio?.removeAttribute("src")
     this.#audio = null
@@ -35,6 +38,22 @@ class NeoPlayer extends HTMLElement {
 
   pause() {
     this.#audio?.pause()
+  }
+
+  get #mute() {
+    return this.querySelector("[data-mute]")
+  }
+
+  get #muted() {
+    return this.dataset.remember !== undefined && localStorage.getItem(`muted:${this.dataset.remember}`) === "1"
+  }
+
+  #hush = () => {
+    const key = `muted:${this.dataset.remember}`
+    if (this.#muted) localStorage.removeItem(key)
+    else localStorage.setItem(key, "1")
+    if (this.#audio) this.#audio.muted = this.#muted
+    this.#show()
   }
 
   /** Seconds, by the server's measure. */
@@ -57,6 +76,7 @@ class NeoPlayer extends HTMLElement {
     if (this.#audio) return this.#audio
     const audio = new Audio(this.dataset.src)
     audio.preload = "auto"
+    audio.muted = this.#muted
     for (const event of ["timeupdate", "play", "pause", "seeked"]) audio.addEventListener(event, this.#show)
     audio.addEventListener("ended", this.#ended)
     audio.addEventListener("error", this.#failed)
@@ -121,6 +141,7 @@ class NeoPlayer extends HTMLElement {
     button.ariaLabel = `${playing ? "Pause" : "Play"} ${this.dataset.what}`
     button.firstElementChild.className = playing ? "bars" : "tri"
     this.toggleAttribute("data-playing", playing)
+    if (this.#mute) this.#mute.ariaPressed = `${this.#muted}`
     const share = this.#duration > 0 ? Math.min(1, now / this.#duration) : 0
     this.#played.setAttribute("width", `${share * 100}%`)
     const seek = this.querySelector("[data-seek]")
