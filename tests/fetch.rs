@@ -314,10 +314,10 @@ fn nothing_that_a_page_says_becomes_markup_here() {
     });
     let server = server(&authority, &site);
     let ana = server.person("ana");
-    for n in 0..vectors.len() {
+    for (n, vector) in vectors.iter().enumerate() {
         let url = site.url("moths.test", &format!("/{n}"));
         let answer = ana.post_live("/wall/ana/posts/preview", &[("url", &url)]).expect(200);
-        assert_eq!(markup::page_fault(&answer.text()), None, "{}", vectors[n]);
+        assert_eq!(markup::page_fault(&answer.text()), None, "{vector}");
         if n % 4 == 0 {
             ana.post("/wall/ana/posts", &[("kind", "link"), ("url", &url)])
                 .see_other();

@@ -208,7 +208,7 @@ pub async fn sheet_of(
             let Ok(owner) = profiles::find(db, name) else { continue };
             let (shown, _) = queries::of(db, &owner)?.theme.checked();
             let rule = shown.rule(&format!("[data-small=\"{name}\"]"));
-            let _ = write!(css, "{}@layer theme{{{rule}}}\n", shown.faces());
+            let _ = writeln!(css, "{}@layer theme{{{rule}}}", shown.faces());
         }
         Ok(())
     })?;

@@ -80,7 +80,7 @@ pub fn data(db: &Reader, item: Item) -> Result<Data, Error> {
         medium: url(&item.id, "medium"),
         small: url(&item.id, "small"),
     });
-    let sound = (!item.is_picture).then(|| SoundData {
+    let sound = (!item.is_picture).then_some(SoundData {
         duration_ms: item.duration_ms,
         peaks: item.peaks,
     });
