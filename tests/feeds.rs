@@ -131,7 +131,7 @@ fn atom(text: &str) -> Feed {
             assert!(updated >= published, "{updated} is before {published}");
             assert!(published <= last_published, "the newest come first");
             last_published = published;
-            assert_eq!(link(entry, "alternate"), [id.clone()]);
+            assert_eq!(link(entry, "alternate"), std::slice::from_ref(&id));
             let authors: Vec<_> = children(entry, "author").collect();
             assert_eq!(authors.len(), 1);
             check_address(&one(authors[0], "uri"));
