@@ -1,7 +1,12 @@
 //! Uploads, the library, and who may see what is in it.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
 use image::{DynamicImage, GenericImageView, ImageFormat};
-use neospace_tests::{Person, Server, eventually, pictures};
+use neospace_tests::{Answer, Browser, Live, Page, Person, Server, eventually, markup, pictures, sounds};
 use serde_json::Value;
 
 /// What is served at an address, decoded.
@@ -187,4 +192,413 @@ fn whoever_wants_room_deletes_and_the_bytes_are_gone() {
         });
     }
     ana.uploaded("noise.png", &file);
+}
+
+/// Begins an upload; its address.
+fn begin(person: &Person, name: &str, bytes: usize) -> String {
+    let begun = person.post_json("/library/uploads", &[("name", name), ("bytes", &bytes.to_string())]);
+    begun.expect(201).header("location").to_owned()
+}
+
+fn append(person: &Person, at: &str, offset: usize, part: &[u8]) -> Answer {
+    let ask = person.request("PATCH", at).header("accept", "application/json");
+    ask.header("upload-offset", &offset.to_string())
+        .body("application/partial-upload", part)
+        .send()
+}
+
+fn progress(person: &Person, at: &str) -> Value {
+    person
+        .request("GET", at)
+        .header("accept", "application/json")
+        .send()
+        .expect(200)
+        .json()
+}
+
+/// Sends a part, and says that more will come; what is left is the open connection.
+fn hang(person: &Person, at: &str, part: &[u8], whole: usize) -> TcpStream {
+    let mut line = TcpStream::connect(person.address).expect("it listens");
+    let cookies = person.cookie_header().expect("they are logged in");
+    write!(
+        line,
+        "PATCH {at} HTTP/1.1\r\nhost: {}\r\ncookie: {cookies}\r\nsec-fetch-site: same-origin\r\n\
+         content-type: application/partial-upload\r\nupload-offset: 0\r\ncontent-length: {whole}\r\n\r\n",
+        person.address
+    )
+    .and_then(|()| line.write_all(part))
+    .expect("it takes it");
+    line
+}
+
+#[test]
+fn an_upload_goes_on_where_the_line_broke() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let file = pictures::jpeg(1_200, 900);
+    let (half, quarter) = (file.len() / 2, file.len() / 4);
+    let at = begin(&ana, "slow.jpg", file.len());
+    drop(hang(&ana, &at, &file[..quarter], file.len()));
+    // However much of it has come, it is the beginning.
+    let here = eventually("a quarter is here", || {
+        let here = progress(&ana, &at)["offset"].as_u64()? as usize;
+        (here == quarter).then_some(here)
+    });
+    // Another place is refused, and the right one is said.
+    let wrong = append(&ana, &at, here + 1, &file[here + 1..]).expect(409).json();
+    assert_eq!(wrong["code"], "offset");
+    assert!(
+        wrong["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains(&here.to_string())),
+        "{wrong}"
+    );
+    append(&bob, &at, here, &file[here..]).expect(404);
+    let part = append(&ana, &at, here, &file[here..half]).expect(200);
+    assert_eq!(part.header("upload-offset"), half.to_string());
+    // A connection that only the server believes in gives way.
+    let at2 = begin(&ana, "stuck.jpg", file.len());
+    let mut stuck = hang(&ana, &at2, &file[..quarter], file.len());
+    eventually("the stuck one is taken over", || {
+        (progress(&ana, &at2)["offset"].as_u64()? as usize == quarter).then_some(())
+    });
+    let done = append(&ana, &at2, quarter, &file[quarter..]).expect(200).json();
+    assert_eq!(done["media"]["picture"]["width"], 1_200, "{done}");
+    let mut answer = String::new();
+    let _ = stuck.set_read_timeout(Some(std::time::Duration::from_secs(20)));
+    let _ = stuck.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 409"), "{answer}");
+    // The last byte brings the picture, and asked again it is the same one.
+    let done = append(&ana, &at, half, &file[half..]).expect(200).json();
+    let again = append(&ana, &at, file.len(), b"").expect(200).json();
+    assert_eq!(done["media"]["id"], again["media"]["id"]);
+    assert_eq!(progress(&ana, &at)["media"]["name"], "slow.jpg");
+}
+
+#[test]
+fn an_upload_outlives_a_restart_and_a_refusal_stays_one() {
+    let mut server = Server::start();
+    let ana = server.person("ana");
+    let file = pictures::png(300, 200);
+    let at = begin(&ana, "cat.png", file.len());
+    append(&ana, &at, 0, &file[..100]).expect(200);
+    server.kill();
+    server.start_again();
+    let mut ana = ana;
+    ana.address = server.address();
+    assert_eq!(progress(&ana, &at)["offset"], 100);
+    let done = append(&ana, &at, 100, &file[100..]).expect(200).json();
+    assert_eq!(done["media"]["kind"], "image");
+    let at = begin(&ana, "page.png", 12);
+    append(&ana, &at, 0, b"<html></html>").expect(400);
+    let refused = append(&ana, &at, 0, b"<html>hello>").expect(422).json();
+    assert_eq!(refused["errors"][0]["field"], "file", "{refused}");
+    append(&ana, &at, 12, b"").expect(422);
+    assert!(
+        progress(&ana, &at)["refused"]
+            .as_str()
+            .is_some_and(|why| why.contains("markup"))
+    );
+    let at = begin(&ana, "never.png", 1_000);
+    let gone = ana.request("DELETE", &at).send();
+    gone.expect(204);
+    ana.request("GET", &at).send().expect(404);
+    ana.post_json("/library/uploads", &[("bytes", "999999999999")])
+        .expect(413);
+    ana.post_json("/library/uploads", &[("bytes", "none")]).expect(422);
+}
+
+/// A form with a file, as a browser without JavaScript sends it.
+fn plain_form(person: &Person, fields: &[(&str, &str)], name: &str, file: &[u8]) -> Answer {
+    let mut body = Vec::new();
+    for (field, value) in fields {
+        body.extend(format!("--x\r\ncontent-disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n").into_bytes());
+    }
+    let head = format!(
+        "--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: image/png\r\n\r\n"
+    );
+    body.extend(head.into_bytes());
+    body.extend(file);
+    body.extend(b"\r\n--x--\r\n");
+    person
+        .request("POST", "/library")
+        .body("multipart/form-data; boundary=x", body)
+        .send()
+}
+
+#[test]
+fn the_library_works_without_javascript() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let there = plain_form(
+        &ana,
+        &[("alt", "A cat asleep")],
+        "C:\\cats\\tom.png",
+        &pictures::png(64, 48),
+    )
+    .see_other();
+    assert!(there.starts_with("/library#media-"), "{there}");
+    let page = ana.get("/library").expect(200).text();
+    assert!(
+        page.contains(">tom.png</h3>") && page.contains("alt=\"A cat asleep\""),
+        "{page}"
+    );
+    let refused = plain_form(&ana, &[], "tom.png", b"<svg onload=alert(1)>")
+        .expect(422)
+        .text();
+    assert!(refused.contains("Markup can carry scripts"), "{refused}");
+    plain_form(&ana, &[("next", "//evil.example/")], "a.png", &pictures::png(9, 9)).see_other();
+    assert_eq!(
+        plain_form(
+            &ana,
+            &[("next", "/wall/ana?edit=1&tab=sound")],
+            "a.png",
+            &pictures::png(9, 9)
+        )
+        .see_other(),
+        "/wall/ana?edit=1&tab=sound"
+    );
+    let long = "a".repeat(1_001);
+    plain_form(&ana, &[("alt", &long)], "a.png", &pictures::png(9, 9)).expect(422);
+    assert_eq!(server.guest().get("/library").see_other(), "/login?next=/library");
+    server.guest().upload("a.png", &pictures::png(9, 9)).expect(401);
+}
+
+#[test]
+fn names_and_descriptions_are_text_wherever_they_stand() {
+    let server = Server::builder()
+        .config("[limits]\nuploads_per_minute = 60000\n")
+        .start();
+    let ana = server.person("ana");
+    let texts: Vec<String> = markup::vectors().into_iter().step_by(9).collect();
+    assert!(texts.len() > 20, "there are {}", texts.len());
+    for text in &texts {
+        let id = ana.uploaded("dot.png", &pictures::png(4, 4));
+        ana.post(&format!("/library/{id}"), &[("alt", text)]).see_other();
+    }
+    let voice = ana.uploaded("tone.mp3", sounds::MP3);
+    for text in texts.iter().take(30) {
+        ana.post(
+            "/wall/ana/sound",
+            &[
+                ("voice", &voice),
+                ("anthem_title", &text.chars().take(80).collect::<String>()),
+                ("transcript", text),
+            ],
+        );
+    }
+    let browser = Browser::start();
+    let page = browser.page_of(&ana);
+    for path in [
+        "/library",
+        "/wall/ana",
+        "/wall/ana/sound",
+        "/wall/ana?edit=1&tab=sound",
+        "/rooms/lobby",
+    ] {
+        page.goto(&server.url(path));
+        page.wait_for("main");
+        let strange = page.eval(
+            "[...document.querySelectorAll('.media-list *, .sounds *, .drawer *, .transcript *, .log *')].filter((element) =>
+                /^(script|iframe|object|embed|base|link|meta|style|math|video|marquee)$/i.test(element.localName)
+                || [...element.attributes].some(({ name, value }) => /^on|^srcdoc$/i.test(name) || /^\\s*javascript:/i.test(value)))
+                .map((element) => element.outerHTML)",
+        );
+        assert_eq!(strange.as_array().map(Vec::len), Some(0), "{path}: {strange}");
+        assert!(page.dialogs().is_empty(), "{path}");
+        page.check();
+    }
+}
+
+/// Gives a file field this file, as if somebody had chosen it.
+fn choose_file(page: &Page, field: &str, name: &str, bytes: &[u8]) {
+    let bytes: Vec<String> = bytes.iter().map(u8::to_string).collect();
+    page.eval(&format!(
+        "(() => {{
+            const files = new DataTransfer()
+            files.items.add(new File([new Uint8Array([{}])], {name:?}, {{ type: 'image/png' }}))
+            const field = document.querySelector({field:?})
+            field.files = files.files
+            field.dispatchEvent(new Event('change', {{ bubbles: true }}))
+            return true
+        }})()",
+        bytes.join(",")
+    ));
+}
+
+#[test]
+fn ana_fills_her_library_in_a_browser() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let browser = Browser::start();
+    let page = browser.page_of(&ana);
+    page.goto(&server.url("/library"));
+    page.wait_for("#media-none");
+    page.check_accessibility();
+    choose_file(&page, "#file", "cat.png", &pictures::png(640, 480));
+    page.fill("#alt", "A chequered cat");
+    page.click("[data-upload] > button");
+    page.wait_for("#media-list img[alt='A chequered cat']");
+    ana.uploaded("photo.jpg", &pictures::jpeg(1_600, 1_000));
+    ana.uploaded("tone.mp3", sounds::MP3);
+    ana.uploaded("bar.gif", &pictures::gif(300, 100, 5));
+    // What is wrong with a file is said where it was chosen, and what was typed is still there.
+    choose_file(&page, "#file", "page.png", b"<html>");
+    page.fill("#alt", "Still here");
+    page.click("[data-upload] > button");
+    page.wait_for("[data-upload] > .notice.bad");
+    assert!(
+        page.text("[data-upload] > .notice")
+            .contains("Markup can carry scripts")
+    );
+    assert_eq!(page.value("#alt"), "Still here");
+    page.reload();
+    page.wait_for("#media-list li:nth-child(4)");
+    page.wait_for("neo-player [role=slider]");
+    page.check_accessibility();
+    for (width, name) in [(1_280, "library"), (390, "library-390")] {
+        page.viewport(width, 900).screenshot(name);
+        assert!(!page.overflows(), "{name}");
+    }
+    // Words are kept in place; deleting says what loses it, and takes it away in place.
+    page.viewport(1_280, 900);
+    page.fill("#media-list li:first-child textarea", "A bar that wanders");
+    page.click("#media-list li:first-child [data-keep-item] button");
+    page.wait_until("document.querySelector('#media-list li:first-child [data-said]').textContent === 'Kept.'");
+    page.click("#media-list li:first-child summary");
+    page.click("#media-list li:first-child [data-delete] button");
+    page.wait_until("document.querySelectorAll('#media-list > li').length === 3");
+    assert_eq!(library(&ana)["media"].as_array().map(Vec::len), Some(3));
+    page.check();
+}
+
+#[test]
+fn a_program_reaches_the_library_within_its_scopes() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let (writes, reads) = (ana.program(&["library:write"]), ana.program(&["library:read"]));
+    let id = writes.uploaded("dot.png", &pictures::png(9, 9));
+    reads.upload("dot.png", &pictures::png(9, 9)).expect(403);
+    writes.get("/library").expect(403);
+    assert_eq!(library(&reads)["media"][0]["id"], id);
+    reads.get(&format!("/media/{id}/full")).expect(200);
+    ana.program(&["rooms:read"])
+        .get(&format!("/media/{id}/full"))
+        .expect(404);
+    let described = writes
+        .post_json(&format!("/library/{id}"), &[("alt", "A dot")])
+        .expect(200)
+        .json();
+    assert_eq!(described["alt"], "A dot");
+    writes.post_json(&format!("/library/{id}/delete"), &[]).expect(204);
+}
+
+#[test]
+fn pictures_go_with_a_message_and_leave_with_it() {
+    let server = Server::start();
+    let (ana, bob, cyd) = (server.person("ana"), server.person("bob"), server.person("cyd"));
+    ana.post("/rooms/lobby/join", &[]).see_other();
+    ana.post("/rooms", &[("name", "attic"), ("topic", ""), ("open", "0")])
+        .see_other();
+    ana.post("/rooms/attic/invite", &[("user", "bob")]).see_other();
+    bob.post("/rooms/attic/join", &[]).see_other();
+    let cat = ana
+        .request("POST", "/library?name=cat.png&alt=A%20cat&passing=1")
+        .header("accept", "application/json");
+    let cat = cat
+        .body("application/octet-stream", pictures::png(500, 400))
+        .send()
+        .expect(201)
+        .json();
+    let (cat, own) = (
+        cat["id"].as_str().expect("an id").to_owned(),
+        ana.uploaded("dog.png", &pictures::png(50, 40)),
+    );
+    let live = Live::open_json(&bob);
+    live.join("attic");
+    // Without a word; by a program's dialect and by a form alike.
+    let said = ana
+        .post_json(
+            "/rooms/attic/messages",
+            &[("content", ""), ("picture", &cat), ("picture", &own)],
+        )
+        .expect(201)
+        .json();
+    let heard = live.wait("message", |_| true);
+    for message in [&said, &heard] {
+        let pictures = message["pictures"].as_array().unwrap_or_else(|| panic!("{message}"));
+        assert_eq!(pictures.len(), 2, "{message}");
+        assert_eq!(
+            (&pictures[0]["alt"], &pictures[0]["width"]),
+            (&"A cat".into(), &500.into())
+        );
+    }
+    let page = bob.get("/rooms/attic").expect(200).text();
+    assert!(
+        page.contains(&format!("src=\"/media/{cat}/medium\"")) && page.contains("alt=\"A cat\""),
+        "{page}"
+    );
+    // For the room's readers, and for nobody else.
+    let file = bob.get(&format!("/media/{cat}/medium")).expect(200);
+    assert_eq!(file.header("cache-control"), "private, max-age=31536000, immutable");
+    cyd.get(&format!("/media/{cat}/medium")).expect(404);
+    server.guest().get(&format!("/media/{cat}/medium")).expect(404);
+    assert_eq!(library(&ana)["media"][0]["uses"][0]["words"], "a message in #attic");
+    // The words can go from it, the pictures stay; new words can come.
+    let id = said["id"].as_i64().expect("an id");
+    ana.post(&format!("/rooms/attic/messages/{id}"), &[("content", "Two of them")])
+        .see_other();
+    ana.post(&format!("/rooms/attic/messages/{id}/delete"), &[]).see_other();
+    assert!(!bob.get("/rooms/attic").expect(200).text().contains(&cat));
+    bob.get(&format!("/media/{cat}/medium")).expect(404);
+    // What was sent for it alone is gone; what lay in the library stays there.
+    ana.get(&format!("/media/{cat}/medium")).expect(404);
+    ana.get(&format!("/media/{own}/full")).expect(200);
+    for wrong in [vec![("content", "")], vec![("content", "not mine"), ("picture", &*own)]] {
+        bob.post_json("/rooms/attic/messages", &wrong).expect(422);
+    }
+    let many: Vec<String> = (0..5).map(|_| ana.uploaded("dot.png", &pictures::png(4, 4))).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|id| ("picture", &**id)).collect();
+    ana.post_json("/rooms/attic/messages", &many).expect(422);
+    ana.post_json("/rooms/attic/messages", &many[1..]).expect(201);
+}
+
+#[test]
+fn ana_sends_a_picture_from_her_composer_and_bob_sees_it_come() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    for person in [&ana, &bob] {
+        person.post("/rooms/lobby/join", &[]).see_other();
+    }
+    let browser = Browser::start();
+    let (hers, his) = (browser.page_of(&ana), browser.page_of(&bob));
+    for page in [&hers, &his] {
+        page.goto(&server.url("/rooms/lobby"));
+        page.wait_for("neo-attach [data-add]");
+        page.wait_for(".message, .quiet-room");
+    }
+    choose_file(&hers, "neo-attach [type=file]", "cat.png", &pictures::png(900, 600));
+    hers.wait_for("neo-attach li img[src^='/media/']");
+    hers.fill("neo-attach [data-alt]", "A chequered cat");
+    hers.press("Tab");
+    hers.check_accessibility();
+    hers.viewport(1_280, 900).screenshot("room-attach");
+    hers.viewport(390, 844).screenshot("room-attach-390");
+    assert!(!hers.overflows());
+    hers.viewport(1_280, 900);
+    eventually("the words are kept", || {
+        (library(&ana)["media"][0]["alt"] == "A chequered cat").then_some(())
+    });
+    // It outlives a reload, and goes out without a word.
+    hers.reload();
+    hers.wait_for("neo-attach li img[src^='/media/']");
+    hers.focus("#say").press("Enter");
+    his.wait_for(".message .pictures img[alt='A chequered cat']");
+    hers.wait_for(".message .pictures img");
+    hers.wait_gone("neo-attach li");
+    his.viewport(390, 844).screenshot("room-picture-390");
+    assert!(!his.overflows());
+    for page in [&hers, &his] {
+        page.check();
+    }
 }
