@@ -11,8 +11,7 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::stream;
-use http_body_util::BodyExt;
+use futures_util::{Stream, StreamExt, stream};
 use tokio::{
     fs,
     io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt},
@@ -44,28 +43,30 @@ pub async fn create(path: &Path) -> Result<fs::File, Error> {
     options.open(path).await.map_err(disk)
 }
 
-/// Appends a body to a file, and answers how many bytes that were. Each part of it may take `patience`, and the whole
+/// Appends what comes of a body (or of one field of a form) to a file, and answers how many bytes that were. Each part of it may take `patience`, and the whole
 /// twenty times that. What came before it broke off is in the file.
 ///
 /// # Errors
 /// What `too_large` says for more than `most` bytes; [`Error::Timeout`]; [`Error::BadRequest`] for a body that breaks off;
 /// [`Error::Unavailable`] when the disk is full.
-pub async fn receive(
-    body: &mut Body,
+pub async fn receive<S, E>(
+    mut parts: S,
     file: &mut fs::File,
     most: u64,
     patience: Duration,
     too_large: impl FnOnce() -> Error,
-) -> Result<u64, Error> {
+) -> Result<u64, Error>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+{
     let (mut length, end) = (0, Instant::now() + patience * PATIENCE);
     loop {
-        let frame = timeout(patience, timeout_at(end, body.frame())).await;
-        let Ok(Ok(frame)) = frame else {
+        let part = timeout(patience, timeout_at(end, parts.next())).await;
+        let Ok(Ok(part)) = part else {
             return Err(Error::Timeout);
         };
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| Error::BadRequest("The file broke off before its end.".into()))?;
-        let Ok(data) = frame.into_data() else { continue };
+        let Some(part) = part else { break };
+        let data = part.map_err(|_| Error::BadRequest("The file broke off before its end.".into()))?;
         length += data.len() as u64;
         if length > most {
             return Err(too_large());

@@ -129,6 +129,8 @@ pub struct Meter {
     /// Direct messages that were stored, and sealed files that were taken.
     dms: AtomicU64,
     dm_files: AtomicU64,
+    uploads: AtomicU64,
+    uploads_refused: AtomicU64,
     /// Told when somebody begins to look.
     pub looked: Notify,
     minute: Mutex<VecDeque<Sample>>,
@@ -160,6 +162,9 @@ pub struct Sample {
     /// Direct messages that were stored, and files that were taken.
     pub dms: u64,
     pub dm_files: u64,
+    /// Pictures and sounds that a worker made anew, and those that it refused.
+    pub uploads: u64,
+    pub uploads_refused: u64,
     /// Proportional set sizes, in bytes; where the system doesn't tell, what is resident.
     pub host_bytes: u64,
     pub lanes_bytes: u64,
@@ -186,6 +191,12 @@ impl Meter {
     /// A sealed file was taken.
     pub fn note_dm_file(&self) {
         self.dm_files.fetch_add(1, Relaxed);
+    }
+
+    /// A worker has made an upload anew, or refused it.
+    pub fn note_upload(&self, kept: bool) {
+        let counter = if kept { &self.uploads } else { &self.uploads_refused };
+        counter.fetch_add(1, Relaxed);
     }
 
     /// The samples of the last minute, the oldest first. The last one is of now; what was taken before it depends on
@@ -252,6 +263,8 @@ pub fn sample(app: &App) -> Sample {
         plugin_faults,
         dms: app.meter.dms.load(Relaxed),
         dm_files: app.meter.dm_files.load(Relaxed),
+        uploads: app.meter.uploads.load(Relaxed),
+        uploads_refused: app.meter.uploads_refused.load(Relaxed),
         host_bytes: memory(std::process::id()),
         lanes_bytes: lanes.pids.iter().map(|pid| memory(*pid)).sum(),
         lanes: Lanes {

@@ -98,7 +98,9 @@ fn open(input: &'static [u8], out: &mut Out) -> Result<Facts> {
         )))
     };
     match () {
-        () if input.is_empty() => Err(Refusal::new("This file is empty.")),
+        () if input.is_empty() => Err(Refusal::new(
+            "This file is empty: there is nothing in it to see or to hear.",
+        )),
         () if at(0, b"\x89PNG\r\n\x1a\n") => picture::png(input, out),
         () if at(0, b"\xff\xd8\xff") => picture::jpeg(input, out),
         () if at(0, b"GIF87a") || at(0, b"GIF89a") => animation::gif(input, out),

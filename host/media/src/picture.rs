@@ -19,6 +19,8 @@ use crate::{
 
 /// How well JPEGs are kept: at this quality a second encoding can't be told from the first by looking.
 const QUALITY: u8 = 88;
+/// What the strict reading of a JPEG says of bytes between headers.
+const STRICT_ABOUT: &str = "Extra bytes between headers";
 /// PNGs of more pixels are packed in haste, to stay within the time.
 const PACKED_WELL_MOST: u64 = 4_000_000;
 
@@ -75,12 +77,8 @@ pub fn jpeg(input: &[u8], out: &mut Out) -> Result<Facts> {
         let orientation = orientation.unwrap_or(Orientation::NoTransforms);
         Ok::<_, Refusal>((picture, decoder.icc_profile(), orientation))
     };
-    // A strict reading knows when a file breaks off, and is too strict for some cameras. Theirs end as they should, though.
-    let ends = || {
-        let tail = &input[input.len().saturating_sub(1024)..];
-        tail.windows(2).any(|pair| pair == b"\xff\xd9")
-    };
-    let (picture, profile, orientation) = decode(true).or_else(|refusal| match ends() {
+    // A strict reading knows when a file breaks off. It also minds bytes between the headers, which some cameras leave.
+    let (picture, profile, orientation) = decode(true).or_else(|refusal| match refusal.0.contains(STRICT_ABOUT) {
         true => decode(false),
         false => Err(refusal),
     })?;

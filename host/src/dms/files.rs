@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
+use http_body_util::BodyExt;
 use neospace_dm::file::sealed_length;
 use rusqlite::params;
 use serde_json::json;
@@ -88,7 +89,10 @@ pub async fn upload(
         let patience = Duration::from_secs(limits.body_seconds.into());
         let written = async {
             let mut open = files::create(&file).await?;
-            let size = files::receive(&mut body, &mut open, most, patience, || too_large(most)).await?;
+            let size = files::receive((&mut body).into_data_stream(), &mut open, most, patience, || {
+                too_large(most)
+            })
+            .await?;
             if size == 0 {
                 return Err(Error::BadRequest(
                     "There is nothing in this file: not even what sealing adds.".into(),

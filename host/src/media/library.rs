@@ -81,10 +81,10 @@ pub async fn show(
 }
 
 /// The page with an upload that was refused.
-pub(super) fn refused(app: &App, member: &Member, error: &Error) -> Result<Response, Error> {
+pub(super) fn refused(app: &App, member: &Member, error: &Error, alt: &str) -> Result<Response, Error> {
     let asked = Asked::default();
     let listed = list(app, member, &asked)?;
-    let html = page(app, &listed, &asked, Some(error.detail()))?;
+    let html = page(app, &listed, &asked, Some((error, alt)))?;
     Ok(unstored((error.status(), Html(html)).into_response()))
 }
 
@@ -152,9 +152,11 @@ fn list(app: &App, member: &Member, asked: &Asked) -> Result<Listed, Error> {
     })
 }
 
-fn page(app: &App, listed: &Listed, asked: &Asked, refused: Option<String>) -> Result<String, Error> {
+/// With an upload that was refused, and how it was described.
+fn page(app: &App, listed: &Listed, asked: &Asked, refused: Option<(&Error, &str)>) -> Result<String, Error> {
     let context = context! {
-        refused,
+        refused => refused.map(|(error, _)| error.detail()),
+        typed => refused.map_or("", |(_, alt)| alt),
         done => asked.done,
         signed_in => true,
         here => "library",

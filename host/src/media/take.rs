@@ -18,7 +18,10 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use futures_util::Stream;
 use http::{HeaderMap, HeaderName, StatusCode, header};
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{fs, sync::Notify, time::timeout};
@@ -46,6 +49,8 @@ const FORM_BYTES_MOST: u64 = 64 * 1024;
 const FIELDS_MOST: usize = 16;
 /// An upload that isn't finished after so long is dropped, in milliseconds.
 const UNFINISHED_MS: i64 = 24 * 3_600_000;
+/// No worker takes so long, in milliseconds: a file without a row that is older belongs to something that was deleted.
+const UNMADE_MS: i64 = 10 * 60_000;
 /// How often it is looked for what may be dropped.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 /// How far an upload came, in answers; where a part belongs, in requests.
@@ -88,6 +93,12 @@ pub async fn take(
     let limits = app.config().limits.clone();
     let headers = request.headers().clone();
     let mut body = request.into_body();
+    let mut sent = Sent {
+        name: said.name,
+        alt: said.alt,
+        passing: said.passing == "1",
+        next: String::new(),
+    };
     let taken = async {
         check_pace(&app, &member)?;
         let announced = headers.get(header::CONTENT_LENGTH);
@@ -95,32 +106,21 @@ pub async fn take(
         let stored = app.db.read(|db| queries::stored_by(db, member.id))?;
         check_quota(stored, announced.unwrap_or(1), quota(&limits))?;
         let boundary = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let sent = match boundary.and_then(|kind| multer::parse_boundary(kind).ok()) {
-            Some(boundary) => receive_form(&app, &limits, std::mem::take(&mut body), boundary, &id).await?,
-            None => {
-                let sent = Sent {
-                    name: said.name,
-                    alt: said.alt,
-                    passing: said.passing == "1",
-                    next: String::new(),
-                };
-                receive_whole(&app, &limits, &mut body, &id).await?;
-                sent
-            }
-        };
+        match boundary.and_then(|kind| multer::parse_boundary(kind).ok()) {
+            Some(boundary) => receive_form(&app, &limits, &mut body, boundary, &id, &mut sent).await?,
+            None => receive_whole(&app, &limits, (&mut body).into_data_stream(), &id).await?,
+        }
         check_alt(&sent.alt)?;
-        let next = local(&sent.next).map(str::to_owned);
-        let kept = keep(&app, &member, &id, sent, None).await?;
-        Ok((kept, next))
+        keep(&app, &member, &id, &sent, None).await
     };
     let taken = taken.await;
     files::drop_file(&upload_of(&app, &id)).await;
     match (taken, wants) {
-        (Ok((kept, next)), Wants::Page) => {
-            let next = next.unwrap_or_else(|| format!("/library#media-{kept}"));
-            Ok(see_other(&next))
-        }
-        (Ok((kept, _)), _) => {
+        (Ok(kept), Wants::Page) => match local(&sent.next) {
+            Some(next) => Ok(see_other(next)),
+            None => Ok(see_other(&format!("/library#media-{kept}"))),
+        },
+        (Ok(kept), _) => {
             let item = app.db.read(|db| view::data_of(db, member.id, &kept))?;
             Ok(unstored((StatusCode::CREATED, Json(item)).into_response()))
         }
@@ -128,23 +128,33 @@ pub async fn take(
             // A browser that is cut off while it still sends shows its own error instead of ours.
             let _ = timeout(Duration::from_secs(10), discard(body)).await;
             match wants {
-                Wants::Page => super::library::refused(&app, &member, &error),
+                Wants::Page => super::library::refused(&app, &member, &error, &sent.alt),
                 _ => Err(error),
             }
         }
     }
 }
 
-async fn receive_whole(app: &App, limits: &Limits, body: &mut Body, id: &str) -> Result<(), Error> {
+async fn receive_whole<S, E>(app: &App, limits: &Limits, parts: S, id: &str) -> Result<(), Error>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+{
     let path = upload_of(app, id);
     let mut file = files::create(&path).await?;
     let (most, patience) = (u64::from(limits.media_file_bytes), patience(limits));
-    files::receive(body, &mut file, most, patience, || too_large(limits)).await?;
+    files::receive(parts, &mut file, most, patience, || too_large(limits)).await?;
     Ok(())
 }
 
 /// Takes the fields of a form in whatever order they come, the file among them to disk.
-async fn receive_form(app: &App, limits: &Limits, body: Body, boundary: String, id: &str) -> Result<Sent, Error> {
+async fn receive_form(
+    app: &App,
+    limits: &Limits,
+    body: &mut Body,
+    boundary: String,
+    id: &str,
+    sent: &mut Sent,
+) -> Result<(), Error> {
     let most = u64::from(limits.media_file_bytes);
     let whole = multer::SizeLimit::new().whole_stream(most + FORM_BYTES_MOST);
     let constraints = multer::Constraints::new().size_limit(whole);
@@ -153,7 +163,6 @@ async fn receive_form(app: &App, limits: &Limits, body: Body, boundary: String, 
         multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => too_large(limits),
         error => Error::BadRequest(format!("The form can't be read: {error}.")),
     };
-    let mut sent = Sent::default();
     let mut has_file = false;
     for _ in 0..FIELDS_MOST {
         let field = timeout(patience(limits), form.next_field()).await;
@@ -164,7 +173,7 @@ async fn receive_form(app: &App, limits: &Limits, body: Body, boundary: String, 
             "file" if !has_file => {
                 has_file = true;
                 sent.name = field.file_name().unwrap_or("").to_owned();
-                receive_whole(app, limits, &mut Body::from_stream(field), id).await?;
+                receive_whole(app, limits, field, id).await?;
             }
             "alt" => sent.alt = text(field, limits).await?,
             "next" => sent.next = text(field, limits).await?,
@@ -172,7 +181,7 @@ async fn receive_form(app: &App, limits: &Limits, body: Body, boundary: String, 
         }
     }
     match has_file {
-        true => Ok(sent),
+        true => Ok(()),
         false => Err(Error::field("file", "Choose a file first.")),
     }
 }
@@ -236,6 +245,7 @@ pub async fn begin(State(app): State<App>, member: Member, form: Form) -> Result
 /// [`Error::NotFound`].
 pub async fn progress(State(app): State<App>, member: Member, Path(id): Path<String>) -> Result<Response, Error> {
     let id = parsed(&id)?;
+    app.db.read(|db| queries::upload(db, member.id, &id))?;
     // Who asks sends nothing any more, whatever the old connection still believes.
     let turn = Turns::take(&id).await?;
     let answer = state_of(&app, &member, &id).await;
@@ -301,8 +311,10 @@ async fn try_append(
         .and_then(|offset| offset.to_str().ok()?.parse::<u64>().ok());
     let offset =
         offset.ok_or_else(|| Error::BadRequest("The header Upload-Offset says where the bytes belong.".into()))?;
-    let upload = app.db.read(|db| queries::upload(db, member.id, &id))?;
+    app.db.read(|db| queries::upload(db, member.id, &id))?;
     let turn = Turns::take(&id).await?;
+    // Somebody else may have finished it meanwhile.
+    let upload = app.db.read(|db| queries::upload(db, member.id, &id))?;
     if upload.media.is_some() || upload.refused.is_some() {
         return finished(app, member, &id).await;
     }
@@ -323,7 +335,7 @@ async fn try_append(
         .map_err(files::disk)?;
     let left = upload.bytes - here;
     let received = tokio::select! {
-        received = files::receive(body, &mut file, left, patience(&limits), || {
+        received = files::receive(body.into_data_stream(), &mut file, left, patience(&limits), || {
             Error::BadRequest(format!("This upload was to have {} bytes, and more came.", upload.bytes))
         }) => received,
         () = turn.wanted() => Err(Error::Conflict("This upload goes on over another connection.".into())),
@@ -340,7 +352,7 @@ async fn try_append(
         passing: upload.passing,
         next: String::new(),
     };
-    let kept = keep(app, member, &id, sent, Some(id.clone())).await;
+    let kept = keep(app, member, &id, &sent, Some(id.clone())).await;
     if let Err(Error::Invalid(why)) = &kept {
         let (row, why) = (id.clone(), Error::Invalid(why.clone()).detail());
         app.db.write(move |tx| mutations::refuse(tx, &row, &why)).await?;
@@ -367,6 +379,7 @@ async fn finished(app: &App, member: &Member, id: &str) -> Result<Response, Erro
 /// [`Error::NotFound`].
 pub async fn cancel(State(app): State<App>, member: Member, Path(id): Path<String>) -> Result<Response, Error> {
     let id = parsed(&id)?;
+    app.db.read(|db| queries::upload(db, member.id, &id))?;
     let turn = Turns::take(&id).await?;
     let row = id.clone();
     app.db.write(move |tx| mutations::cancel(tx, member.id, &row)).await?;
@@ -376,9 +389,11 @@ pub async fn cancel(State(app): State<App>, member: Member, Path(id): Path<Strin
 }
 
 /// Makes an upload anew and puts it into the library; answers its id there.
-async fn keep(app: &App, member: &Member, upload: &str, sent: Sent, row: Option<String>) -> Result<String, Error> {
+async fn keep(app: &App, member: &Member, upload: &str, sent: &Sent, row: Option<String>) -> Result<String, Error> {
     let id = new_id();
-    let made = worker::make(app, upload, &id).await?;
+    let made = worker::make(app, upload, &id).await;
+    app.meter.note_upload(made.is_ok());
+    let made = made?;
     let files: Vec<_> = made
         .files
         .iter()
@@ -388,7 +403,7 @@ async fn keep(app: &App, member: &Member, upload: &str, sent: Sent, row: Option<
         id: id.clone(),
         owner: member.id,
         name: name(&sent.name),
-        alt: sent.alt,
+        alt: sent.alt.clone(),
         passing: sent.passing,
         upload: row,
         quota: quota(&app.config().limits),
@@ -567,7 +582,9 @@ async fn sweep_once(app: &App) -> Result<(), Error> {
         })
         .await?;
     let data = app.config().data.clone();
-    for (folder, ids) in [(UPLOADS, "select id from uploads"), (FOLDER, "select id from media")] {
+    let of_uploads = (UPLOADS, "select id from uploads", UNFINISHED_MS);
+    let of_media = (FOLDER, "select id from media", UNMADE_MS);
+    for (folder, ids, longest) in [of_uploads, of_media] {
         let mut files = fs::read_dir(data.join(folder)).await?;
         let known: HashSet<String> = app
             .db
@@ -579,7 +596,7 @@ async fn sweep_once(app: &App) -> Result<(), Error> {
             let id = name.to_str().map(|name| name.split('.').next().unwrap_or(name));
             // Who is just being received or made has no row yet.
             let age = file.metadata().await?.modified()?.elapsed().unwrap_or_default();
-            if id.is_some_and(|id| !known.contains(id)) && age.as_millis() > UNFINISHED_MS.unsigned_abs().into() {
+            if id.is_some_and(|id| !known.contains(id)) && age.as_millis() > longest.unsigned_abs().into() {
                 fs::remove_file(file.path()).await?;
             }
         }

@@ -307,7 +307,10 @@ pub fn post(tx: &Tx, member: &Member, new: NewMessage) -> Result<Posted, Error> 
                 .filter(|to| to.deleted.is_none())
                 .ok_or_else(|| Error::field("reply_to", "What you answer to isn't in this room any more."))?;
             let root = to.thread_id.unwrap_or(to.id);
-            (Some(Reply::to(to.id, to.author, &to.content)), Some(root))
+            (
+                Some(Reply::to(to.id, to.author, &to.content, to.sent_pictures)),
+                Some(root),
+            )
         }
         None => (None, None),
     };

@@ -283,8 +283,13 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// What a message begins with, on one line.
-    pub fn to(id: i64, user: Arc<str>, content: &str) -> Self {
+    /// What a message begins with, on one line; or what it has instead of words.
+    pub fn to(id: i64, user: Arc<str>, content: &str, pictures: u32) -> Self {
+        let content = match (content, pictures) {
+            ("", 1) => "a picture",
+            ("", 2..) => "pictures",
+            (content, _) => content,
+        };
         let line = content.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut excerpt: String = line.chars().take(EXCERPT).collect();
         if excerpt.len() < line.len() {
@@ -301,7 +306,7 @@ macro_rules! messages {
             "select m.id, m.seq, m.user_id, m.author, coalesce(p.colour, 'paper'), m.plugin,
                     case when m.plugin is not null then u.name end, m.command,
                     m.thread_id, m.content, m.html, m.mentions, m.created_at, m.edited_at, m.deleted_by, m.change,
-                    a.id, a.author, substr(a.content, 1, 200), m.pictures
+                    a.id, a.author, substr(a.content, 1, 200), m.pictures, a.pictures
                from messages m
                left join users u on u.id = m.user_id
                left join profiles p on p.user_id = m.user_id
@@ -313,7 +318,7 @@ macro_rules! messages {
 
 fn message_of(row: &Row) -> rusqlite::Result<Message> {
     let reply = match row.get::<_, Option<i64>>(16)? {
-        Some(id) => Some(Reply::to(id, row.get(17)?, &row.get::<_, String>(18)?)),
+        Some(id) => Some(Reply::to(id, row.get(17)?, &row.get::<_, String>(18)?, row.get(20)?)),
         None => None,
     };
     Ok(Message {

@@ -141,6 +141,16 @@ fn text(app: &App, now: &Sample) -> String {
 
     page.counter("dms_total", "Direct messages stored.", now.dms);
     page.counter("dm_files_total", "Sealed files of direct messages taken.", now.dm_files);
+    page.counter(
+        "uploads_total",
+        "Pictures and sounds that a worker made anew.",
+        now.uploads,
+    );
+    page.counter(
+        "uploads_refused_total",
+        "Uploads that a worker refused, or that no worker could take.",
+        now.uploads_refused,
+    );
 
     let plugins: Vec<_> = app
         .plugins
