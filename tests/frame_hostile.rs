@@ -106,6 +106,8 @@ impl Stage {
             "localStorage.clear(); window.heard = []; window.held = [];
              for (const what of ['state', 'console', 'error', 'beat', 'param']) document.addEventListener('frame:' + what, ({ detail }) => heard.push({ what, at: performance.now(), ...detail }));
              new PerformanceObserver((list) => held.push(...list.getEntries().map(({ startTime, duration }) => ({ startTime, duration })))).observe({ type: 'longtask' });
+             /* As a slider would, the page sends something to a frame that has a number to change. */
+             document.addEventListener('frame:param', ({ target, detail }) => { if (detail.name === 'x') target.set('x', 2) });
              const field = document.createElement('textarea'); field.id = 'typed'; field.ariaLabel = 'typed'; document.querySelector('main').prepend(field);
              window.marked = location.href",
         );
@@ -129,6 +131,10 @@ impl Stage {
         format!(
             "const HOST = {host:?}, PORT = {port}, AT = HOST + ':' + PORT, HTTP = 'http://' + AT\n\
              const add = (tag, all = {{}}) => {{ const one = document.createElement(tag); for (const [name, value] of Object.entries(all)) one.setAttribute(name, value); document.body.append(one); return one }}\n\
+             const steal = () => new Promise((done) => {{\n\
+             const native = Object.getOwnPropertyDescriptor(MessageEvent.prototype, 'data')\n\
+             Object.defineProperty(MessageEvent.prototype, 'data', {{ get() {{ if (this.target instanceof MessagePort) done(this.target); return native.get.call(this) }} }})\n\
+             neo.param('x', 1, {{ min: 0, max: 9 }}) }})\n\
              const tryTo = (run) => {{ try {{ const got = run(); got?.catch?.(() => {{}}) }} catch {{}} }}\n\
              console.log('begun {name}')\n\
              setTimeout(() => {{ {attack} }}, 250)"
@@ -426,27 +432,42 @@ const ROADS: &[(&str, &str)] = &[
 const ENDED: &[(&str, &str, &str)] = &[
     (
         "flood-port",
-        "const post = MessagePort.prototype.postMessage; MessagePort.prototype.postMessage = function (...all) { for (let i = 0; i < 100000; i++) post.apply(this, all); return post.apply(this, all) }",
+        "steal().then((port) => { for (let i = 0; i < 100000; i++) port.postMessage(JSON.stringify({ type: 'ready' })) })",
         "too much at once",
     ),
     (
         "large-port",
-        "const post = MessagePort.prototype.postMessage; MessagePort.prototype.postMessage = function () { post.call(this, JSON.stringify({ type: 'console', lines: [], more: 'x'.repeat(5000) })) }",
+        "steal().then((port) => port.postMessage(JSON.stringify({ type: 'console', lines: [], more: 'x'.repeat(5000) })))",
         "too long",
     ),
     (
         "graph-port",
-        "const post = MessagePort.prototype.postMessage; const much = []; for (let i = 0; i < 500000; i++) much.push({ i, in: { i } }); MessagePort.prototype.postMessage = function () { post.call(this, much) }",
-        "said something",
+        "const much = []; for (let i = 0; i < 500000; i++) much.push({ i, in: { i } }); steal().then((port) => port.postMessage(much))",
+        "too long, or something that can't be said",
+    ),
+    (
+        "buffer-port",
+        "const much = new ArrayBuffer(300e6); steal().then((port) => port.postMessage(much, [much]))",
+        "too long, or something that can't be said",
+    ),
+    (
+        "text-port",
+        "const much = 'x'.repeat(400e6); steal().then((port) => port.postMessage(much))",
+        "too long, or something that can't be said",
     ),
     (
         "shape-port",
-        "const post = MessagePort.prototype.postMessage; MessagePort.prototype.postMessage = function () { post.call(this, JSON.stringify({ type: 'error', message: {}, line: -1, column: 'x' })) }",
+        "Object.prototype.toJSON = function () { return Object.assign(Object.create(null), { type: 'error', message: 1, line: -1, column: 'x' }) }",
         "can't be understood",
     ),
     (
         "unknown-port",
-        "const post = MessagePort.prototype.postMessage; MessagePort.prototype.postMessage = function () { post.call(this, JSON.stringify({ type: 'navigate', to: '/logout' })) }",
+        "Object.prototype.toJSON = function () { return Object.assign(Object.create(null), { type: 'navigate', to: '/logout' }) }",
+        "can't be understood",
+    ),
+    (
+        "params-port",
+        "steal().then((port) => { for (let i = 0; i < 20; i++) port.postMessage(JSON.stringify({ type: 'param', name: 'n' + i, value: 1, min: 0, max: 1, step: 0 })) })",
         "can't be understood",
     ),
     (
@@ -456,7 +477,7 @@ const ENDED: &[(&str, &str, &str)] = &[
     ),
     (
         "graph-window",
-        "const much = []; for (let i = 0; i < 300000; i++) much.push({ i, in: { i } }); for (let i = 0; i < 60; i++) parent.postMessage(much, '*')",
+        "const much = []; for (let i = 0; i < 20000; i++) much.push({ i, in: { i } }); for (let i = 0; i < 60; i++) parent.postMessage(much, '*')",
         "too much at once",
     ),
     ("leaves", "location.reload()", "somewhere else"),
@@ -466,9 +487,9 @@ const ENDED: &[(&str, &str, &str)] = &[
         "somewhere else",
     ),
     (
-        "grabs-the-keyboard",
-        "const field = add('input'); setInterval(() => field.focus(), 20); setInterval(() => { window.focus(); field.focus() }, 33)",
-        "keyboard",
+        "history-flood",
+        "setInterval(() => { for (let i = 0; i < 9; i++) location.hash = 'h' + Math.random() }, 100)",
+        "way back",
     ),
 ];
 
@@ -501,7 +522,7 @@ const FROZEN: &[(&str, &str)] = &[
     ),
     (
         "forged-heartbeat",
-        "const post = MessagePort.prototype.postMessage; let stolen; MessagePort.prototype.postMessage = function (...all) { stolen = this; return post.apply(this, all) }; nextTry = setTimeout(() => { const inner = add('iframe', { srcdoc: '<script>onmessage = ({ ports }) => setInterval(() => ports[0].postMessage(JSON.stringify({ type: \"beat\", frames: 60 })), 400)<\\/script>' }); setTimeout(() => { tryTo(() => inner.contentWindow.postMessage('take', '*', [stolen])); const s = document.createElement('script'); s.textContent = 'while (true);'; document.body.append(s) }, 300) }, 700)",
+        "steal().then((port) => { const inner = add('iframe', { srcdoc: '<script>onmessage = ({ ports }) => setInterval(() => ports[0].postMessage(JSON.stringify({ type: \\'beat\\', frames: 60 })), 400)<\\/script>' }); setTimeout(() => { inner.contentWindow.postMessage('take', '*', [port]); const s = document.createElement('script'); s.textContent = 'while (true);'; document.body.append(s) }, 700) })",
     ),
 ];
 
@@ -519,7 +540,7 @@ const DENIED: &[(&str, &str)] = &[
     ("own-session-storage", "sessionStorage.length"),
     ("own-databases", "indexedDB.open('a')"),
     ("own-caches", "caches.keys"),
-    ("own-locks", "navigator.locks.query"),
+    ("top-name", "top.name = 'x'; top.name"),
     ("evaluate", "eval('1')"),
     ("function", "new Function('return 1')()"),
     (
@@ -740,26 +761,51 @@ fn returning(attempt: &str) -> String {
 }
 
 #[test]
+fn a_frame_does_not_get_the_keyboard_unasked() {
+    let stage = Stage::set(&[]);
+    let page = stage.page();
+    page.allow("");
+    page.focus("#typed");
+    let attack = "const field = add('input', { autofocus: '' }); addEventListener('keydown', ({ key }) => console.log('key ' + key)); \
+                  setInterval(() => { window.focus(); field.focus(); field.select() }, 20)";
+    stage.start(&page, "keyboard", attack);
+    page.wait_until("performance.now() - heard.find(one => one.text === 'begun keyboard').at > 500");
+    let letters = "a password, typed slowly";
+    for letter in letters.chars() {
+        page.type_text(&letter.to_string());
+        page.press("Shift");
+    }
+    assert_eq!(page.value("#typed"), letters);
+    let got = page.eval("heard.filter(one => one.what === 'console' && one.text.startsWith('key ')).length");
+    assert_eq!(got, 0, "the frame heard what was typed beside it");
+}
+
+#[test]
 fn a_frame_cannot_turn_back_the_page_around_nor_move_it() {
     let stage = Stage::set(&[]);
     let page = stage.page();
     page.allow("");
     page.goto(&stage.server.url("/sandbox"));
     stage.open(&page);
-    let length = page.eval("history.length");
     page.eval("document.querySelector('main').style.paddingBlockEnd = '3000px'; scrollTo(0, 0)");
+    // Somebody's pointer rests on the page, beside the frame.
+    let heading = page.place("h1").centre();
+    page.call(
+        "Input.dispatchMouseEvent",
+        json!({ "type": "mouseMoved", "x": heading.x, "y": heading.y }),
+    );
     for (name, attack) in [
         (
             "history-back",
             "history.back(); history.go(-1); history.go(-2); tryTo(() => navigation.back().finished)",
         ),
         (
-            "history-flood",
-            "for (let i = 0; i < 300; i++) { tryTo(() => history.pushState(i, '')); tryTo(() => { location.hash = 'h' + i }) }",
+            "scroll-once",
+            "add('div', { style: 'height: 4000px' }); const last = add('input'); document.documentElement.style.overflow = document.body.style.overflow = 'visible'; last.scrollIntoView({ block: 'end' }); last.focus()",
         ),
         (
-            "scroll",
-            "add('div', { style: 'height: 4000px' }); const last = add('p'); last.textContent = 'x'; document.documentElement.style.overflow = document.body.style.overflow = 'visible'; last.scrollIntoView({ block: 'start' }); last.tabIndex = 0; location.hash = 'x'",
+            "scroll-always",
+            "add('div', { style: 'height: 4000px' }); const last = add('p'); last.textContent = 'x'; document.documentElement.style.overflow = document.body.style.overflow = 'visible'; setInterval(() => last.scrollIntoView({ block: Math.random() < 0.5 ? 'start' : 'end' }), 50)",
         ),
     ] {
         stage.start(&page, name, attack);
@@ -774,12 +820,6 @@ fn a_frame_cannot_turn_back_the_page_around_nor_move_it() {
         assert_eq!(page.eval("scrollY"), 0, "{name}: it moved the page around");
         page.eval("document.querySelector('neo-frame').stop()");
     }
-    // The way back is as long as it was, and leads where it led.
-    let after = page.eval("history.length");
     page.eval("history.back()");
     page.wait_for_path("/sandbox");
-    assert!(
-        after.as_i64() <= length.as_i64().map(|n| n + 1),
-        "the way back grew from {length} to {after}"
-    );
 }

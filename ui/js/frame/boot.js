@@ -26,6 +26,10 @@
   const nativeTimeout = window.setTimeout.bind(window)
   const nativeInterval = window.setInterval.bind(window)
 
+  // Where the frame's policy is not known to the browser, these would be roads to others, and into the way back of the page around.
+  for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection"]) if (name in window) window[name] = undefined
+  History.prototype.pushState = History.prototype.replaceState
+
   let port = null
   let send = () => {}
   let paused = false

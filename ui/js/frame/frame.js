@@ -16,6 +16,12 @@ const LOADING_MS = 20_000
 const POSTS_PER_SECOND = 30
 /** How often a frame may reach for the keyboard without having been clicked. */
 const GRABS_MOST = 3
+/** How often a frame may move the page around to where it wants to be seen. */
+const SHOVES_MOST = 5
+/** How many steps it may add to the way back. */
+const STEPS_MOST = 5
+/** How long after a wheel, a finger or a key the page goes on to move by it, in milliseconds. */
+const MOVING_MS = 1500
 /** How long a tab key explains that the focus goes somewhere, in milliseconds. */
 const TAB_MS = 400
 /** What ran when a page went down, or ended badly. */
@@ -26,6 +32,8 @@ const FROZE = "It froze, so it was taken away. What you typed elsewhere is as it
 const LEFT = "It tried to lead its frame somewhere else, so it was taken away."
 const FLOOD = "It said too much at once, so it was taken away."
 const GRABBED = "It kept reaching for the keyboard, so it was taken away."
+const SHOVED = "It kept moving the page, so it was taken away."
+const STEPPED = "It filled the way back with steps of its own, so it was taken away."
 const LOST = "Its frame did not come. Is the line down?"
 const WARNED = "It did not end well the last time. It starts if you ask it again."
 
@@ -34,6 +42,15 @@ const alive = new Set()
 /** Where the focus was last, outside of every frame; and when the tab key was pressed. */
 let lastFocus = null
 let lastTab = -Infinity
+/** When somebody last did what moves a page; and whether the pointer is known to be on it. */
+let lastMove = -Infinity
+let pointerHere = false
+
+for (const what of ["wheel", "touchstart", "touchmove", "touchend", "pointerdown", "pointerup", "keydown", "keyup"]) {
+  document.addEventListener(what, () => (lastMove = performance.now()), { capture: true, passive: true })
+}
+document.addEventListener("pointermove", () => (pointerHere = true), { capture: true, passive: true })
+document.documentElement.addEventListener("pointerleave", () => (pointerHere = false))
 
 document.addEventListener("focusin", ({ target }) => {
   if (!(target instanceof HTMLIFrameElement)) lastFocus = target
@@ -58,6 +75,9 @@ class NeoFrame extends HTMLElement {
   #began = 0
   #posts = []
   #grabs = 0
+  #shoves = 0
+  #place = [0, 0]
+  #steps = 0
   #pointed = false
   #onScreen = true
   #stopped = false
@@ -72,6 +92,7 @@ class NeoFrame extends HTMLElement {
     this.#stage.addEventListener("pointerleave", this.#unpoint)
     window.addEventListener("message", this.#count)
     window.addEventListener("blur", this.#keep)
+    window.addEventListener("scroll", this.#hold)
     window.addEventListener("pagehide", this.#leave)
     document.addEventListener("visibilitychange", this.#breathe)
     this.#screen = new IntersectionObserver(([entry]) => {
@@ -91,6 +112,7 @@ class NeoFrame extends HTMLElement {
     this.#stage?.removeEventListener("pointerleave", this.#unpoint)
     window.removeEventListener("message", this.#count)
     window.removeEventListener("blur", this.#keep)
+    window.removeEventListener("scroll", this.#hold)
     window.removeEventListener("pagehide", this.#leave)
     document.removeEventListener("visibilitychange", this.#breathe)
   }
@@ -178,6 +200,9 @@ class NeoFrame extends HTMLElement {
     this.#silent = 0
     this.#posts = []
     this.#grabs = 0
+    this.#shoves = 0
+    this.#place = [scrollX, scrollY]
+    this.#steps = history.length
     this.#began = performance.now()
     this.#looked = this.#began
     this.#iframe = document.createElement("iframe")
@@ -214,10 +239,12 @@ class NeoFrame extends HTMLElement {
         return
       case "error":
         return this.#tell("error", { message: message.message, line: message.line, column: message.column })
-      case "param":
-        this.#params.set(message.name, message)
-        this.#addSlider(message)
-        return this.#tell("param", { ...message })
+      case "param": {
+        const { type, ...param } = message
+        this.#params.set(param.name, param)
+        this.#addSlider(param)
+        return this.#tell("param", { ...param })
+      }
       case "end":
         return this.#finish("ended", message.why, message.bad)
     }
@@ -233,6 +260,7 @@ class NeoFrame extends HTMLElement {
       if (now - this.#began > LOADING_MS) this.#finish("ended", LOST)
       return
     }
+    if (history.length > this.#steps + STEPS_MOST) return this.#finish("ended", STEPPED, true)
     this.#silent = this.#beats ? 0 : this.#silent + 1
     this.#beats = 0
     if (this.#silent >= SILENT_LOOKS) this.#finish("ended", FROZE, true)
@@ -254,6 +282,23 @@ class NeoFrame extends HTMLElement {
     this.#iframe.blur()
     if (lastFocus?.isConnected) lastFocus.focus({ preventScroll: true })
     if (++this.#grabs >= GRABS_MOST) this.#finish("ended", GRABBED, true)
+  }
+
+  // A frame that wants to be seen moves the page that it is in. Where it is plain that nobody else did (the pointer is on the page, not
+  // on the frame nor on a scroll bar, and neither wheel, finger nor key was used just now), the page goes back to where it was.
+  #hold = () => {
+    if (!this.#iframe) return
+    const now = performance.now()
+    if (!pointerHere || this.#pointed || !document.hasFocus() || now - lastMove < MOVING_MS) {
+      this.#place = [scrollX, scrollY]
+      // What goes on by itself, as after a push, was begun by somebody.
+      if (now - lastMove < MOVING_MS) lastMove = Math.max(lastMove, now - MOVING_MS / 2)
+      return
+    }
+    const [left, top] = this.#place
+    if (scrollX === left && scrollY === top) return
+    scrollTo({ left, top, behavior: "instant" })
+    if (++this.#shoves >= SHOVES_MOST) this.#finish("ended", SHOVED, true)
   }
 
   #point = () => (this.#pointed = true)
