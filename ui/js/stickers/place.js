@@ -19,7 +19,7 @@ export function lay(element, { x, y, width, rotation }, z = null) {
   style.setProperty("--w", `${width / 16}rem`)
   style.setProperty("--r", `${rotation}deg`)
   if (z !== null) style.setProperty("--n", z)
-  for (const name of ["--dx", "--dy", "--s"]) style.removeProperty(name)
+  for (const name of ["--dx", "--dy", "--s", "will-change"]) style.removeProperty(name)
 }
 
 /** Lays a sticker where the server has it. */
@@ -36,6 +36,7 @@ export function lift(stick, place, size) {
   const top = ({ y, width }) => Math.min(y * rem, size.height - width * rem)
   const grown = ((place.width - kept.width) * rem) / 2
   const grownDown = kept.width ? (grown * (stick.offsetHeight || kept.width * rem)) / (kept.width * rem) : grown
+  stick.style.setProperty("will-change", "translate, rotate, scale")
   stick.style.setProperty("--dx", `${left(place) - left(kept) + grown}px`)
   stick.style.setProperty("--dy", `${top(place) - top(kept) + grownDown}px`)
   stick.style.setProperty("--s", place.width / kept.width)
