@@ -227,7 +227,7 @@ class NeoWallEditor extends HTMLElement {
   }
 
   #restore = async (event) => {
-    if (!event.target.action.endsWith("/restore")) return
+    if (!/\/modules\/\d+\/restore$/.test(event.target.action)) return
     event.preventDefault()
     const { ok, html, message } = await send(event.target.action, {})
     if (!ok) return this.#say(message)
