@@ -246,6 +246,9 @@ fn an_owner_puts_posts_in_another_order() {
     assert_eq!(moved(b, "to", "down"), [c, d, a, b], "it is last already");
     assert_eq!(moved(b, "above", &d.to_string()), [c, b, d, a]);
     assert_eq!(moved(b, "above", ""), [c, d, a, b]);
+    assert_eq!(moved(b, "below", &c.to_string()), [c, b, d, a]);
+    assert_eq!(moved(b, "below", &a.to_string()), [c, d, a, b]);
+    assert_eq!(moved(b, "below", &a.to_string()), [c, d, a, b]);
     // As often between the same two as anybody likes.
     for _ in 0..80 {
         moved(a, "above", &d.to_string());
@@ -562,6 +565,32 @@ fn an_owner_moves_and_deletes_posts_in_place_with_the_keyboard() {
     page.focus("#undo button").press("Enter");
     page.wait_for(&format!("#post-{two}")).wait_gone("#undo");
     assert_eq!(on_wall(&server, "ana"), [one, two]);
+    page.check();
+}
+
+#[test]
+fn an_owner_carries_posts_with_the_mouse_and_with_arrow_keys() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let [one, two, three] = ["one", "two", "three"].map(|text| say(&ana, text));
+    let browser = Browser::start();
+    let page = browser.page_of(&ana);
+    page.viewport(1280, 1400)
+        .goto(&server.url("/wall/ana?edit=1&tab=posts"))
+        .wait_for("neo-posts:defined");
+    let said = "document.getElementById('said').textContent === 'Moved.'";
+    page.drag_onto(
+        &format!("#post-{three} .post-grip"),
+        &format!("#post-{one}"),
+        (0.5, 0.95),
+    );
+    page.wait_until(said);
+    assert_eq!(on_wall(&server, "ana"), [two, one, three]);
+    page.eval("document.getElementById('said').textContent = ''");
+    page.focus(&format!("#post-{one} .post-grip")).press("ArrowUp");
+    page.wait_until(said);
+    assert_eq!(on_wall(&server, "ana"), [one, two, three]);
+    assert!(page.has(&format!("#post-{one} .post-grip:focus")));
     page.check();
 }
 

@@ -9,6 +9,7 @@ mod canvas;
 mod client;
 mod dms;
 mod fresh;
+mod growth;
 mod load;
 mod machine;
 mod pace;
@@ -71,7 +72,7 @@ enum Measure {
 }
 
 /// Every metric.
-const METRICS: [(&str, Measure); 20] = [
+const METRICS: [(&str, Measure); 21] = [
     ("wall_cached", Measure::On(walls::wall_cached)),
     ("wall_private", Measure::On(walls::wall_private)),
     ("wall_fresh", Measure::On(fresh::wall_fresh)),
@@ -91,6 +92,7 @@ const METRICS: [(&str, Measure); 20] = [
     ("drag_latency", Measure::On(canvas::drag_latency)),
     ("idle_sockets", Measure::On(rooms::idle_sockets)),
     ("history_growth", Measure::On(rooms::history_growth)),
+    ("scale_growth", Measure::Alone(growth::scale_growth)),
     ("deaf_sockets", Measure::On(rooms::deaf_sockets)),
 ];
 

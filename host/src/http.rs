@@ -91,9 +91,11 @@ pub fn studio_policy(html: &Html, frames: &str) -> String {
 
 /// Where the pages are that the desk shows in its tool pane: our own pages may frame them, and nobody else's. All others are
 /// framed by nobody.
-const FRAMED: [&str; 8] = [
+const FRAMED: [&str; 10] = [
     "/wall/",
     "/directory",
+    "/tags",
+    "/neighbourhoods",
     "/plugins",
     "/public-feed",
     "/random",

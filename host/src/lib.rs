@@ -27,6 +27,7 @@ pub mod looks;
 pub mod markdown;
 pub mod media;
 pub mod meter;
+pub mod neighbourhoods;
 pub mod plugins;
 pub mod posts;
 pub mod profiles;

@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     gallery, home,
     http::{Path, Peer, Seat},
-    live, looks, media, posts, rooms, scripts,
+    live, looks, media, neighbourhoods, posts, rooms, scripts,
     session::{Credential, Viewer},
     stickers, system, throttle,
     tokens::Scope,
@@ -30,11 +30,25 @@ pub fn router(app: App) -> Router {
         .route("/desk", get(desk::show))
         .route("/random", get(home::random_wall))
         .route("/directory", get(directory::show))
+        .route("/tags", get(directory::tags))
+        .route("/neighbourhoods", get(neighbourhoods::list).post(neighbourhoods::found))
+        .route(
+            "/neighbourhoods/{slug}",
+            get(neighbourhoods::show).post(neighbourhoods::change),
+        )
+        .route("/neighbourhoods/{slug}/random", get(neighbourhoods::random))
+        .route("/neighbourhoods/{slug}/come-in", post(neighbourhoods::come_in))
+        .route("/neighbourhoods/{slug}/leave", post(neighbourhoods::leave))
+        .route("/neighbourhoods/{slug}/put-out", post(neighbourhoods::put_out))
+        .route("/neighbourhoods/{slug}/let-in", post(neighbourhoods::let_in))
+        .route("/neighbourhoods/{slug}/close", post(neighbourhoods::close))
         .route("/wall/{user}", get(walls::show))
         .route("/wall/{user}/profile", post(walls::profile))
         .route("/public-feed", get(posts::everybody))
         .route("/public-feed.atom", get(posts::everybody_atom))
         .route("/public-feed.json", get(posts::everybody_json))
+        .route("/wall/{user}/tags", post(directory::choose))
+        .route("/wall/{user}/linked", get(directory::linked))
         .route("/wall/{user}/feed.atom", get(posts::wall_atom))
         .route("/wall/{user}/feed.json", get(posts::wall_json))
         .route("/wall/{user}/posts", get(posts::list).post(posts::publish))

@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::{BODY_MOST, TITLE_MOST, preview};
 use crate::{
+    directory,
     error::{Error, Invalid},
     http::Form,
     markdown,
@@ -69,14 +70,16 @@ pub struct New {
     pub html: String,
     /// Of a link: where it leads.
     pub url: String,
+    /// The walls here that it names or leads to.
+    pub leads_to: Vec<String>,
 }
 
 impl New {
-    /// Reads a form.
+    /// Reads a form. `origin` is this place's, if it has one.
     ///
     /// # Errors
     /// [`Error::Invalid`], saying for each field what is allowed.
-    pub fn check(kind: Kind, form: &Form) -> Result<Self, Error> {
+    pub fn check(kind: Kind, form: &Form, origin: &str) -> Result<Self, Error> {
         let mut invalid = Invalid::default();
         let title = form.text("title").to_owned();
         let body = form.get("body").unwrap_or("").replace("\r\n", "\n");
@@ -112,9 +115,12 @@ impl New {
             }
         }
         invalid.into_result()?;
+        let mut leads_to = directory::leads_to(&body, origin);
+        leads_to.extend(directory::leads_to(&url, origin));
         Ok(Self {
             kind,
             url,
+            leads_to,
             html: if body.is_empty() {
                 String::new()
             } else {
@@ -130,6 +136,7 @@ impl New {
         Self {
             kind: Kind::Text,
             url: String::new(),
+            leads_to: directory::leads_to(body, ""),
             title: title.into(),
             body: body.into(),
             html: markdown::render(body).html,

@@ -37,7 +37,7 @@ pub async fn publish(
     owns(&member, &wall)?;
     let draft = form.text("draft").parse().ok();
     let checked = async {
-        let new = New::check(Kind::named(form.text("kind"))?, &form)?;
+        let new = New::check(Kind::named(form.text("kind"))?, &form, &app.config().origin)?;
         pace(&app, &member, "posts on one's wall")?;
         prepare(&app, &new).await?;
         Ok(new)
@@ -78,7 +78,7 @@ pub async fn edit(
     owns(&member, &wall)?;
     let old = app.db.read(|db| queries::post(db, &wall, id))?;
     let checked = async {
-        let new = New::check(old.kind, &form)?;
+        let new = New::check(old.kind, &form, &app.config().origin)?;
         pace(&app, &member, "posts on one's wall")?;
         prepare(&app, &new).await?;
         Ok(new)
@@ -160,7 +160,7 @@ pub async fn look(
     }
 }
 
-/// `POST /wall/{user}/posts/{id}/move`: fields `to` (`up`, `down`, `top` or `bottom`), or `above` (a post's id; empty: last).
+/// `POST /wall/{user}/posts/{id}/move`: fields `to` (`up`, `down`, `top` or `bottom`), or `above` (a post's id; empty: last) or `below`.
 ///
 /// # Errors
 /// [`Error::Invalid`], [`Error::NotFound`].
@@ -172,21 +172,21 @@ pub async fn place(
     form: Form,
 ) -> Result<Response, Error> {
     owns(&member, &wall)?;
+    let other = |text: &str| {
+        text.parse()
+            .map_err(|_| Error::field("above", "Name the other post by its number, or leave this empty."))
+    };
     let to = match (form.text("to"), form.get("above").map(str::trim)) {
         ("up", _) => To::Up,
         ("down", _) => To::Down,
         ("top", _) => To::Top,
         ("bottom", _) | ("", Some("")) => To::Bottom,
-        ("", Some(above)) => To::Above(above.parse().map_err(|_| {
-            Error::field(
-                "above",
-                "Name the post that should come below it by its number, or leave this empty.",
-            )
-        })?),
+        ("", Some(above)) => To::Above(other(above)?),
+        ("", None) if !form.text("below").is_empty() => To::Below(other(form.text("below"))?),
         _ => {
             return Err(Error::field(
                 "to",
-                "Say up, down, top or bottom, or name the post that should come below it.",
+                "Say up, down, top or bottom, or name the post that it should come above or below.",
             ));
         }
     };

@@ -6,6 +6,7 @@ use super::{DRAFTS_MOST, KEPT_MOST, KEPT_MS, compose::New, queries, view};
 use crate::{
     app::now_ms,
     db::{Reader, Tx},
+    directory,
     error::Error,
 };
 
@@ -40,6 +41,7 @@ pub fn publish(tx: &Tx, wall: Wall, new: &New, draft: Option<i64>, now: i64) -> 
         ],
     )?;
     let id = tx.last_id();
+    directory::note_links(tx, (wall.user_id, wall.name), "post", id, &new.leads_to)?;
     if let Some(draft) = draft {
         tx.run(
             "delete from post_drafts where id = ?1 and user_id = ?2",
@@ -88,6 +90,7 @@ pub fn edit(tx: &Tx, wall: Wall, id: i64, new: &New) -> Result<bool, Error> {
           where id = ?1",
         params![id, new.title, new.body, new.html, new.url, now],
     )?;
+    directory::note_links(tx, (wall.user_id, wall.name), "post", id, &new.leads_to)?;
     touch(tx, wall.name);
     Ok(true)
 }
@@ -102,6 +105,7 @@ pub fn remove(tx: &Tx, wall: Wall, id: i64) -> Result<(), Error> {
         "update posts set removed_at = ?3 where id = ?1 and user_id = ?2 and removed_at is null",
         params![id, wall.user_id, now],
     )?)?;
+    directory::hide_links(tx, "post", id, true)?;
     tx.run("delete from posts where removed_at < ?1", [now - KEPT_MS])?;
     tx.run(
         "delete from posts
@@ -125,6 +129,7 @@ pub fn restore(tx: &Tx, wall: Wall, id: i64) -> Result<(), Error> {
         "update posts set removed_at = null where id = ?1 and user_id = ?2 and removed_at >= ?3",
         [id, wall.user_id, now_ms() - KEPT_MS],
     )?)?;
+    directory::hide_links(tx, "post", id, false)?;
     // Its place may have been given away meanwhile: then it comes to stand above whoever has it.
     let at = position(tx, wall, id)?;
     let taken = tx.maybe(
@@ -149,8 +154,9 @@ pub enum To {
     /// Above all others, or below.
     Top,
     Bottom,
-    /// Above this post.
+    /// Above this post, or below it.
     Above(i64),
+    Below(i64),
 }
 
 /// Moves a post within the order of its wall.
@@ -177,7 +183,15 @@ pub fn place(tx: &Tx, wall: Wall, id: i64, to: To) -> Result<(), Error> {
             None => return Ok(()),
             Some(lower) => (neighbour(tx, wall, lower, false)?, Some(lower)),
         },
-        To::Above(other) if other == id => return Ok(()),
+        To::Above(other) | To::Below(other) if other == id => return Ok(()),
+        To::Below(other) => {
+            let upper = position(tx, wall, other)?;
+            let lower = neighbour(tx, wall, upper, false)?;
+            if lower == Some(at) {
+                return Ok(());
+            }
+            (lower, Some(upper))
+        }
         To::Above(other) => {
             let lower = position(tx, wall, other)?;
             let upper = neighbour(tx, wall, lower, true)?;

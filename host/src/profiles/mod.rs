@@ -177,6 +177,11 @@ impl Changes {
         invalid.into_result()?;
         Ok(changes)
     }
+
+    /// What they will say of themselves.
+    pub fn bio(&self) -> &str {
+        &self.bio
+    }
 }
 
 /// Keeps changes of a profile, and names everything that shows it.

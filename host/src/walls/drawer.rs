@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     app::{App, now_ms},
+    directory,
     error::{Error, Invalid},
     http::Form,
     looks,
@@ -52,7 +53,7 @@ struct Tab {
 type Panel = fn(&App, &Viewer, &Profile, &Form) -> Result<Value, Error>;
 
 /// The tabs of other slices, in their order. (`modules` comes before them and `you` after: those are the wall's own.)
-const TABS: [Tab; 6] = [
+const TABS: [Tab; 7] = [
     Tab {
         name: "stickers",
         label: "Stickers",
@@ -100,6 +101,13 @@ const TABS: [Tab; 6] = [
             "js/media/field.js",
             "js/media/recorder.js",
         ],
+    },
+    Tab {
+        name: "found",
+        label: "Be found",
+        partial: "directory/drawer.html",
+        panel: directory::drawer,
+        needs: &[],
     },
 ];
 

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     app::{App, now_ms},
+    directory,
     error::Error,
     http::{Form, Path, Peer, Wants, see_other},
     live::frame::PatchMode,
@@ -374,7 +375,14 @@ pub async fn profile(
         }
         Err(error) => return Err(error),
     };
-    let saved = app.db.write(move |tx| profiles::save(tx, &old, &changes)).await;
+    let leads_to = directory::leads_to(changes.bio(), &app.config().origin);
+    let saved = app
+        .db
+        .write(move |tx| {
+            profiles::save(tx, &old, &changes)?;
+            directory::note_links(tx, (old.user_id, &old.name), "bio", old.user_id, &leads_to)
+        })
+        .await;
     if let (Err(Error::Invalid(errors)), Wants::Page | Wants::Fragment) = (&saved, wants) {
         let refused = Refused::Profile { form: &form, errors };
         let status = StatusCode::UNPROCESSABLE_ENTITY;

@@ -46,7 +46,7 @@ use super::{
 use crate::{
     app::{App, now_ms},
     cache::{Audience, Page, Rendered, Stamp},
-    crypto,
+    crypto, directory,
     error::Error,
     fragments::{self, Key, Piece, Sight},
     http::{Form, Path, Query, parse_form, see_other},
@@ -99,6 +99,7 @@ const PLACES: [(&str, OnWall); 5] = [
     ("stickers", stickers::on_wall),
     ("scripts", scripts::on_wall),
     ("posts", posts::on_wall),
+    ("found", directory::on_wall),
 ];
 
 /// A sentence to show on one module, and what the plugin's form looked like when it was refused.
