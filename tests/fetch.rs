@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use neospace_tests::{
-    Builder, Person, Server, markup,
+    Builder, Person, Server, markup, pictures,
     site::{Authority, Door, Reply, Site},
 };
 use serde_json::Value;
@@ -72,6 +72,62 @@ fn a_link_shows_what_its_page_says_of_itself_and_the_site_learns_of_nobody() {
         .see_other();
     assert!(server.guest().get("/wall/bob").text().contains("Night Fliers"));
     assert_eq!(site.heads().len(), 1);
+}
+
+#[test]
+fn the_picture_of_a_page_is_made_anew_here_or_left_out() {
+    let authority = Authority::default();
+    let files = [
+        ("/jar.jpg", Reply::of("image/jpeg", &pictures::jpeg(2_000, 1_000))),
+        ("/page.png", Reply::page("<script>alert(1)</script>")),
+        ("/mime.png", Reply::of("image/png", b"<html><script>alert(1)</script>")),
+        (
+            "/svg.svg",
+            Reply::of("image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        ),
+        ("/bomb.png", Reply::of("image/png", &vec![0x89; 5 << 20])),
+    ];
+    let site = authority.site(&["moths.test"], move |path| {
+        let file = files.iter().find(|(name, _)| *name == path);
+        file.map(|(_, reply)| reply.clone()).unwrap_or_else(|| {
+            let picture = path.split('?').nth(1).unwrap_or_default();
+            Reply::page(&format!(
+                "<title>Jars</title><meta property='og:image' content='{picture}'>"
+            ))
+        })
+    });
+    let server = server(&authority, &site);
+    let ana = server.person("ana");
+    let of = |picture: &str| look(&ana, &site.url("moths.test", &format!("/?{picture}")))["link"]["picture"].clone();
+    let there = of("/jar.jpg");
+    let there = there.as_str().expect("an address here");
+    assert!(there.starts_with("/previews/"), "{there}");
+    let file = server.guest().get(there).expect(200);
+    assert_eq!(file.header("content-type"), "image/jpeg");
+    assert_eq!(file.header("content-security-policy"), "sandbox; default-src 'none'");
+    let picture = image::load_from_memory(&file.body).expect("a picture");
+    assert_eq!((picture.width(), picture.height()), (320, 160));
+    for left_out in [
+        "/page.png",
+        "/mime.png",
+        "/svg.svg",
+        "/bomb.png",
+        "https://127.0.0.1/x.png",
+        "http://moths.test/jar.jpg",
+        "data:image/png;base64,AAAA",
+        "javascript:alert(1)",
+    ] {
+        assert_eq!(of(left_out), Value::Null, "{left_out}");
+    }
+    server.guest().get("/previews/nothing").expect(404);
+    let url = site.url("moths.test", "/?/jar.jpg");
+    ana.post("/wall/ana/posts", &[("kind", "link"), ("url", &url)])
+        .see_other();
+    let wall = server.guest().get("/wall/ana").text();
+    assert!(wall.contains(&format!("<img src=\"{there}\"")) && !wall.contains("src=\"https://"));
+    let uploads = std::fs::read_dir(server.data().join("uploads")).expect("a folder");
+    let kept = std::fs::read_dir(server.data().join("media")).expect("a folder");
+    assert_eq!((uploads.count(), kept.count()), (0, 0), "nothing of it lies about");
 }
 
 #[test]

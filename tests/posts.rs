@@ -1,6 +1,6 @@
 //! Posts: what members put up, how others see it, and what becomes of what was typed, edited, moved and deleted.
 
-use neospace_tests::{Browser, Person, Server, markup};
+use neospace_tests::{Browser, Person, Server, markup, pictures};
 use serde_json::Value;
 
 /// Puts a post up as a program does; answers what the server says of it.
@@ -569,6 +569,87 @@ fn an_owner_moves_and_deletes_posts_in_place_with_the_keyboard() {
 }
 
 #[test]
+fn pictures_are_shown_with_what_they_show_and_their_files_are_as_public_as_the_post() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let (jar, trap) = (
+        ana.uploaded("jar.jpg", &pictures::jpeg(2_000, 1_000)),
+        ana.uploaded("trap.png", &pictures::png(40, 30)),
+    );
+    let file = format!("/media/{jar}/medium");
+    server.guest().get(&file).expect(404);
+    let there = ana
+        .post(
+            "/wall/ana/posts",
+            &[
+                ("kind", "image"),
+                ("media-1", &jar),
+                ("alt-1", "A jar with a \"lamp\" in it"),
+                ("media-2", ""),
+                ("media-3", &trap),
+                ("alt-3", "The trap"),
+                ("body", "Copied *twice*."),
+            ],
+        )
+        .see_other();
+    let id: i64 = there.rsplit('-').next().expect("an id").parse().expect("a number");
+    let wall = server.guest().get("/wall/ana").expect(200).text();
+    let shown =
+        format!("<img src=\"{file}\" alt=\"A jar with a &quot;lamp&quot; in it\" width=\"1280\" height=\"640\"");
+    assert!(wall.contains(&shown), "{shown} is not in {wall}");
+    assert!(wall.find("A jar with") < wall.find("alt=\"The trap\"") && wall.contains("Copied <em>twice</em>."));
+    server.guest().get(&file).expect(200);
+    let page = server.guest().get(&format!("/wall/ana/posts/{id}")).text();
+    assert!(page.contains(&format!(
+        "<meta property=\"og:image\" content=\"{}\">",
+        server.url(&file)
+    )));
+    let data = ana
+        .program(&["walls:read"])
+        .get(&format!("/wall/ana/posts/{id}"))
+        .json();
+    assert_eq!(data["pictures"][1]["alt"], "The trap");
+    // In the form they stand as they are; a program names them in order.
+    let form = ana.get(&format!("/wall/ana/posts/{id}/edit")).expect(200);
+    assert_eq!(form.field("alt-2"), "The trap");
+    let edited = [
+        ("media", &*trap),
+        ("alt", "The trap, upside down"),
+        ("body", "Copied thrice."),
+    ];
+    ana.post_json(&format!("/wall/ana/posts/{id}"), &edited).expect(200);
+    server.guest().get(&file).expect(404);
+    let history = server.guest().get(&format!("/wall/ana/posts/{id}/history")).text();
+    assert!(history.contains("A jar with a &quot;lamp&quot; in it"));
+    // A deleted post shows nothing; put back, it shows everything.
+    let trap_file = format!("/media/{trap}/full");
+    server.guest().get(&trap_file).expect(200);
+    ana.post(&format!("/wall/ana/posts/{id}/delete"), &[]).see_other();
+    server.guest().get(&trap_file).expect(404);
+    ana.get(&trap_file).expect(200);
+    ana.post(&format!("/wall/ana/posts/{id}/restore"), &[]).see_other();
+    server.guest().get(&trap_file).expect(200);
+    // Somebody else's pictures are not to be had, nor what isn't there.
+    for (who, fields) in [
+        (&bob, &[("kind", "image"), ("media", &*jar)][..]),
+        (&bob, &[("kind", "image"), ("media", "nothing")]),
+        (&bob, &[("kind", "image"), ("body", "none")]),
+        (&ana, &[("kind", "image"), ("media", &jar), ("media", &jar)]),
+        (&ana, &[("kind", "image"), ("media", &jar), ("alt", &"x".repeat(501))]),
+    ] {
+        let problem = who
+            .post_json(&format!("/wall/{}/posts", who.name), fields)
+            .expect(422)
+            .json();
+        assert_eq!(problem["errors"][0]["field"], "media", "{problem}");
+    }
+    // Taken out of the library, it leaves its words.
+    ana.post(&format!("/library/{trap}/delete"), &[]).see_other();
+    let wall = server.guest().get("/wall/ana").text();
+    assert!(wall.contains("A picture hung here: The trap, upside down.") && !wall.contains(&trap));
+}
+
+#[test]
 fn an_owner_carries_posts_with_the_mouse_and_with_arrow_keys() {
     let server = Server::start();
     let ana = server.person("ana");
@@ -616,6 +697,29 @@ fn every_page_of_posts_is_accessible_and_fits_a_phone() {
     );
     ana.post_json("/wall/ana/posts/drafts", &[("body", "half a thought")])
         .expect(200);
+    let jar = ana.uploaded("jar.jpg", &pictures::jpeg(1_200, 800));
+    let dot = ana.uploaded("dot.png", &pictures::png(400, 300));
+    post(
+        &ana,
+        &[
+            ("kind", "image"),
+            ("media", &jar),
+            ("alt", "A jar"),
+            ("media", &dot),
+            ("alt", "A dot"),
+            ("body", "The trap, seen from the *moth's* side."),
+        ],
+    );
+    post(
+        &ana,
+        &[
+            ("kind", "link"),
+            (
+                "url",
+                "https://fieldguide.invalid/a/very/long/address/that/goes/on/and/on",
+            ),
+        ],
+    );
     let gone = say(&ana, "gone");
     ana.post(&format!("/wall/ana/posts/{gone}/delete"), &[]).see_other();
     let browser = Browser::start();
@@ -627,6 +731,8 @@ fn every_page_of_posts_is_accessible_and_fits_a_phone() {
         ("history", format!("/wall/ana/posts/{id}/history")),
         ("edit-mode", "/wall/ana?edit=1&tab=posts".into()),
         ("new", "/wall/ana/posts/new".into()),
+        ("new-image", "/wall/ana/posts/new?kind=image".into()),
+        ("new-link", "/wall/ana/posts/new?kind=link".into()),
         ("edit", format!("/wall/ana/posts/{id}/edit")),
     ];
     for (width, height) in [(1280, 900), (390, 844)] {

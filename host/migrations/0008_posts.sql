@@ -22,6 +22,18 @@ create index posts_by_url on posts (url) where url <> '';
 create index posts_removed on posts (user_id, removed_at) where removed_at is not null;
 create index posts_removed_at on posts (removed_at) where removed_at is not null;
 
+-- The pictures of a post, in order.
+create table post_pictures (
+  post_id integer not null references posts (id) on delete cascade,
+  nth integer not null,
+  media_id text references media (id) on delete set null,    -- null: it was taken out of the library
+  alt text not null,                      -- what it shows, in words
+  width integer not null,
+  height integer not null,
+  primary key (post_id, nth)
+) strict, without rowid;
+create index post_pictures_by_media on post_pictures (media_id) where media_id is not null;
+
 -- What a post said before.
 create table post_edits (
   id integer primary key,

@@ -44,6 +44,7 @@ pub fn router(app: App) -> Router {
         .route("/neighbourhoods/{slug}/close", post(neighbourhoods::close))
         .route("/wall/{user}", get(walls::show))
         .route("/wall/{user}/profile", post(walls::profile))
+        .route("/previews/{id}", get(posts::picture_file))
         .route("/public-feed", get(posts::everybody))
         .route("/public-feed.atom", get(posts::everybody_atom))
         .route("/public-feed.json", get(posts::everybody_json))

@@ -170,6 +170,7 @@ const REACH: &[(&str, &str, Option<Scope>)] = &[
     ("GET", "/wall/{user}/sound", Some(Scope::WallsRead)),
     ("POST", "/wall/{user}/sound", Some(Scope::WallsWrite)),
     ("POST", "/wall/{user}/profile", Some(Scope::WallsWrite)),
+    ("GET", "/previews/{id}", Some(Scope::WallsRead)),
     ("GET", "/public-feed", Some(Scope::WallsRead)),
     ("GET", "/public-feed.atom", Some(Scope::WallsRead)),
     ("GET", "/public-feed.json", Some(Scope::WallsRead)),

@@ -29,7 +29,13 @@ pub use wall::{MICROPHONE, drawer, on_wall, set_sound, show_sound};
 
 use minijinja::context;
 
-use crate::{app::App, db::Reader, error::Error, files};
+use crate::{
+    app::App,
+    crypto::{self, Bytes as Fixed},
+    db::Reader,
+    error::Error,
+    files,
+};
 
 /// Where files that are kept are, in the data folder: `{id}.{variant}`.
 const FOLDER: &str = "media";
@@ -154,6 +160,54 @@ pub fn url(id: &str, variant: &str) -> String {
 pub fn prepare(data: &Path) -> io::Result<()> {
     files::prepare(&data.join(FOLDER))?;
     files::prepare(&data.join(UPLOADS))
+}
+
+/// A small picture that is nobody's, made anew, for a slice that keeps its bytes itself.
+pub struct Small {
+    pub mime: &'static str,
+    pub bytes: Vec<u8>,
+    /// In pixels.
+    pub width: u32,
+    pub height: u32,
+}
+
+/// Makes a small picture of bytes that came from elsewhere, as [`worker::make`] does of an upload. Nothing of it stays on disk.
+///
+/// # Errors
+/// As [`worker::make`]; [`Error::NotFound`] for what is a sound.
+pub async fn small(app: &App, bytes: &[u8]) -> Result<Small, Error> {
+    let id = || Fixed(crypto::random::<16>()).to_string();
+    let (upload, id) = (id(), id());
+    let path = upload_of(app, &upload);
+    files::create(&path).await?;
+    let written = tokio::fs::write(&path, bytes).await;
+    let made = match written {
+        Ok(()) => worker::make(app, &upload, &id).await,
+        Err(error) => Err(error.into()),
+    };
+    files::drop_file(&path).await;
+    let made = made?.files;
+    let smallest = made
+        .iter()
+        .map(|(file, _)| *file)
+        .filter(|file| file.width > 0)
+        .min_by_key(|file| file.width);
+    let small = match smallest {
+        None => Err(Error::NotFound),
+        Some(file) => tokio::fs::read(file_of(app, &id, file.variant.name()))
+            .await
+            .map(|bytes| Small {
+                mime: file.format.mime(),
+                bytes,
+                width: file.width,
+                height: file.height,
+            })
+            .map_err(Error::from),
+    };
+    for (file, _) in &made {
+        files::drop_file(&file_of(app, &id, file.variant.name())).await;
+    }
+    small
 }
 
 fn folder(app: &App) -> PathBuf {

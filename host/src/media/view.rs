@@ -148,6 +148,7 @@ fn used_as(what: &str, topic: &str) -> String {
     let on = match topic.split_once(':') {
         Some(("wall", name)) => format!("{name}'s wall"),
         Some(("room", name)) => format!("#{name}"),
+        Some(("kept", name)) => format!("{name}'s wall, deleted and kept for a while"),
         _ => topic.to_owned(),
     };
     match what {

@@ -1,16 +1,19 @@
 //! What a form for a post may hold: checked, and made ready to be kept.
 
+use std::sync::Arc;
+
 use serde::{Serialize, Serializer};
 
-use super::{BODY_MOST, TITLE_MOST, preview};
+use super::{ALT_MOST, BODY_MOST, PICTURES_MOST, TITLE_MOST, preview, queries::Picture};
 use crate::{
+    db::Reader,
     directory,
     error::{Error, Invalid},
     http::Form,
-    markdown,
+    markdown, media,
 };
 
-/// The fields that a draft keeps, and bytes of all of them.
+/// The fields that a draft keeps, `media-1` and `alt-1` and so on besides, and bytes of all of them.
 const FIELDS: [&str; 7] = ["kind", "title", "body", "url", "media", "alt", "script"];
 const FIELDS_BYTES: usize = 128 * 1024;
 
@@ -18,16 +21,18 @@ const FIELDS_BYTES: usize = 128 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Text,
+    Image,
     Link,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 2] = [Self::Text, Self::Link];
+    pub const ALL: [Kind; 3] = [Self::Text, Self::Image, Self::Link];
 
     /// As forms, addresses and the database name it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
+            Self::Image => "image",
             Self::Link => "link",
         }
     }
@@ -70,6 +75,8 @@ pub struct New {
     pub html: String,
     /// Of a link: where it leads.
     pub url: String,
+    /// Of an image: the pictures, in order. The form names them; [`New::find_pictures`] looks them up.
+    pub pictures: Vec<Picture>,
     /// The walls here that it names or leads to.
     pub leads_to: Vec<String>,
 }
@@ -114,12 +121,42 @@ impl New {
                 Err(why) => invalid.add("url", why),
             }
         }
+        let pictures: Vec<Picture> = match kind {
+            Kind::Image => chosen(form)
+                .into_iter()
+                .map(|(id, alt)| Picture {
+                    media: Some(id),
+                    alt,
+                    width: 0,
+                    height: 0,
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        if kind == Kind::Image && pictures.is_empty() {
+            invalid.add("media", "Choose a picture first.");
+        }
+        if pictures.len() > PICTURES_MOST {
+            invalid.add("media", format!("At most {PICTURES_MOST} pictures, please."));
+        }
+        if pictures.iter().any(|picture| picture.alt.chars().count() > ALT_MOST) {
+            invalid.add(
+                "media",
+                format!("What a picture shows is said in at most {ALT_MOST} characters."),
+            );
+        }
+        let twice =
+            |(nth, picture): (usize, &Picture)| pictures[..nth].iter().any(|other| other.media == picture.media);
+        if pictures.iter().enumerate().any(twice) {
+            invalid.add("media", "Each picture once, please.");
+        }
         invalid.into_result()?;
         let mut leads_to = directory::leads_to(&body, origin);
         leads_to.extend(directory::leads_to(&url, origin));
         Ok(Self {
             kind,
             url,
+            pictures,
             leads_to,
             html: if body.is_empty() {
                 String::new()
@@ -131,11 +168,29 @@ impl New {
         })
     }
 
+    /// Looks its pictures up in their owner's library; what one shows is said there, too, if it isn't said here.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for one that isn't there.
+    pub fn find_pictures(&mut self, db: &Reader, owner: i64) -> Result<(), Error> {
+        for picture in &mut self.pictures {
+            let found = media::picture(db, owner, picture.media.as_deref().unwrap_or_default())?;
+            picture.width = found.width;
+            picture.height = found.height;
+            if picture.alt.is_empty() {
+                picture.alt = found.alt;
+            }
+            picture.media = Some(found.id);
+        }
+        Ok(())
+    }
+
     /// One that our own code writes.
     pub fn text(title: &str, body: &str) -> Self {
         Self {
             kind: Kind::Text,
             url: String::new(),
+            pictures: Vec::new(),
             leads_to: directory::leads_to(body, ""),
             title: title.into(),
             body: body.into(),
@@ -144,16 +199,47 @@ impl New {
     }
 }
 
+/// The pictures that a form names, with what they show: `media-1` and `alt-1`, or for programs `media` and `alt`, each as often as
+/// there are pictures.
+pub fn chosen(form: &Form) -> Vec<(Arc<str>, String)> {
+    let values = |name: &str| -> Vec<(String, &str)> {
+        let of = |(field, _): &(String, String)| {
+            let suffix = field.strip_prefix(name)?;
+            let fits = suffix.is_empty() || suffix.strip_prefix('-').is_some_and(|n| n.parse::<u8>().is_ok());
+            fits.then(|| suffix.to_owned())
+        };
+        form.0
+            .iter()
+            .filter_map(|field| Some((of(field)?, field.1.trim())))
+            .collect()
+    };
+    let (media, alts) = (values("media"), values("alt"));
+    let mut chosen = Vec::new();
+    for (nth, (suffix, id)) in media.iter().enumerate() {
+        // Fields of one name belong together in their order, others by their number.
+        let alt = match suffix.as_str() {
+            "" => alts.iter().filter(|(suffix, _)| suffix.is_empty()).nth(nth),
+            suffix => alts.iter().find(|(other, _)| other == suffix),
+        };
+        if !id.is_empty() {
+            let alt = alt.map_or("", |(_, alt)| *alt).replace(char::is_control, " ");
+            chosen.push(((*id).into(), alt));
+        }
+    }
+    chosen
+}
+
+fn is_kept(name: &str) -> bool {
+    let plain = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    FIELDS.contains(&name) || plain != name && matches!(plain, "media-" | "alt-")
+}
+
 /// A form as a draft keeps it: whatever was typed, as JSON.
 ///
 /// # Errors
 /// [`Error::TooLarge`].
 pub fn typed(form: &Form) -> Result<String, Error> {
-    let kept: Vec<_> = form
-        .0
-        .iter()
-        .filter(|(name, _)| FIELDS.contains(&name.as_str()))
-        .collect();
+    let kept: Vec<_> = form.0.iter().filter(|(name, _)| is_kept(name)).collect();
     let bytes: usize = kept.iter().map(|(name, value)| name.len() + value.len()).sum();
     if bytes > FIELDS_BYTES {
         return Err(Error::TooLarge { most: FIELDS_BYTES });
@@ -164,8 +250,5 @@ pub fn typed(form: &Form) -> Result<String, Error> {
 /// Whether there is nothing in a form that one would miss.
 pub fn is_blank(form: &Form) -> bool {
     let says = |(name, value): &(String, String)| name != "kind" && !value.trim().is_empty();
-    !form
-        .0
-        .iter()
-        .any(|field| FIELDS.contains(&field.0.as_str()) && says(field))
+    !form.0.iter().any(|field| is_kept(&field.0) && says(field))
 }

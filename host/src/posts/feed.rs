@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     FEED, page,
     queries::{self, Post},
-    view::{self, Scene},
+    view::{self, MEDIA, Scene},
 };
 use crate::{
     app::App,
@@ -51,7 +51,7 @@ pub async fn everybody(
     let audience = viewer.audience(None);
     let render = async || {
         let started = Instant::now();
-        let stamp = app.topics.stamp([FEED]);
+        let stamp = app.topics.stamp([FEED, MEDIA]);
         let (posts, next) = posts(&app, None, &from)?;
         let context = context! {
             posts => Value::from_safe_string(view::posts(&app, &posts, Scene::Feed)?),
@@ -177,8 +177,8 @@ async fn serve(
     };
     let render = async || {
         let stamp = match owner {
-            Some(owner) => app.topics.stamp([view::topic(&owner.name)]),
-            None => app.topics.stamp([FEED]),
+            Some(owner) => app.topics.stamp([&*view::topic(&owner.name), MEDIA]),
+            None => app.topics.stamp([FEED, MEDIA]),
         };
         let (posts, next) = posts(app, owner, from)?;
         let next = next.map(|next| format!("{}?before={next}", place.address));
@@ -284,6 +284,9 @@ fn json_feed(place: &Place, owner: Option<&Profile>, posts: &[Post], next: Optio
             if !post.url.is_empty() {
                 item["external_url"] = post.url.as_str().into();
             }
+            if let Some(src) = post.pictures.iter().find_map(|picture| view::figure(picture).src) {
+                item["image"] = format!("{}{src}", place.base).into();
+            }
             item
         })
         .collect();
@@ -313,6 +316,16 @@ fn content(post: &Post, base: &str) -> String {
             markdown::escaped(link.url),
             markdown::escaped(name)
         ));
+    }
+    for picture in post.pictures.iter().map(view::figure) {
+        if let Some(src) = &picture.src {
+            html.push_str(&format!(
+                "<p><img src=\"{base}{src}\" width=\"{}\" height=\"{}\" alt=\"{}\"></p>",
+                picture.width,
+                picture.height,
+                markdown::escaped(picture.alt)
+            ));
+        }
     }
     // In our own markup alone: what members write has its quotes escaped.
     html.push_str(&post.html.replace("href=\"/", &format!("href=\"{base}/")));

@@ -37,9 +37,9 @@ pub async fn publish(
     owns(&member, &wall)?;
     let draft = form.text("draft").parse().ok();
     let checked = async {
-        let new = New::check(Kind::named(form.text("kind"))?, &form, &app.config().origin)?;
+        let mut new = New::check(Kind::named(form.text("kind"))?, &form, &app.config().origin)?;
         pace(&app, &member, "posts on one's wall")?;
-        prepare(&app, &new).await?;
+        prepare(&app, &member, &mut new).await?;
         Ok(new)
     };
     let new = match checked.await {
@@ -78,9 +78,9 @@ pub async fn edit(
     owns(&member, &wall)?;
     let old = app.db.read(|db| queries::post(db, &wall, id))?;
     let checked = async {
-        let new = New::check(old.kind, &form, &app.config().origin)?;
+        let mut new = New::check(old.kind, &form, &app.config().origin)?;
         pace(&app, &member, "posts on one's wall")?;
-        prepare(&app, &new).await?;
+        prepare(&app, &member, &mut new).await?;
         Ok(new)
     };
     let new = match checked.await {
@@ -105,8 +105,9 @@ pub async fn edit(
     }
 }
 
-/// What must be there before a post is: what its link leads to. A site that doesn't answer is no reason not to post.
-async fn prepare(app: &App, new: &New) -> Result<(), Error> {
+/// What must be there before a post is: its pictures, what its link leads to. A site that doesn't answer is no reason not to post.
+async fn prepare(app: &App, member: &Member, new: &mut New) -> Result<(), Error> {
+    app.db.read(|db| new.find_pictures(db, member.id))?;
     if new.kind == Kind::Link {
         preview::look(app, &new.url).await?;
     }

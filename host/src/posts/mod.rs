@@ -19,6 +19,7 @@ pub use feed::{everybody, everybody_atom, everybody_json, wall_atom, wall_json};
 pub use forms::{delete_draft, edit, look, place, publish, remove, restore, save_draft};
 pub use mutations::{Wall, publish as put_up};
 pub use page::{edit_page, history, list, new_page, permalink};
+pub use preview::picture_file;
 pub use view::{drawer, on_wall};
 
 /// The topic of what everybody posts.
@@ -26,6 +27,9 @@ pub const FEED: &str = "feed";
 /// Characters of a title and of a body.
 pub const TITLE_MOST: usize = 120;
 pub const BODY_MOST: usize = 10_000;
+/// Pictures of one post, and characters that say what one shows.
+pub const PICTURES_MOST: usize = 8;
+pub const ALT_MOST: usize = 500;
 /// Posts that a wall shows; further ones follow on pages of as many.
 pub const PAGE: usize = 50;
 /// Drafts of new posts that one member may have.

@@ -2,12 +2,13 @@
 
 use rusqlite::params;
 
-use super::{DRAFTS_MOST, KEPT_MOST, KEPT_MS, compose::New, queries, view};
+use super::{DRAFTS_MOST, KEPT_MOST, KEPT_MS, compose::New, queries, queries::Picture, view};
 use crate::{
     app::now_ms,
     db::{Reader, Tx},
     directory,
     error::Error,
+    media,
 };
 
 /// Between two posts' positions, so that one can be put between them without moving others.
@@ -41,6 +42,7 @@ pub fn publish(tx: &Tx, wall: Wall, new: &New, draft: Option<i64>, now: i64) -> 
         ],
     )?;
     let id = tx.last_id();
+    hang(tx, wall, id, &new.pictures)?;
     directory::note_links(tx, (wall.user_id, wall.name), "post", id, &new.leads_to)?;
     if let Some(draft) = draft {
         tx.run(
@@ -50,6 +52,43 @@ pub fn publish(tx: &Tx, wall: Wall, new: &New, draft: Option<i64>, now: i64) -> 
     }
     touch(tx, wall.name);
     Ok(id)
+}
+
+/// What media call what uses them here.
+const POST: &str = "post";
+
+/// Gives a post these pictures.
+fn hang(tx: &Tx, wall: Wall, id: i64, pictures: &[Picture]) -> Result<(), Error> {
+    tx.run("delete from post_pictures where post_id = ?1", [id])?;
+    for (nth, picture) in pictures.iter().enumerate() {
+        tx.run(
+            "insert into post_pictures (post_id, nth, media_id, alt, width, height) values (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                id,
+                nth as i64,
+                picture.media,
+                picture.alt,
+                picture.width,
+                picture.height
+            ],
+        )?;
+    }
+    show_pictures(tx, wall, id, pictures, true)
+}
+
+/// Lets everybody have the files of a post's pictures, or their owner alone, while it is deleted.
+fn show_pictures(tx: &Tx, wall: Wall, id: i64, pictures: &[Picture], shown: bool) -> Result<(), Error> {
+    let (topic, href) = match shown {
+        true => (format!("wall:{}", wall.name), format!("/wall/{}/posts/{id}", wall.name)),
+        false => (
+            format!("kept:{}", wall.name),
+            format!("/wall/{}?edit=1&tab=posts", wall.name),
+        ),
+    };
+    for media in pictures.iter().filter_map(|picture| picture.media.as_ref()) {
+        media::attach(tx, media, POST, id, &topic, &href)?;
+    }
+    Ok(())
 }
 
 /// The largest position on a wall and the smallest.
@@ -76,13 +115,18 @@ pub fn edit(tx: &Tx, wall: Wall, id: i64, new: &New) -> Result<bool, Error> {
         "delete from post_drafts where post_id = ?1 and user_id = ?2",
         [id, wall.user_id],
     )?;
-    if (&old.title, &old.body, &old.url) == (&new.title, &new.body, &new.url) {
+    if (&old.title, &old.body, &old.url, &old.pictures) == (&new.title, &new.body, &new.url, &new.pictures) {
         return Ok(false);
     }
     let now = now_ms();
+    let showed: serde_json::Value = old.pictures.iter().map(|picture| picture.alt.as_str()).collect();
+    if old.pictures != new.pictures {
+        media::detach(tx, POST, id)?;
+        hang(tx, wall, id, &new.pictures)?;
+    }
     tx.run(
-        "insert into post_edits (post_id, title, body, url, pictures, until) values (?1, ?2, ?3, ?4, '[]', ?5)",
-        params![id, old.title, old.body, old.url, now],
+        "insert into post_edits (post_id, title, body, url, pictures, until) values (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![id, old.title, old.body, old.url, showed.to_string(), now],
     )?;
     tx.run(
         "update posts
@@ -106,16 +150,24 @@ pub fn remove(tx: &Tx, wall: Wall, id: i64) -> Result<(), Error> {
         params![id, wall.user_id, now],
     )?)?;
     directory::hide_links(tx, "post", id, true)?;
-    tx.run("delete from posts where removed_at < ?1", [now - KEPT_MS])?;
-    tx.run(
-        "delete from posts
+    show_pictures(tx, wall, id, &queries::pictures(tx, id)?, false)?;
+    let old = tx.all("select id from posts where removed_at < ?1", [now - KEPT_MS], |row| {
+        row.get(0)
+    })?;
+    let many = tx.all(
+        "select id from posts
           where user_id = ?1
             and removed_at is not null
             and id not in (
               select id from posts where user_id = ?1 and removed_at is not null order by removed_at desc limit ?2
             )",
         [wall.user_id, KEPT_MOST],
+        |row| row.get::<_, i64>(0),
     )?;
+    for gone in old.into_iter().chain(many) {
+        media::detach(tx, POST, gone)?;
+        tx.run("delete from posts where id = ?1", [gone])?;
+    }
     touch(tx, wall.name);
     Ok(())
 }
@@ -129,6 +181,7 @@ pub fn restore(tx: &Tx, wall: Wall, id: i64) -> Result<(), Error> {
         "update posts set removed_at = null where id = ?1 and user_id = ?2 and removed_at >= ?3",
         [id, wall.user_id, now_ms() - KEPT_MS],
     )?)?;
+    show_pictures(tx, wall, id, &queries::pictures(tx, id)?, true)?;
     directory::hide_links(tx, "post", id, false)?;
     // Its place may have been given away meanwhile: then it comes to stand above whoever has it.
     let at = position(tx, wall, id)?;

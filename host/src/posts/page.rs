@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    BODY_MOST, TITLE_MOST,
+    ALT_MOST, BODY_MOST, PICTURES_MOST, TITLE_MOST,
     compose::Kind,
     forms::owns,
     queries::{self, Place, Post},
@@ -22,7 +22,7 @@ use crate::{
     cache::{Audience, Rendered},
     error::Error,
     http::{FRAGMENT, Form, Path, Query, Wants, unstored},
-    markdown,
+    markdown, media,
     profiles::{self, Profile, pictures},
     session::{Member, Viewer},
 };
@@ -118,6 +118,7 @@ pub async fn permalink(
             p => view::shown(&post, scene),
             post => Value::from_safe_string(view::post(&app, &post, scene)?.to_string()),
             description => view::excerpt(&post.body, DESCRIPTION),
+            image => post.pictures.iter().find_map(|picture| picture.media.as_deref()).map(|id| media::url(id, "medium")),
             base => &base,
             topic_version => stamp.version(),
             own,
@@ -238,7 +239,7 @@ pub async fn edit_page(
         let post = queries::post(db, &name, id)?;
         Ok((post, queries::draft_of(db, member.id, id)?))
     })?;
-    let form = match draft {
+    let mut form = match draft {
         Some(draft) => {
             let mut form = Form(draft.fields);
             form.0.push(("draft".into(), draft.id.to_string()));
@@ -250,6 +251,13 @@ pub async fn edit_page(
             ("url".into(), post.url.clone()),
         ]),
     };
+    if form.0.iter().all(|(name, _)| !name.starts_with("media")) {
+        for (nth, picture) in post.pictures.iter().enumerate() {
+            let id = picture.media.as_deref().unwrap_or_default();
+            form.0.push((format!("media-{}", nth + 1), id.to_owned()));
+            form.0.push((format!("alt-{}", nth + 1), picture.alt.clone()));
+        }
+    }
     composer(&app, &name, Some(&post), &form, None)
 }
 
@@ -277,8 +285,23 @@ pub fn composer(
         Some(other) => context! { form => other.detail() },
         None => context! {},
     };
+    let mut slots = Vec::new();
+    if kind == Kind::Image {
+        let owner = app.db.read(|db| profiles::find(db, name))?.user_id;
+        for nth in 1..=PICTURES_MOST {
+            let (name, label) = (format!("media-{nth}"), format!("Picture {nth}"));
+            let (id, alt) = (form.text(&name), form.get(&format!("alt-{nth}")).unwrap_or(""));
+            let chosen = Some(id).filter(|id| !id.is_empty());
+            let field = app
+                .db
+                .read(|db| media::field(db, owner, (&name, &label), "image", chosen))?;
+            slots.push(context! { field, alt, nth, empty => id.is_empty() && alt.is_empty() });
+        }
+    }
     let context = context! {
         wall => name,
+        slots,
+        alt_most => ALT_MOST,
         kind,
         kinds => Kind::ALL,
         post => post.map(|post| post.id),

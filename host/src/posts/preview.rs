@@ -3,6 +3,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
+use axum::{extract::State, response::Response};
 use encoding_rs::{Encoding, UTF_8};
 use html5ever::{
     LocalName,
@@ -12,14 +13,18 @@ use html5ever::{
         states::RawKind::{Rawtext, Rcdata, ScriptData},
     },
 };
+use http::{HeaderValue, header};
 use rusqlite::{Row, params};
 use url::Url;
 
 use crate::{
     app::{App, now_ms},
+    crypto,
     db::{Reader, Tx},
     error::Error,
     fetch::{self, Fetched, Refusal, Wanted},
+    http::Path,
+    media,
 };
 
 /// Characters of a title and of a description that are kept.
@@ -39,6 +44,15 @@ const PAGE: Wanted = Wanted {
     beginning: true,
 };
 
+/// What a page says that it looks like.
+const PICTURE: Wanted = Wanted {
+    kinds: &["image/jpeg", "image/png", "image/gif", "image/webp"],
+    most: 4 << 20,
+    beginning: false,
+};
+/// Bytes of a small picture that are kept.
+const PICTURE_MOST: usize = 256 * 1024;
+
 /// What is shown of a page. Without a title there is none, and `why` says why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preview {
@@ -47,12 +61,20 @@ pub struct Preview {
     pub title: String,
     pub description: String,
     pub why: String,
+    /// Stands in the address of its picture, if it has one.
+    pub picture_id: Option<String>,
     /// Unix milliseconds.
     pub fetched_at: i64,
 }
 
+/// A small picture, made anew here.
+struct Kept {
+    id: String,
+    small: media::Small,
+}
+
 impl Preview {
-    /// The columns site, title, description, why, fetched_at from `first` on; nothing where they are null.
+    /// The columns site, title, description, why, fetched_at, picture_id from `first` on; nothing where they are null.
     pub fn of(row: &Row, first: usize) -> rusqlite::Result<Option<Self>> {
         let Some(fetched_at) = row.get(first + 4)? else {
             return Ok(None);
@@ -63,6 +85,7 @@ impl Preview {
             description: row.get(first + 2)?,
             why: row.get(first + 3)?,
             fetched_at,
+            picture_id: row.get(first + 5)?,
         }))
     }
 
@@ -82,7 +105,7 @@ impl Preview {
 /// The database's.
 fn known(db: &Reader, url: &str) -> Result<Option<Preview>, Error> {
     let found = db.maybe(
-        "select site, title, description, why, fetched_at from link_previews where url = ?1",
+        "select site, title, description, why, fetched_at, picture_id from link_previews where url = ?1",
         [url],
         |row| Preview::of(row, 0),
     )?;
@@ -101,22 +124,26 @@ pub async fn look(app: &App, url: &str) -> Result<Preview, Error> {
     {
         return Ok(old.clone());
     }
-    let mut new = match fetched(app, url).await {
-        Ok(preview) => preview,
+    let (mut new, picture) = match fetched(app, url).await {
+        Ok(found) => found,
         // What it said last is better than nothing.
-        Err(_) if old.as_ref().is_some_and(|old| !old.title.is_empty()) => old.unwrap_or_default(),
-        Err(refusal) => Preview {
-            why: refusal.to_string(),
-            ..Preview::default()
-        },
+        Err(_) if old.as_ref().is_some_and(|old| !old.title.is_empty()) => (old.unwrap_or_default(), None),
+        Err(refusal) => {
+            let why = refusal.to_string();
+            let none = Preview {
+                why,
+                ..Preview::default()
+            };
+            (none, None)
+        }
     };
     new.fetched_at = now;
     let (url, kept) = (Arc::<str>::from(url), new.clone());
-    app.db.write(move |tx| keep(tx, &url, &kept)).await?;
+    app.db.write(move |tx| keep(tx, &url, &kept, picture.as_ref())).await?;
     Ok(new)
 }
 
-fn keep(tx: &Tx, url: &str, preview: &Preview) -> Result<(), Error> {
+fn keep(tx: &Tx, url: &str, preview: &Preview, picture: Option<&Kept>) -> Result<(), Error> {
     tx.run(
         "insert into link_previews (url, site, title, description, why, fetched_at) values (?1, ?2, ?3, ?4, ?5, ?6)
          on conflict (url) do update
@@ -131,6 +158,27 @@ fn keep(tx: &Tx, url: &str, preview: &Preview) -> Result<(), Error> {
             preview.fetched_at
         ],
     )?;
+    // One that is known keeps its picture when there is no other.
+    if let Some(picture) = picture {
+        tx.run(
+            "update link_previews
+                set picture = ?2, picture_mime = ?3, picture_id = ?4, width = ?5, height = ?6
+              where url = ?1",
+            params![
+                url,
+                picture.small.bytes,
+                picture.small.mime,
+                picture.id,
+                picture.small.width,
+                picture.small.height
+            ],
+        )?;
+    } else if preview.picture_id.is_none() {
+        tx.run(
+            "update link_previews set picture = null, picture_mime = '', picture_id = null where url = ?1",
+            [url],
+        )?;
+    }
     tx.run(
         "delete from link_previews
           where url in (select url from link_previews where fetched_at < ?1 order by fetched_at limit ?2)
@@ -152,7 +200,7 @@ fn keep(tx: &Tx, url: &str, preview: &Preview) -> Result<(), Error> {
     Ok(())
 }
 
-async fn fetched(app: &App, url: &str) -> Result<Preview, Refusal> {
+async fn fetched(app: &App, url: &str) -> Result<(Preview, Option<Kept>), Refusal> {
     let page = fetch::get(app, &fetch::address(url)?, PAGE).await?;
     let says = read(&page);
     let site = page.url.host_str().unwrap_or_default();
@@ -160,12 +208,59 @@ async fn fetched(app: &App, url: &str) -> Result<Preview, Refusal> {
         title if title.is_empty() => return Err(Refusal::Untitled(site.to_owned())),
         title => title,
     };
-    Ok(Preview {
+    let picture = match says.picture().and_then(|picture| page.url.join(&picture).ok()) {
+        Some(at) => picture(app, &at).await,
+        None => None,
+    };
+    let preview = Preview {
         site: site.strip_prefix("www.").unwrap_or(site).to_owned(),
         title,
         description: line(&says.description(), DESCRIPTION_MOST),
+        picture_id: picture.as_ref().map(|picture| picture.id.clone()),
         ..Preview::default()
+    };
+    Ok((preview, picture))
+}
+
+/// The picture of a page, small and made anew; left out where anything is wrong with it.
+async fn picture(app: &App, at: &Url) -> Option<Kept> {
+    let found = fetch::get(app, &fetch::address(at.as_str()).ok()?, PICTURE)
+        .await
+        .ok()?;
+    let small = media::small(app, &found.body).await.ok()?;
+    (small.bytes.len() <= PICTURE_MOST).then(|| Kept {
+        id: crypto::Bytes(crypto::random::<16>()).to_string(),
+        small,
     })
+}
+
+/// `GET /previews/{id}`: the small picture of a page that somebody links to.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn picture_file(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Error> {
+    let (bytes, mime) = app.db.read(|db| {
+        db.one(
+            "select picture, picture_mime from link_previews where picture_id = ?1",
+            [&id],
+            |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?)),
+        )
+    })?;
+    let mut response = Response::new(bytes.into());
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_str(&mime).map_err(Error::internal)?,
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=31536000, immutable"),
+    );
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("sandbox; default-src 'none'"),
+    );
+    Ok(response)
 }
 
 /// A text as one line, without what can't be seen, of so many characters at most.
@@ -201,6 +296,11 @@ impl Says {
     fn title(&self) -> String {
         let title = self.meta("og:title").or_else(|| self.meta("twitter:title"));
         title.unwrap_or(&self.title).to_owned()
+    }
+
+    fn picture(&self) -> Option<String> {
+        let names = ["og:image", "og:image:url", "og:image:secure_url", "twitter:image"];
+        names.into_iter().find_map(|name| self.meta(name)).map(str::to_owned)
     }
 
     fn description(&self) -> String {

@@ -9,6 +9,18 @@ use serde::Serialize;
 use super::{compose::Kind, preview::Preview};
 use crate::{db::Reader, error::Error};
 
+/// A picture of a post.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Picture {
+    /// Nothing for one that was taken out of the library.
+    pub media: Option<Arc<str>>,
+    /// What it shows, in words.
+    pub alt: String,
+    /// In pixels.
+    pub width: u32,
+    pub height: u32,
+}
+
 /// A post that stands on a wall.
 #[derive(Clone, Debug)]
 pub struct Post {
@@ -27,6 +39,7 @@ pub struct Post {
     pub url: String,
     /// What is known of what lies there.
     pub preview: Option<Preview>,
+    pub pictures: Vec<Picture>,
     pub position: i64,
     /// Grows with each edit.
     pub version: i64,
@@ -37,7 +50,7 @@ pub struct Post {
 
 /// The columns of [`Post`].
 const POST: &str = "select p.id, u.name, f.colour, p.kind, p.title, p.body, p.html, p.url, p.position, p.version,
-        p.created_at, p.edited_at, v.site, v.title, v.description, v.why, v.fetched_at
+        p.created_at, p.edited_at, v.site, v.title, v.description, v.why, v.fetched_at, v.picture_id
    from posts p
    join users u on u.id = p.user_id
    join profiles f on f.user_id = p.user_id
@@ -59,6 +72,7 @@ impl Post {
             created_at: row.get(10)?,
             edited_at: row.get(11)?,
             preview: Preview::of(row, 12)?,
+            pictures: Vec::new(),
         })
     }
 
@@ -66,6 +80,33 @@ impl Post {
     pub fn address(&self) -> String {
         format!("/wall/{}/posts/{}", self.author, self.id)
     }
+}
+
+/// Posts with their pictures.
+fn with_pictures(db: &Reader, mut posts: Vec<Post>) -> Result<Vec<Post>, Error> {
+    for post in posts.iter_mut().filter(|post| post.kind == Kind::Image) {
+        post.pictures = pictures(db, post.id)?;
+    }
+    Ok(posts)
+}
+
+/// The pictures of a post, in order.
+///
+/// # Errors
+/// The database's.
+pub fn pictures(db: &Reader, post: i64) -> Result<Vec<Picture>, Error> {
+    db.all(
+        "select media_id, alt, width, height from post_pictures where post_id = ?1 order by nth",
+        [post],
+        |row| {
+            Ok(Picture {
+                media: row.get(0)?,
+                alt: row.get(1)?,
+                width: row.get(2)?,
+                height: row.get(3)?,
+            })
+        },
+    )
 }
 
 /// Where a page of a wall begins: after the post with this position and id.
@@ -100,7 +141,7 @@ impl Place {
 /// # Errors
 /// The database's.
 pub fn of_wall(db: &Reader, user_id: i64, below: Place, many: usize) -> Result<Vec<Post>, Error> {
-    db.all(
+    let posts = db.all(
         &format!(
             "{POST}
   where p.user_id = ?1 and p.removed_at is null and (p.position, p.id) < (?2, ?3)
@@ -109,7 +150,8 @@ pub fn of_wall(db: &Reader, user_id: i64, below: Place, many: usize) -> Result<V
         ),
         params![user_id, below.position, below.id, many as i64 + 1],
         Post::of,
-    )
+    )?;
+    with_pictures(db, posts)
 }
 
 /// One post of a wall.
@@ -117,11 +159,12 @@ pub fn of_wall(db: &Reader, user_id: i64, below: Place, many: usize) -> Result<V
 /// # Errors
 /// [`Error::NotFound`], also for one of another wall, and for one that was deleted.
 pub fn post(db: &Reader, wall: &str, id: i64) -> Result<Post, Error> {
-    db.one(
+    let post = db.one(
         &format!("{POST} where p.id = ?1 and u.name = ?2 and p.removed_at is null"),
         params![id, wall],
         Post::of,
-    )
+    )?;
+    with_pictures(db, vec![post])?.pop().ok_or(Error::NotFound)
 }
 
 /// The newest posts before one of them: of everybody, or of one member; one more than `many` says that there are further ones.
@@ -130,7 +173,7 @@ pub fn post(db: &Reader, wall: &str, id: i64) -> Result<Post, Error> {
 /// The database's.
 pub fn newest(db: &Reader, of: Option<i64>, before: i64, many: usize) -> Result<Vec<Post>, Error> {
     let many = many as i64 + 1;
-    match of {
+    let posts = match of {
         None => db.all(
             &format!("{POST} where p.removed_at is null and p.id < ?1 order by p.id desc limit ?2"),
             [before, many],
@@ -141,7 +184,8 @@ pub fn newest(db: &Reader, of: Option<i64>, before: i64, many: usize) -> Result<
             [user_id, before, many],
             Post::of,
         ),
-    }
+    }?;
+    with_pictures(db, posts)
 }
 
 /// What a post said before, and until when.

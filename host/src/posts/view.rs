@@ -10,7 +10,7 @@ use super::{
     KEPT_MOST, KEPT_MS, PAGE,
     compose::Kind,
     preview::Preview,
-    queries::{self, Draft, Place, Post},
+    queries::{self, Draft, Picture, Place, Post},
 };
 use crate::{
     app::{App, now_ms},
@@ -18,6 +18,7 @@ use crate::{
     error::Error,
     fragments::{self, Key, Piece, Sight},
     http::Form,
+    media,
     profiles::Profile,
     session::Viewer,
     words,
@@ -25,6 +26,9 @@ use crate::{
 
 /// Characters of a text that stand for all of it.
 const EXCERPT: usize = 80;
+
+/// What changes when anybody takes a picture out of their library, or describes it anew.
+pub const MEDIA: &str = "media";
 
 /// Whom a post is shown to, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +56,7 @@ pub fn post(app: &App, post: &Post, scene: Scene) -> Result<Arc<str>, Error> {
         audience: Audience::Guests,
     };
     let looked_at = post.preview.as_ref().map(|preview| preview.fetched_at);
-    let made_from = fragments::hash((post.version, looked_at, &post.colour));
+    let made_from = fragments::hash((post.version, looked_at, &post.pictures, &post.colour));
     app.fragments.get_or_render(key, made_from, None, || {
         app.html.render("posts/post.html", context! { p => shown(post, scene) })
     })
@@ -80,11 +84,42 @@ pub fn shown(post: &Post, scene: Scene) -> Value {
         title => post.title,
         html => Value::from_safe_string(post.html.clone()),
         link => link(post),
+        pictures => post.pictures.iter().map(figure).collect::<Vec<_>>(),
         at => moment(post.created_at),
         edited => post.edited_at.map(moment),
         own => scene == Scene::Own,
         signed => scene == Scene::Feed,
         name => name(post),
+    }
+}
+
+/// The longer side of a picture's middle size, in pixels.
+const MEDIUM: u32 = 1_280;
+
+/// A picture as the templates read it, and programs: where its files are, nothing for one that is gone, and how large the middle
+/// one is.
+#[derive(Serialize)]
+pub struct Figure<'a> {
+    id: Option<&'a str>,
+    pub src: Option<String>,
+    full: Option<String>,
+    pub alt: &'a str,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// A post's picture.
+pub fn figure(picture: &Picture) -> Figure<'_> {
+    let longer = picture.width.max(picture.height).max(1);
+    let scaled = |side: u32| (u64::from(side) * u64::from(longer.min(MEDIUM)) / u64::from(longer)).max(1) as u32;
+    let id = picture.media.as_deref();
+    Figure {
+        id,
+        src: id.map(|id| media::url(id, "medium")),
+        full: id.map(|id| media::url(id, "full")),
+        alt: &picture.alt,
+        width: scaled(picture.width),
+        height: scaled(picture.height),
     }
 }
 
@@ -96,6 +131,8 @@ pub struct Link<'a> {
     /// Empty where nothing is known.
     pub title: &'a str,
     pub description: &'a str,
+    /// Where its small picture is.
+    picture: Option<String>,
 }
 
 /// What a link post shows of its link.
@@ -118,6 +155,9 @@ pub fn card<'a>(url: &'a str, preview: Option<&'a Preview>) -> Link<'a> {
             .unwrap_or(host.strip_prefix("www.").unwrap_or(host)),
         title: preview.map_or("", |preview| &preview.title),
         description: preview.map_or("", |preview| &preview.description),
+        picture: preview
+            .and_then(|preview| preview.picture_id.as_deref())
+            .map(|id| format!("/previews/{id}")),
     }
 }
 
@@ -129,6 +169,10 @@ pub fn name(post: &Post) -> String {
     match excerpt(&post.body, EXCERPT) {
         excerpt if excerpt.is_empty() && link(post).is_some_and(|link| !link.title.is_empty()) => {
             link(post).map_or_else(String::new, |link| link.title.to_owned())
+        }
+        excerpt if excerpt.is_empty() && post.pictures.iter().any(|picture| !picture.alt.is_empty()) => {
+            let said = post.pictures.iter().find(|picture| !picture.alt.is_empty());
+            said.map_or_else(String::new, |picture| self::excerpt(&picture.alt, EXCERPT))
         }
         excerpt if excerpt.is_empty() => format!("{}: a post of {}", post.author, words::day(post.created_at)),
         excerpt => excerpt,
@@ -177,6 +221,8 @@ pub struct Data<'a> {
     html: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<Link<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pictures: Vec<Figure<'a>>,
     created_at: i64,
     edited_at: Option<i64>,
     href: String,
@@ -191,6 +237,7 @@ pub fn data(post: &Post) -> Data<'_> {
         body: &post.body,
         html: &post.html,
         link: link(post),
+        pictures: post.pictures.iter().map(figure).collect(),
         created_at: post.created_at,
         edited_at: post.edited_at,
         href: post.address(),
@@ -224,7 +271,7 @@ pub fn listed(app: &App, user_id: i64, below: Place) -> Result<Listed, Error> {
 /// # Errors
 /// The database's, the template's.
 pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error> {
-    let stamp = app.topics.stamp([topic(&owner.name)]);
+    let stamp = app.topics.stamp([&*topic(&owner.name), MEDIA]);
     let key = Key {
         kind: "posts",
         id: owner.user_id,

@@ -18,8 +18,10 @@ class NeoCompose extends HTMLElement {
     this.addEventListener("change", this.#typed)
     this.addEventListener("change", this.#look)
     this.addEventListener("submit", this.#submit)
+    this.addEventListener("media:chosen", this.#chosen)
     addEventListener("pagehide", this.#leave)
     document.addEventListener("visibilitychange", this.#hidden)
+    this.#offerSlots()
     this.#recover()
   }
 
@@ -28,6 +30,7 @@ class NeoCompose extends HTMLElement {
     this.removeEventListener("change", this.#typed)
     this.removeEventListener("change", this.#look)
     this.removeEventListener("submit", this.#submit)
+    this.removeEventListener("media:chosen", this.#chosen)
     removeEventListener("pagehide", this.#leave)
     document.removeEventListener("visibilitychange", this.#hidden)
     clearTimeout(this.#timer)
@@ -63,6 +66,26 @@ class NeoCompose extends HTMLElement {
     const { ok, html } = await send(target.dataset.look, { url: wanted })
     const fresh = ok && parse(html).getElementById("post-preview")
     if (fresh && target.value === wanted) morph(this.querySelector("#post-preview"), fresh)
+  }
+
+  // A picture brings the words that the library has for it, and room for one more.
+  #chosen = ({ target, detail: { id, alt } }) => {
+    const slot = target.closest("[data-slot]")
+    const words = slot?.querySelector("[name^=alt]")
+    if (!words) return
+    slot.toggleAttribute("data-empty", !id)
+    if (alt && !words.value) words.value = alt
+    this.#offerSlots()
+    this.#typed()
+  }
+
+  #offerSlots() {
+    let offered = false
+    for (const slot of this.querySelectorAll("[data-slot]")) {
+      const empty = slot.hasAttribute("data-empty")
+      slot.hidden = empty && offered
+      offered ||= empty
+    }
   }
 
   #schedule(wait) {
