@@ -19,6 +19,7 @@ create index posts_by_wall on posts (user_id, position, id) where removed_at is 
 create index posts_by_user on posts (user_id, id) where removed_at is null;
 create index posts_standing on posts (id) where removed_at is null;
 create index posts_by_url on posts (url) where url <> '';
+create index posts_by_script on posts (script) where script <> '';
 create index posts_removed on posts (user_id, removed_at) where removed_at is not null;
 create index posts_removed_at on posts (removed_at) where removed_at is not null;
 

@@ -10,7 +10,7 @@ use crate::{
     directory,
     error::{Error, Invalid},
     http::Form,
-    markdown, media,
+    markdown, media, scripts,
 };
 
 /// The fields that a draft keeps, `media-1` and `alt-1` and so on besides, and bytes of all of them.
@@ -23,10 +23,11 @@ pub enum Kind {
     Text,
     Image,
     Link,
+    Script,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 3] = [Self::Text, Self::Image, Self::Link];
+    pub const ALL: [Kind; 4] = [Self::Text, Self::Image, Self::Link, Self::Script];
 
     /// As forms, addresses and the database name it.
     pub fn name(self) -> &'static str {
@@ -34,6 +35,7 @@ impl Kind {
             Self::Text => "text",
             Self::Image => "image",
             Self::Link => "link",
+            Self::Script => "script",
         }
     }
 
@@ -75,6 +77,8 @@ pub struct New {
     pub html: String,
     /// Of a link: where it leads.
     pub url: String,
+    /// Of a script: its id.
+    pub script: String,
     /// Of an image: the pictures, in order. The form names them; [`New::find_pictures`] looks them up.
     pub pictures: Vec<Picture>,
     /// The walls here that it names or leads to.
@@ -121,6 +125,13 @@ impl New {
                 Err(why) => invalid.add("url", why),
             }
         }
+        let script = scripts::named(form.text("script")).unwrap_or_default().to_owned();
+        if kind == Kind::Script && script.is_empty() {
+            invalid.add(
+                "script",
+                "The address of a script's page, or its id: one of yours, or anybody's.",
+            );
+        }
         let pictures: Vec<Picture> = match kind {
             Kind::Image => chosen(form)
                 .into_iter()
@@ -156,6 +167,7 @@ impl New {
         Ok(Self {
             kind,
             url,
+            script: if kind == Kind::Script { script } else { String::new() },
             pictures,
             leads_to,
             html: if body.is_empty() {
@@ -190,6 +202,7 @@ impl New {
         Self {
             kind: Kind::Text,
             url: String::new(),
+            script: String::new(),
             pictures: Vec::new(),
             leads_to: directory::leads_to(body, ""),
             title: title.into(),

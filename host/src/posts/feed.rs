@@ -19,7 +19,7 @@ use crate::{
     cache::{Audience, Page, Rendered},
     error::Error,
     http::{Path, Query},
-    markdown,
+    looks, markdown,
     profiles::Profile,
     session::Viewer,
     words::lasted,
@@ -36,6 +36,9 @@ const JSON: &str = "application/feed+json; charset=utf-8";
 pub struct From {
     /// The post after which it goes on.
     before: Option<i64>,
+    /// `1`: without scripts.
+    #[serde(default)]
+    plain: String,
 }
 
 /// `GET /public-feed`: what everybody posts.
@@ -49,12 +52,15 @@ pub async fn everybody(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let audience = viewer.audience(None);
+    let plain = looks::is_plain(&viewer, &from.plain);
     let render = async || {
         let started = Instant::now();
         let stamp = app.topics.stamp([FEED, MEDIA]);
         let (posts, next) = posts(&app, None, &from)?;
         let context = context! {
-            posts => Value::from_safe_string(view::posts(&app, &posts, Scene::Feed)?),
+            head => Value::from_safe_string(view::head(&app, &posts, None, plain)?),
+            posts => Value::from_safe_string(view::posts(&app, &posts, Scene::in_feed(plain))?),
+            plain,
             next => next.map(|next| format!("/public-feed?before={next}")),
             first => from.before.is_none(),
             signed_in => audience != Audience::Guests,
@@ -72,7 +78,7 @@ pub async fn everybody(
     if from.before.is_some() {
         return Ok(Page::new(render().await?).respond(&headers));
     }
-    let page = "/public-feed".into();
+    let page = if plain { "/public-feed?plain=1" } else { "/public-feed" }.into();
     let page = app.cache.get_or_render(&page, audience, None, render).await?;
     Ok(page.respond(&headers))
 }
@@ -326,6 +332,12 @@ fn content(post: &Post, base: &str) -> String {
                 markdown::escaped(picture.alt)
             ));
         }
+    }
+    if !post.script.is_empty() {
+        html.push_str(&format!(
+            "<p><a href=\"{base}/sandbox/{}\">The sketch</a></p>",
+            post.script
+        ));
     }
     // In our own markup alone: what members write has its quotes escaped.
     html.push_str(&post.html.replace("href=\"/", &format!("href=\"{base}/")));

@@ -20,6 +20,7 @@ use crate::{
     app::{App, now_ms},
     error::Error,
     http::{Form, Path, Wants, see_other},
+    scripts,
     session::Member,
 };
 
@@ -108,6 +109,13 @@ pub async fn edit(
 /// What must be there before a post is: its pictures, what its link leads to. A site that doesn't answer is no reason not to post.
 async fn prepare(app: &App, member: &Member, new: &mut New) -> Result<(), Error> {
     app.db.read(|db| new.find_pictures(db, member.id))?;
+    if new.kind == Kind::Script {
+        let found = app.db.read(|db| scripts::published(db, &new.script));
+        found.map_err(|error| match error {
+            Error::NotFound => Error::field("script", "There is no such script, or it isn't for others to see."),
+            other => other,
+        })?;
+    }
     if new.kind == Kind::Link {
         preview::look(app, &new.url).await?;
     }

@@ -37,8 +37,8 @@ fn try_tell(app: &App, wall: &str, owner: i64, told: Told) -> Result<(), Error> 
     let (mut own, mut others): (Option<Frame>, Option<Frame>) = (None, None);
     for watcher in app.hub.watchers(&topic) {
         let (frame, scene) = match watcher.viewer.id() == Some(owner) {
-            true => (&mut own, Scene::Own),
-            false => (&mut others, Scene::Wall),
+            true => (&mut own, Scene::on_wall(true, false)),
+            false => (&mut others, Scene::on_wall(false, false)),
         };
         if watcher.dialect == Dialect::Html && frame.is_none() {
             *frame = Some(rendered(app, wall, owner, told, scene)?);

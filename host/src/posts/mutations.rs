@@ -28,8 +28,8 @@ pub struct Wall<'a> {
 pub fn publish(tx: &Tx, wall: Wall, new: &New, draft: Option<i64>, now: i64) -> Result<i64, Error> {
     let first = ends(tx, wall.user_id)?.map_or(0, |(first, _)| first + GAP);
     tx.run(
-        "insert into posts (user_id, kind, title, body, html, url, position, created_at)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "insert into posts (user_id, kind, title, body, html, url, script, position, created_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             wall.user_id,
             new.kind.name(),
@@ -37,6 +37,7 @@ pub fn publish(tx: &Tx, wall: Wall, new: &New, draft: Option<i64>, now: i64) -> 
             new.body,
             new.html,
             new.url,
+            new.script,
             first,
             now
         ],
@@ -115,24 +116,29 @@ pub fn edit(tx: &Tx, wall: Wall, id: i64, new: &New) -> Result<bool, Error> {
         "delete from post_drafts where post_id = ?1 and user_id = ?2",
         [id, wall.user_id],
     )?;
-    if (&old.title, &old.body, &old.url, &old.pictures) == (&new.title, &new.body, &new.url, &new.pictures) {
+    let same = (&old.title, &old.body, &old.url, &old.script) == (&new.title, &new.body, &new.url, &new.script);
+    if same && old.pictures == new.pictures {
         return Ok(false);
     }
     let now = now_ms();
     let showed: serde_json::Value = old.pictures.iter().map(|picture| picture.alt.as_str()).collect();
+    let led_to = match old.script.as_str() {
+        "" => old.url,
+        script => format!("/sandbox/{script}"),
+    };
     if old.pictures != new.pictures {
         media::detach(tx, POST, id)?;
         hang(tx, wall, id, &new.pictures)?;
     }
     tx.run(
         "insert into post_edits (post_id, title, body, url, pictures, until) values (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![id, old.title, old.body, old.url, showed.to_string(), now],
+        params![id, old.title, old.body, led_to, showed.to_string(), now],
     )?;
     tx.run(
         "update posts
-            set title = ?2, body = ?3, html = ?4, url = ?5, edited_at = ?6, version = version + 1
+            set title = ?2, body = ?3, html = ?4, url = ?5, script = ?6, edited_at = ?7, version = version + 1
           where id = ?1",
-        params![id, new.title, new.body, new.html, new.url, now],
+        params![id, new.title, new.body, new.html, new.url, new.script, now],
     )?;
     directory::note_links(tx, (wall.user_id, wall.name), "post", id, &new.leads_to)?;
     touch(tx, wall.name);

@@ -21,9 +21,11 @@ use crate::{
     app::App,
     cache::{Audience, Rendered},
     error::Error,
+    fragments::Sight,
     http::{FRAGMENT, Form, Path, Query, Wants, unstored},
-    markdown, media,
-    profiles::{self, Profile, pictures},
+    looks, markdown, media,
+    profiles::{self, Profile},
+    scripts,
     session::{Member, Viewer},
 };
 
@@ -38,11 +40,27 @@ pub struct From {
     /// What the page before said.
     #[serde(default)]
     pub before: String,
+    /// `1`: without scripts and custom styles.
+    #[serde(default)]
+    pub plain: String,
 }
 
 /// Whose wall a page shows, as the templates read it.
 fn who(owner: &Profile) -> Value {
-    context! { name => owner.name, colour => owner.colour, pattern => pictures::pattern(&owner.name) }
+    context! { name => owner.name, colour => owner.colour }
+}
+
+/// What a page with posts of a wall loads: what they need, and the wall's own look.
+fn head(app: &App, viewer: &Viewer, owner: &Profile, posts: &[Post], plain: bool) -> Result<Value, Error> {
+    let sight = Sight {
+        viewer,
+        own: viewer.id() == Some(owner.user_id),
+        edit: false,
+        plain,
+    };
+    let look = looks::on_wall(app, owner, sight)?;
+    let posts = view::head(app, posts, Some(&owner.name), plain)?;
+    Ok(Value::from_safe_string(format!("{posts}{}", look.head)))
 }
 
 /// The owner of a wall by a name that could be one.
@@ -76,9 +94,12 @@ pub async fn list(
         return Ok(unstored(Json(json!({ "posts": posts, "next": next })).into_response()));
     }
     let own = viewer.id() == Some(owner.user_id);
-    let scene = if own { Scene::Own } else { Scene::Wall };
+    let plain = looks::is_plain(&viewer, &from.plain);
+    let scene = Scene::on_wall(own, plain);
     let context = context! {
         who => who(&owner),
+        head => head(&app, &viewer, &owner, &posts, plain)?,
+        plain,
         posts => Value::from_safe_string(view::posts(&app, &posts, scene)?),
         next,
         first => below == Place::TOP,
@@ -98,6 +119,7 @@ pub async fn permalink(
     viewer: Viewer,
     wants: Wants,
     Path((name, id)): Path<(String, i64)>,
+    Query(from): Query<From>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let owner = owner(&app, &name)?;
@@ -107,14 +129,17 @@ pub async fn permalink(
     }
     let audience = viewer.audience(Some(owner.user_id));
     let base = base(&app, &headers);
-    let page = format!("/wall/{name}/posts/{id} {base}").into();
+    let plain = looks::is_plain(&viewer, &from.plain);
+    let page = format!("/wall/{name}/posts/{id} {plain} {base}").into();
     let render = async || {
         let stamp = app.topics.stamp([format!("wall:{name}")]);
         let post = app.db.read(|db| queries::post(db, &name, id))?;
         let own = matches!(audience, Audience::Member(_));
-        let scene = if own { Scene::Own } else { Scene::Wall };
+        let scene = Scene::on_wall(own, plain);
         let context = context! {
             who => who(&owner),
+            head => head(&app, &viewer, &owner, std::slice::from_ref(&post), plain)?,
+            plain,
             p => view::shown(&post, scene),
             post => Value::from_safe_string(view::post(&app, &post, scene)?.to_string()),
             description => view::excerpt(&post.body, DESCRIPTION),
@@ -179,9 +204,12 @@ pub async fn history(
         })
         .collect();
     let own = viewer.id() == Some(owner.user_id);
+    let plain = looks::is_plain(&viewer, &from.plain);
     let context = context! {
         who => who(&owner),
-        p => view::shown(&post, Scene::Wall),
+        head => head(&app, &viewer, &owner, &[], plain)?,
+        plain,
+        p => view::shown(&post, Scene::on_wall(false, plain)),
         edits,
         next,
         signed_in => viewer.member.is_some(),
@@ -249,6 +277,7 @@ pub async fn edit_page(
             ("title".into(), post.title.clone()),
             ("body".into(), post.body.clone()),
             ("url".into(), post.url.clone()),
+            ("script".into(), post.script.clone()),
         ]),
     };
     if form.0.iter().all(|(name, _)| !name.starts_with("media")) {
@@ -298,6 +327,13 @@ pub fn composer(
             slots.push(context! { field, alt, nth, empty => id.is_empty() && alt.is_empty() });
         }
     }
+    let mut suggested = Vec::new();
+    if kind == Kind::Script {
+        let mine = app
+            .db
+            .read(|db| scripts::suggested(db, profiles::find(db, name)?.user_id))?;
+        suggested.extend(mine.into_iter().map(|(id, title)| context! { id, title }));
+    }
     let context = context! {
         wall => name,
         slots,
@@ -310,7 +346,9 @@ pub fn composer(
             title => form.get("title").unwrap_or(""),
             body => form.get("body").unwrap_or(""),
             url => form.get("url").unwrap_or(""),
+            script => form.get("script").unwrap_or(""),
         },
+        suggested,
         errors,
         title_most => TITLE_MOST,
         body_most => BODY_MOST,

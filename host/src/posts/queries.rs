@@ -37,6 +37,8 @@ pub struct Post {
     pub html: String,
     /// Of a link: where it leads.
     pub url: String,
+    /// Of a script: its id.
+    pub script: String,
     /// What is known of what lies there.
     pub preview: Option<Preview>,
     pub pictures: Vec<Picture>,
@@ -49,7 +51,8 @@ pub struct Post {
 }
 
 /// The columns of [`Post`].
-const POST: &str = "select p.id, u.name, f.colour, p.kind, p.title, p.body, p.html, p.url, p.position, p.version,
+const POST: &str =
+    "select p.id, u.name, f.colour, p.kind, p.title, p.body, p.html, p.url, p.script, p.position, p.version,
         p.created_at, p.edited_at, v.site, v.title, v.description, v.why, v.fetched_at, v.picture_id
    from posts p
    join users u on u.id = p.user_id
@@ -67,11 +70,12 @@ impl Post {
             body: row.get(5)?,
             html: row.get(6)?,
             url: row.get(7)?,
-            position: row.get(8)?,
-            version: row.get(9)?,
-            created_at: row.get(10)?,
-            edited_at: row.get(11)?,
-            preview: Preview::of(row, 12)?,
+            script: row.get(8)?,
+            position: row.get(9)?,
+            version: row.get(10)?,
+            created_at: row.get(11)?,
+            edited_at: row.get(12)?,
+            preview: Preview::of(row, 13)?,
             pictures: Vec::new(),
         })
     }

@@ -20,6 +20,7 @@ use crate::{
     http::Form,
     media,
     profiles::Profile,
+    scripts::{self, Framed},
     session::Viewer,
     words,
 };
@@ -32,34 +33,81 @@ pub const MEDIA: &str = "media";
 
 /// Whom a post is shown to, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scene {
-    /// On its wall, to everybody but its author.
-    Wall,
-    /// On its wall, to its author, who gets tools.
-    Own,
+pub struct Scene {
+    /// To its author, who gets tools.
+    pub own: bool,
     /// Among the posts of others: it says whose it is.
-    Feed,
+    pub signed: bool,
+    /// Without scripts.
+    pub plain: bool,
+}
+
+impl Scene {
+    /// On its wall.
+    pub fn on_wall(own: bool, plain: bool) -> Self {
+        Self {
+            own,
+            signed: false,
+            plain,
+        }
+    }
+
+    /// Among those of everybody.
+    pub fn in_feed(plain: bool) -> Self {
+        Self {
+            own: false,
+            signed: true,
+            plain,
+        }
+    }
 }
 
 /// A post as `templates/posts/post.html` shows it, as it was rendered before if nothing of it has changed.
 ///
 /// # Errors
-/// The template's.
+/// The database's, the template's.
 pub fn post(app: &App, post: &Post, scene: Scene) -> Result<Arc<str>, Error> {
     let key = Key {
-        kind: match scene {
-            Scene::Wall => "post",
-            Scene::Own => "own post",
-            Scene::Feed => "feed post",
+        kind: match (scene.own, scene.signed, scene.plain) {
+            (false, false, false) => "post",
+            (false, false, true) => "plain post",
+            (true, _, false) => "own post",
+            (true, _, true) => "own plain post",
+            (false, true, false) => "feed post",
+            (false, true, true) => "plain feed post",
         },
         id: post.id,
         audience: Audience::Guests,
     };
+    let frame = frame(app, post, scene)?;
     let looked_at = post.preview.as_ref().map(|preview| preview.fetched_at);
-    let made_from = fragments::hash((post.version, looked_at, &post.pictures, &post.colour));
+    let made_from = fragments::hash((post.version, looked_at, &post.pictures, &frame, &post.colour));
     app.fragments.get_or_render(key, made_from, None, || {
-        app.html.render("posts/post.html", context! { p => shown(post, scene) })
+        let f = frame.as_ref().map(Value::from_serialize);
+        app.html
+            .render("posts/post.html", context! { p => shown(post, scene), f })
     })
+}
+
+/// The frame that a script post runs in, unless its scene is plain; nothing where the script isn't to be seen any more.
+fn frame(app: &App, post: &Post, scene: Scene) -> Result<Option<Framed>, Error> {
+    if post.kind != Kind::Script || scene.plain {
+        return Ok(None);
+    }
+    match scripts::in_frame(app, &post.script, format!("post-{}-script", post.id)) {
+        Ok(framed) => Ok(Some(framed)),
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a page with these posts loads: of a wall, if `of` says whose.
+///
+/// # Errors
+/// The template's.
+pub fn head(app: &App, posts: &[Post], of: Option<&str>, plain: bool) -> Result<String, Error> {
+    let runs = !plain && posts.iter().any(|post| post.kind == Kind::Script);
+    app.html.render("posts/head.html", context! { feed => of, runs, plain })
 }
 
 /// Some posts, one after the other.
@@ -87,8 +135,10 @@ pub fn shown(post: &Post, scene: Scene) -> Value {
         pictures => post.pictures.iter().map(figure).collect::<Vec<_>>(),
         at => moment(post.created_at),
         edited => post.edited_at.map(moment),
-        own => scene == Scene::Own,
-        signed => scene == Scene::Feed,
+        own => scene.own,
+        signed => scene.signed,
+        plain => scene.plain,
+        script => (post.kind == Kind::Script).then(|| format!("/sandbox/{}", post.script)),
         name => name(post),
     }
 }
@@ -221,6 +271,8 @@ pub struct Data<'a> {
     html: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<Link<'a>>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    script: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pictures: Vec<Figure<'a>>,
     created_at: i64,
@@ -237,6 +289,7 @@ pub fn data(post: &Post) -> Data<'_> {
         body: &post.body,
         html: &post.html,
         link: link(post),
+        script: &post.script,
         pictures: post.pictures.iter().map(figure).collect(),
         created_at: post.created_at,
         edited_at: post.edited_at,
@@ -273,7 +326,7 @@ pub fn listed(app: &App, user_id: i64, below: Place) -> Result<Listed, Error> {
 pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error> {
     let stamp = app.topics.stamp([&*topic(&owner.name), MEDIA]);
     let key = Key {
-        kind: "posts",
+        kind: if sight.plain { "plain posts" } else { "posts" },
         id: owner.user_id,
         audience: if sight.own {
             Audience::Member(owner.user_id)
@@ -283,14 +336,10 @@ pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error>
     };
     app.fragments.piece(key, &stamp, || {
         let Listed { posts, next } = listed(app, owner.user_id, Place::TOP)?;
-        let scene = if sight.own { Scene::Own } else { Scene::Wall };
-        let html = self::posts(app, &posts, scene)?;
+        let html = self::posts(app, &posts, Scene::on_wall(sight.own, sight.plain))?;
         let context = context! { wall => &*owner.name, posts => Value::from_safe_string(html), next, own => sight.own };
         Ok(Piece {
-            head: app
-                .html
-                .render("posts/head.html", context! { feed => &*owner.name })?
-                .into(),
+            head: head(app, &posts, Some(&owner.name), sight.plain)?.into(),
             html: app.html.render("posts/wall.html", context)?.into(),
         })
     })

@@ -36,8 +36,9 @@ pub use page::{diff, draft, edit, show, source, standalone, version, versions};
 pub use pins::{
     add as pin, drawer as pins_drawer, list as pins, on_wall, remove as unpin, set as set_pin, step as move_pin,
 };
+pub use view::Framed;
 
-use crate::{db::Reader, error::Error};
+use crate::{app::App, db::Reader, error::Error};
 
 /// Bytes of a source.
 pub const SOURCE_MOST: usize = 128 * 1024;
@@ -124,6 +125,36 @@ pub struct Published {
 pub fn published(db: &Reader, id: &str) -> Result<Published, Error> {
     let script = queries::seen(db, id, None)?;
     script.published().ok_or(Error::NotFound)
+}
+
+/// A script that everybody may see, in a frame: what `templates/scripts/frame.html` reads as `f`. `window` is its id on the page,
+/// which needs `templates/scripts/head.html`.
+///
+/// # Errors
+/// As [`published`].
+pub fn in_frame(app: &App, id: &str, window: String) -> Result<view::Framed, Error> {
+    let script = app.db.read(|db| queries::seen(db, id, None))?;
+    match script.published() {
+        Some(_) => Ok(view::framed(app, &script, window)),
+        None => Err(Error::NotFound),
+    }
+}
+
+/// A member's own scripts that everybody may see, for a form to suggest: id and title.
+///
+/// # Errors
+/// The database's.
+pub fn suggested(db: &Reader, user_id: i64) -> Result<Vec<(Arc<str>, String)>, Error> {
+    let mine = queries::mine(db, user_id, false)?;
+    let shown = mine
+        .into_iter()
+        .filter_map(|script| script.published().map(|it| (it.id, it.title)));
+    Ok(shown.collect())
+}
+
+/// The id in what somebody typed: an id, or the address of a script's page.
+pub fn named(text: &str) -> Option<&str> {
+    text.rsplit('/').find(|part| !part.is_empty()).filter(|id| is_id(id))
 }
 
 /// Whether this can be a script's id: 22 letters of base64url.

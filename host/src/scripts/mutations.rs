@@ -427,13 +427,15 @@ pub fn pins_topic(wall: &str) -> String {
     format!("scripts:{wall}")
 }
 
-/// Names everything that shows a script: its page, the gallery, its author's list, and the walls that it is pinned on.
+/// Names everything that shows a script: its page, the gallery, its author's list, and the walls that it is pinned on or posted to.
 fn changed(tx: &Tx, user_id: i64, id: &str) -> Result<(), Error> {
     tx.touch(topic(id));
     tx.touch(GALLERY);
     tx.touch(mine_topic(user_id));
     for wall in queries::walls_with(tx, id)? {
         touch_wall(tx, &wall);
+        tx.touch(format!("posts:{wall}"));
+        tx.touch("feed");
     }
     Ok(())
 }

@@ -171,11 +171,9 @@ pub async fn add(
     owns(&member, &wall)?;
     let made = async {
         let (seed, params) = start_of(&form)?;
-        let named = form.text("script");
-        let id = named.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
-        if !super::is_id(id) {
+        let Some(id) = super::named(form.text("script")) else {
             return Err(Error::field("script", "The address of a script's page, or its id."));
-        }
+        };
         let (id, owner) = (id.to_owned(), member.clone());
         let pinned = app
             .db

@@ -443,7 +443,12 @@ pub fn pins(db: &Reader, user_id: i64) -> Result<Vec<Pin>, Error> {
 /// The database's.
 pub fn walls_with(db: &Reader, id: &str) -> Result<Vec<String>, Error> {
     db.all(
-        "select u.name from script_pins p join users u on u.id = p.user_id where p.script_id = ?1",
+        "select u.name from script_pins p join users u on u.id = p.user_id where p.script_id = ?1
+         union
+         select u.name
+           from posts p
+           join users u on u.id = p.user_id
+          where p.script = ?1 and p.script <> '' and p.removed_at is null",
         [id],
         |row| row.get(0),
     )
