@@ -93,7 +93,7 @@ pub struct Asked {
 type OnWall = fn(&App, &Profile, Sight) -> Result<Piece, Error>;
 
 /// What slices put on walls, by the name that `walls/wall.html` has for the place.
-const PLACES: [(&str, OnWall); 5] = [
+const PLACES: [(&str, OnWall); 6] = [
     ("look", looks::on_wall),
     ("sound", media::on_wall),
     ("stickers", stickers::on_wall),
