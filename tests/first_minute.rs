@@ -59,6 +59,8 @@ fn each_step_may_be_left_out_and_works_without_javascript() {
     let page = browser.page_of(&ana);
     page.javascript(false).goto(&server.url("/welcome"));
     page.click("a \"Skip this\"").wait_for_path("/wall/ana");
+    page.click(".next-step a \"Next\"").wait_for_path("/welcome/number");
+    page.click("a \"Skip this\"").wait_for_path("/wall/ana");
     assert!(!server.guest().get("/wall/ana").text().contains("Remixed"));
     page.goto(&server.url("/welcome"));
     page.click("button[value=harbour]").wait_for_path("/wall/ana");
@@ -78,4 +80,51 @@ fn each_step_may_be_left_out_and_works_without_javascript() {
     assert_eq!(server.guest().get("/welcome").see_other(), "/login?next=/welcome");
     server.guest().post_json("/welcome", &[("start", "ferry")]).expect(401);
     server.guest().get("/looks/of/ana,nobody,%22%5D%7B.css").expect(200);
+}
+
+#[test]
+fn after_the_wall_comes_a_sticker_then_a_number_then_ones_own_wall() {
+    let server = Server::builder().plugins(&["mood"]).start();
+    let ana = server.person("ana");
+    let browser = Browser::start();
+    let page = browser.page_of(&ana);
+    page.goto(&server.url("/welcome"));
+    page.click("button[value=starfield]").wait_for_path("/wall/ana");
+    page.wait_for(".next-step strong \"Now drag a sticker\"");
+    assert!(page.url().contains("tab=stickers"), "{}", page.url());
+    page.check_accessibility();
+    page.screenshot("first-minute-sticker");
+
+    page.click(".next-step a \"Next\"").wait_for_path("/welcome/number");
+    page.check_accessibility();
+    page.click("neo-frame [data-run]")
+        .wait_until("document.querySelector('neo-frame').params.size > 0");
+    page.fill("#number", "750");
+    page.wait_until("document.querySelector('neo-frame').params.get('stars').value === 750");
+    page.screenshot("first-minute-number");
+    page.viewport(390, 844);
+    assert!(!page.overflows());
+    page.viewport(1280, 800);
+    page.click("button \"Put it on my wall\"").wait_for_path("/wall/ana");
+    page.wait_for("neo-frame[data-title='My first sky']");
+    let wall = server.guest().get("/wall/ana").text();
+    assert!(
+        wall.contains("{&quot;stars&quot;:750}"),
+        "her number is not on her wall"
+    );
+    page.check();
+
+    // Without JavaScript, and wrongly.
+    let refused = ana.post("/welcome/number", &[("number", "9000")]).expect(422).text();
+    assert!(
+        refused.contains("From 50 to 1200") || refused.contains("from 50 to 1200"),
+        "{refused}"
+    );
+    assert!(refused.contains("value=\"9000\""), "what was typed is lost");
+    ana.post_json("/welcome/number", &[("number", "-1")]).expect(422);
+    ana.post("/welcome/number", &[("number", "100")]).see_other();
+    server
+        .guest()
+        .post_json("/welcome/number", &[("number", "100")])
+        .expect(401);
 }

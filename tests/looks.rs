@@ -312,3 +312,47 @@ fn a_member_has_a_picture_and_a_banner_of_their_own() {
     ana.post_json("/wall/ana/look/css", &[("css", "")]).expect(200);
     server.guest().get(&format!("/media/{id}/small")).expect(404);
 }
+
+#[test]
+fn each_of_the_twelve_can_be_read_by_day_and_by_night() {
+    let server = Server::builder()
+        .plugins(&["guestbook", "mood", "clock", "poll"])
+        .start();
+    let ana = server.person("ana");
+    ana.post(
+        "/wall/ana/profile",
+        &[
+            ("bio", "A long story about a lamp."),
+            ("status", "Lit."),
+            ("mood", "luminous"),
+        ],
+    )
+    .see_other();
+    ana.post("/wall/ana/modules", &[("plugin", "poll")]).see_other();
+    ana.post(
+        "/wall/ana/posts",
+        &[
+            ("kind", "text"),
+            ("title", "Moths"),
+            ("body", "Some *text* with [a link](https://example.org/)."),
+        ],
+    );
+    let browser = Browser::start();
+    let page = browser.page();
+    for start in neospace::looks::STARTS.iter().map(|start| start.name) {
+        ana.post("/wall/ana/look/start", &[("start", start)]).see_other();
+        for scheme in ["light", "dark"] {
+            page.viewport(1280, 800)
+                .scheme(scheme)
+                .goto(&server.url("/wall/ana"))
+                .wait_for("h1");
+            page.wait_until("document.fonts.status === 'loaded'");
+            page.check_accessibility();
+            page.screenshot(&format!("look-{start}-{scheme}"));
+            page.viewport(390, 844);
+            assert!(!page.overflows(), "{start} is too wide for a phone");
+            page.screenshot(&format!("look-{start}-{scheme}-390"));
+        }
+    }
+    page.check();
+}

@@ -76,6 +76,7 @@ pub fn router(app: App) -> Router {
         .route("/looks/of/{names}", get(looks::sheet_of))
         .route("/welcome", get(welcome::show).post(welcome::choose))
         .route("/wall/{user}/sound", get(media::show_sound).post(media::set_sound))
+        .route("/welcome/number", get(welcome::number_page).post(welcome::number))
         .route("/wall/{user}/modules", post(walls::add))
         .route("/wall/{user}/modules/{id}", get(walls::module))
         .route("/wall/{user}/modules/{id}/drawing.svg", get(walls::drawing))

@@ -1,5 +1,6 @@
-//! A member's first minute: they choose one of twelve walls to begin from, and go on to their own. Each step can be left out,
-//! works as a plain form, and asks for nothing about anybody.
+//! A member's first minute: they choose one of twelve walls to begin from, drag a sticker onto their own (in edit mode, where the
+//! address says `first=1`), change a number in a sketch, and see their wall. Each step can be left out, works as a plain form as
+//! far as it makes sense, and asks for nothing about anybody.
 //!
 //! The twelve are walls of members who let them be remixed, drawn from the hat; where there aren't as many, the house's themes
 //! fill up. A wall in small is made of its theme, its banner and the names of its modules: nothing of it runs.
@@ -22,10 +23,14 @@ use crate::{
     http::{Form, Wants, see_other},
     looks::{self, STARTS},
     profiles::{self, pictures},
+    scripts::{self, Visibility},
     session::{Member, Viewer},
     walls::{self, Take},
 };
 
+/// The sketch of the third step, and the number that is changed in it: its name, from, to, step, and what it is at first.
+const SKETCH: &str = "stars";
+const NUMBER: (&str, u32, u32, u32, u32) = ("stars", 50, 1200, 50, 400);
 /// Walls to choose from.
 const SHOWN: usize = 12;
 /// Modules that a wall in small names.
@@ -147,14 +152,91 @@ pub async fn choose(State(app): State<App>, member: Member, wants: Wants, form: 
         (wall, _) => {
             let take = Take {
                 modules: true,
+                stickers: true,
                 make_way: true,
             };
             walls::remix(&app, &member, wall, take).await?;
         }
     }
-    let next = format!("/wall/{}?edit=1", member.name);
-    Ok(match wants {
+    Ok(go(wants, &sticker_step(&member)))
+}
+
+/// The second step: one's own wall in edit mode, with the stickers beside it.
+fn sticker_step(member: &Member) -> String {
+    format!("/wall/{}?edit=1&tab=stickers&first=1", member.name)
+}
+
+fn go(wants: Wants, next: &str) -> Response {
+    match wants {
         Wants::Json => Json(json!({ "ok": true, "next": next })).into_response(),
-        _ => see_other(&next),
-    })
+        _ => see_other(next),
+    }
+}
+
+/// `GET /welcome/number`: the third step, a sketch in which one changes a number.
+///
+/// # Errors
+/// The template's.
+pub async fn number_page(State(app): State<App>, viewer: Viewer, headers: HeaderMap) -> Result<Response, Error> {
+    let Some(member) = &viewer.member else {
+        return match error::wants_page(&headers) {
+            true => Ok(see_other("/login?next=/welcome/number")),
+            false => Err(Error::Unauthorized),
+        };
+    };
+    number_html(&app, member, "", "").map(|html| walls::uncached(html, StatusCode::OK))
+}
+
+fn number_html(app: &App, member: &Member, typed: &str, refused: &str) -> Result<String, Error> {
+    let f =
+        scripts::framed_example(app, SKETCH, "first-sketch").ok_or_else(|| Error::internal("the sketch is gone"))?;
+    app.html.render(
+        "looks/number.html",
+        context! {
+            me => &*member.name,
+            f,
+            name => NUMBER.0,
+            least => NUMBER.1,
+            most => NUMBER.2,
+            step => NUMBER.3,
+            value => if typed.is_empty() { NUMBER.4.to_string() } else { typed.to_owned() },
+            refused,
+            signed_in => true,
+            here => "me",
+            made => "for you alone, kept nowhere",
+        },
+    )
+}
+
+/// `POST /welcome/number`: field `number`. Puts the sketch on one's wall, with that.
+///
+/// # Errors
+/// [`Error::Invalid`] for a program; a person gets the form back as it was typed. [`Error::Conflict`] when there is no room.
+pub async fn number(State(app): State<App>, member: Member, wants: Wants, form: Form) -> Result<Response, Error> {
+    let (name, least, most, ..) = NUMBER;
+    let typed = form.text("number");
+    let Some(number) = typed
+        .parse::<u32>()
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+    else {
+        let why = format!("A whole number from {least} to {most}, please.");
+        return match wants {
+            Wants::Json => Err(Error::field("number", why)),
+            _ => number_html(&app, &member, typed, &why)
+                .map(|html| walls::uncached(html, StatusCode::UNPROCESSABLE_ENTITY)),
+        };
+    };
+    let new = scripts::from_example(SKETCH, "My first sky").ok_or_else(|| Error::internal("the sketch is gone"))?;
+    let wall = format!("/wall/{}", member.name);
+    app.db
+        .write(move |tx| {
+            let id = scripts::begin(tx, member.id, &new)?;
+            let version = scripts::keep_version(tx, member.id, &id, "", None)?;
+            scripts::make_public(tx, member.id, &id, version, Visibility::Unlisted)?;
+            scripts::pin_up(tx, &member, &id, None, &json!({ name: number }).to_string())?;
+            Ok(())
+        })
+        .await?;
+    Ok(go(wants, &wall))
 }

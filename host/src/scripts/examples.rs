@@ -98,6 +98,22 @@ fn frame(app: &App, example: &Example) -> String {
     super::frame::address(app, "example", example.name)
 }
 
+/// The example of this name in a frame, for a page that reads `f`; its id there.
+pub fn framed(app: &App, name: &'static str, id: &str) -> Option<minijinja::Value> {
+    let example = named(name)?;
+    let f = Framed {
+        id: id.to_owned(),
+        title: example.title.into(),
+        mode: example.mode.name(),
+        mode_label: example.mode.label(),
+        frame: frame(app, example),
+        source: format!("/sandbox/examples/{name}/source.js"),
+        params: "{}".into(),
+        ..Framed::default()
+    };
+    Some(minijinja::Value::from_serialize(&f))
+}
+
 /// `GET /sandbox/examples`.
 ///
 /// # Errors

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use examples::{example, example_source, examples, new as from_example};
+pub use examples::{example, example_source, examples, framed as framed_example, new as from_example};
 pub use forms::{create, delete, details, drop_aside, fork, make_version, publish, restore, save};
 pub use frame::{address as frame_address, lib, of_example, show as frame};
 pub use gallery::{list, mine};

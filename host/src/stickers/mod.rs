@@ -20,7 +20,7 @@ pub use canvas::may_decorate;
 pub use canvas::{allow, shows_cursor};
 pub use forms::{add, change, clear, duplicate, list, one, preview, remove, restore, settings, stack};
 pub use live::{on_cursor, on_gesture};
-pub use mutations::{New, What, put_up};
+pub use mutations::{New, What, copy, put_up};
 pub use view::{drawer, drawing, on_wall};
 
 /// Stickers on one wall.

@@ -124,6 +124,26 @@ pub fn put_up(tx: &Tx, wall_id: i64, wall: &str, user_id: i64, new: &New) -> Res
     Ok(id)
 }
 
+/// Lays what the owner of one wall put on it onto another one, where it lies: emoji and what plugins draw. Pictures are
+/// somebody's own and stay, and so does what visitors left.
+///
+/// # Errors
+/// The database's.
+pub fn copy(tx: &Tx, from: &Profile, to: &Profile) -> Result<(), Error> {
+    tx.run(
+        "insert into stickers (wall_id, user_id, kind, emoji, plugin, settings, seed, x, y, width, rotation, z, alt, rev, created_at)
+         select ?2, ?2, kind, emoji, plugin, settings, seed, x, y, width, rotation,
+                (select coalesce(max(z), 0) from stickers where wall_id = ?2) + row_number() over (order by z), alt, 1, ?3
+           from stickers
+          where wall_id = ?1 and user_id = ?1 and removed_at is null and kind <> 'image'
+          order by z
+          limit max(0, ?4 - (select count(*) from stickers where wall_id = ?2 and removed_at is null))",
+        params![from.user_id, to.user_id, now_ms(), STICKERS_MOST],
+    )?;
+    touch(tx, &to.name);
+    Ok(())
+}
+
 /// Notes that a sticker shows a picture, if it does: whoever sees the wall may have it.
 fn use_picture(tx: &Tx, wall: &str, id: i64) -> Result<(), Error> {
     let media = tx.one("select media_id from stickers where id = ?1", [id], |row| {

@@ -79,6 +79,9 @@ pub struct Asked {
     /// In edit mode: what is searched for.
     #[serde(default)]
     pub q: String,
+    /// In edit mode, `1`: it is a member's first minute.
+    #[serde(default)]
+    pub first: String,
     /// In edit mode: the module that was just taken off.
     pub removed: Option<i64>,
     /// `1`: without motion, sound, scripts and custom styles; `0`: with them, although the viewer prefers it without.
@@ -305,6 +308,7 @@ async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signe
             as_guest => scene.as_guest,
             said => if removed.is_some() { "Taken off. It is kept for 30 days." } else { "" },
             removed,
+            first => scene.edit.as_ref().is_some_and(|(asked, _)| asked.first == "1"),
             drawer,
             signed_in,
             here => if own { "me" } else { "" },

@@ -1,4 +1,4 @@
-//! Remixing: one's own wall takes another one's look, and the modules that stand on it, where they stand. What anybody wrote,
+//! Remixing: one's own wall takes another one's look, and the modules, emoji and drawn stickers that are on it, where they are. What anybody wrote,
 //! stored or left there stays where it is, and the wall says whose it was.
 
 use axum::{
@@ -25,6 +25,7 @@ use crate::{
     looks,
     profiles::{self, Profile},
     session::{Member, Viewer},
+    stickers,
 };
 
 /// What is taken from a wall besides its look.
@@ -32,6 +33,8 @@ use crate::{
 pub struct Take {
     /// Its modules, without what they hold.
     pub modules: bool,
+    /// Its emoji and drawn stickers.
+    pub stickers: bool,
     /// One's own modules that were never touched make way: for a wall that is new.
     pub make_way: bool,
 }
@@ -76,7 +79,7 @@ pub async fn ask(
     Ok(plain(html, StatusCode::OK))
 }
 
-/// `POST /wall/{user}/remix`: field `modules` (`on`: its modules too).
+/// `POST /wall/{user}/remix`: fields `modules` and `stickers` (`on`: those too).
 ///
 /// # Errors
 /// As [`ask`].
@@ -87,8 +90,10 @@ pub async fn take(
     Path(name): Path<String>,
     form: Form,
 ) -> Result<Response, Error> {
+    let is_on = |field| matches!(form.text(field), "on" | "1" | "true" | "yes");
     let taken = Take {
-        modules: matches!(form.text("modules"), "on" | "1" | "true" | "yes"),
+        modules: is_on("modules"),
+        stickers: is_on("stickers"),
         make_way: false,
     };
     remix(&app, &member, &name, taken).await?;
@@ -117,6 +122,9 @@ pub async fn remix(app: &App, member: &Member, name: &str, take: Take) -> Result
             looks::wear_that_of(tx, &own, &source.owner, &look)?;
             if take.modules {
                 take_modules(tx, &own, &source.modules, take.make_way)?;
+            }
+            if take.stickers {
+                stickers::copy(tx, &source.owner, &own)?;
             }
             Ok(())
         })
