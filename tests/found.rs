@@ -118,7 +118,7 @@ fn lists_of_many_people_and_tags_go_on_page_by_page() {
     let server = Server::start();
     server.person("ana");
     crowd(&server, 120);
-    let database = writable(server);
+    let database = writable(&server);
     database
         .execute_batch(
             "insert into tags (tag, name, user_id, shuffle) select 'moths', name, id, shuffle from users;

@@ -132,7 +132,7 @@ pub fn published(db: &Reader, id: &str) -> Result<Published, Error> {
 ///
 /// # Errors
 /// As [`published`].
-pub fn in_frame(app: &App, id: &str, window: String) -> Result<view::Framed, Error> {
+pub fn in_frame(app: &App, id: &str, window: String) -> Result<Framed, Error> {
     let script = app.db.read(|db| queries::seen(db, id, None))?;
     match script.published() {
         Some(_) => Ok(view::framed(app, &script, window)),
