@@ -514,7 +514,7 @@ fn count_in(text: &str) -> Option<String> {
         let before = n.checked_sub(1).map_or("", |at| &words[at]);
         let after = words.get(n + 1).map_or("", String::as_str);
         let is_rule = RULES.contains(&before) || ["of", "characters", "letters"].contains(&after);
-        if COUNTED.contains(&after) && !is_rule || COUNTED.contains(&before) && !is_rule {
+        if !is_rule && (COUNTED.contains(&after) || COUNTED.contains(&before)) {
             return Some(around());
         }
     }
