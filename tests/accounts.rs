@@ -226,7 +226,7 @@ fn ana_registers_leaves_and_comes_back_in_a_browser() {
     assert_eq!(page.eval("document.activeElement.id"), "register-name");
     page.fill("#register-name", "moth-keeper");
     assert!(!page.has(".field.bad"), "typing takes the mark away");
-    page.press("Enter").wait_for_path("/wall/moth-keeper");
+    page.press("Enter").wait_for_path("/welcome");
 
     page.goto(&server.url("/settings"))
         .click("button \"Log out\"")

@@ -1,7 +1,7 @@
 //! The canvas in real browsers: two people decorate one wall at once, with the mouse, with fingers, with keys; it looks the same to both,
 //! and to whoever comes fresh.
 
-use neospace_tests::{Browser, Page, Person, Server, browser::Point};
+use neospace_tests::{Browser, Page, Person, Server, browser::Point, eventually};
 use serde_json::{Value, json};
 
 const TRAY: &str = "/wall/ana?edit=1&tab=stickers";
@@ -173,8 +173,7 @@ fn a_sticker_is_seen_to_move_while_it_is_dragged() {
     // Escape takes it back, for everyone.
     here.press("Escape");
     mouse("mouseReleased", from.x, from.y);
-    guest.wait_until(&format!("document.querySelector('#sticker-{id}').style.getPropertyValue('--dx') === '' || document.querySelector('#sticker-{id}').style.getPropertyValue('--dx') === '0px'"));
-    assert_eq!(seen(&guest), before);
+    eventually("it lies where it lay", || (seen(&guest) == before).then_some(()));
     assert_eq!(one(&ana, id)["rev"], 1);
 
     // Who wants no motion sees what was let go, and nothing before.

@@ -411,7 +411,7 @@ fn a_browser_registers_and_stays_connected_through_the_edge() {
     page.goto(&edge.url("/register"));
     page.fill("#register-name", "ana").fill("#register-password", PASSWORD);
     page.click("neo-register button[type=submit]")
-        .wait_for_path("/wall/ana");
+        .wait_for_path("/welcome");
     let cookies = page.call("Network.getCookies", serde_json::json!({}));
     let session = &cookies["cookies"][0];
     assert_eq!(
