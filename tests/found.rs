@@ -465,6 +465,10 @@ fn visible(html: &str) -> String {
         if matches!(name, "script" | "style" | "svg") || spoken_by_others {
             return;
         }
+        // How wide a page is drawn is no figure of anybody's.
+        if name == "meta" && element.value().attr("name") == Some("viewport") {
+            return;
+        }
         for attribute in ["aria-label", "title", "alt", "placeholder", "content", "data-count"] {
             if let Some(value) = element.value().attr(attribute) {
                 text.push_str(&format!(" {value}\n"));

@@ -104,7 +104,7 @@ const FRAMED: [&str; 10] = [
     "/rooms",
 ];
 /// Where the pages are on which members' scripts run, in frames of their own.
-const WITH_SCRIPTS: [&str; 3] = ["/wall/", "/public-feed", "/sandbox"];
+const WITH_SCRIPTS: [&str; 4] = ["/wall/", "/public-feed", "/sandbox", "/welcome/"];
 /// Where those frames are: what they load lies there too.
 const FRAMES: &str = "/frame/";
 const FRAMED_POLICY: &str = content_security_policy!("'self'");

@@ -42,10 +42,10 @@ pub fn typed(text: &str) -> Result<Vec<String>, String> {
         let tag = word.to_lowercase();
         let length = tag.chars().count();
         let fits = tag.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
-        if !fits || !(2..=TAG_MOST).contains(&length) || !tag.contains(char::is_alphanumeric) {
+        if !fits || !(1..=TAG_MOST).contains(&length) || !tag.contains(char::is_alphanumeric) {
             let shown: String = word.chars().take(TAG_MOST).collect();
             return Err(format!(
-                "“{shown}” can't be a tag: a tag is one word of 2 to {TAG_MOST} letters and digits, with - and _ between them."
+                "“{shown}” can't be a tag: a tag is one word of 1 to {TAG_MOST} letters and digits, with - and _ between them."
             ));
         }
         if !tags.contains(&tag) {
