@@ -410,8 +410,7 @@ fn a_browser_registers_and_stays_connected_through_the_edge() {
     let page = browser.page();
     page.goto(&edge.url("/register"));
     page.fill("#register-name", "ana").fill("#register-password", PASSWORD);
-    page.click("neo-register button[type=submit]")
-        .wait_for_path("/welcome");
+    page.click("neo-register button[type=submit]").wait_for_path("/welcome");
     let cookies = page.call("Network.getCookies", serde_json::json!({}));
     let session = &cookies["cookies"][0];
     assert_eq!(

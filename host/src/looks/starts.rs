@@ -271,7 +271,7 @@ pub fn house(colour: &str, pattern: &str) -> Theme {
         inks(
             day,
             day_sheets,
-            [0x151525, 0x4a4b5d, 0x151525, 0x98aa9b, 0x1c34c0, 0x51ee8c, 0xfefdfa],
+            [0x151525, 0x474859, 0x151525, 0x98aa9b, 0x1c34c0, 0x51ee8c, 0xfefdfa],
         ),
         inks(
             night,

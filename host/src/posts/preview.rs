@@ -443,7 +443,7 @@ mod tests {
                 "",
             ),
             (b"<!-- <title>no</title> --><title>yes", "yes", ""),
-            (b"<title>a\xe2\x80\xaeb\x00c</title>", "a b \u{fffd}c", ""),
+            (b"<title>a\xe2\x80\xaeb\x00c</title>", "a b\u{fffd}c", ""),
             (b"<body><title>shown</title><meta property=og:title content=no>", "", ""),
             (b"", "", ""),
             (b"<<<>>><meta", "", ""),
