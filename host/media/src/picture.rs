@@ -47,6 +47,16 @@ pub fn check_size(width: u32, height: u32) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a JPEG that can't have the pixels it says: every 8 × 8 of them take a bit at the least. The decoder itself goes on behind an
+/// end that comes too early, and fills what is missing with noise, a thousand times what was sent.
+fn check_bytes(width: u32, height: u32, bytes: usize) -> Result<()> {
+    let blocks = u64::from(width.div_ceil(8)) * u64::from(height.div_ceil(8));
+    if blocks > bytes as u64 * 8 {
+        return Err(broken("JPEG", "it ends too early for its size"));
+    }
+    Ok(())
+}
+
 pub fn jpeg(input: &[u8], out: &mut Out) -> Result<Facts> {
     let decoder = |strict: bool| {
         let options = DecoderOptions::default()
@@ -67,6 +77,7 @@ pub fn jpeg(input: &[u8], out: &mut Out) -> Result<Facts> {
         let info = decoder.info().ok_or_else(|| broken("JPEG", "no header"))?;
         let (width, height) = (u32::from(info.width), u32::from(info.height));
         check_size(width, height)?;
+        check_bytes(width, height, input.len())?;
         let size = decoder.output_buffer_size().ok_or_else(|| broken("JPEG", "no size"))?;
         let mut pixels = vec![0; size];
         decoder
