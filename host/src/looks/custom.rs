@@ -576,8 +576,8 @@ impl Selectors {
 
     /// Ends one selector of the list.
     fn end(&mut self, at: SourceLocation) -> Part {
-        let one = std::mem::take(&mut self.one).text;
-        let one = one.trim();
+        let typed = std::mem::take(&mut self.one).text;
+        let one = typed.trim();
         if one.is_empty() && !self.begins_at_wall {
             return fault(at, "a selector is missing here");
         }
@@ -585,13 +585,9 @@ impl Selectors {
             self.text.push(',');
         }
         self.text.push_str(":scope");
-        if !self.begins_at_wall {
+        // A blank after `.wall` leads into it. Without it `.wall :hover` would be the wall itself, of which far less may be set.
+        if !self.begins_at_wall || typed.starts_with(' ') {
             self.text.push(' ');
-        } else if self.combinators > 0 {
-            // What followed `.wall` begins with a blank or a combinator, which trimming took.
-            if !one.starts_with([':', '>']) || one.starts_with(": ") {
-                self.text.push(' ');
-            }
         }
         self.text.push_str(one);
         self.finds_wall |= self.begins_at_wall && self.combinators == 0 && !self.element;
@@ -868,7 +864,10 @@ mod tests {
             ("*{color:red}", ":scope *{color:red}"),
             (".wall{color:red}", ":scope{color:red}"),
             (".wall h1 , a:hover{color:red}", ":scope h1,:scope a:hover{color:red}"),
-            (".wall > .canvas{margin:0}", ":scope> .canvas{margin:0}"),
+            (".wall > .canvas{margin:0}", ":scope > .canvas{margin:0}"),
+            (".wall>.canvas{margin:0}", ":scope>.canvas{margin:0}"),
+            (".wall:hover h1{margin:0}", ":scope:hover h1{margin:0}"),
+            (".wall[open] h1{margin:0}", ":scope[open] h1{margin:0}"),
             (".wall::before{inset:0}", ":scope::before{inset:0}"),
             (".a .wall b{color:red}", ":scope .a .wall b{color:red}"),
             (":is(.a, .b) + p{color:red}", ":scope :is(.a, .b) + p{color:red}"),
@@ -876,6 +875,41 @@ mod tests {
         ] {
             let css = css(typed);
             assert!(css.contains(&format!("{{{worn}}}")), "{typed} became {css}");
+        }
+    }
+
+    #[test]
+    fn the_wall_itself_takes_colours_and_type_and_stays_where_it_is() {
+        // What is in the wall may be anything that it could be in there.
+        for (typed, worn) in [
+            (".wall :not(x){float:left}", ":scope :not(x){float:left}"),
+            (".wall :nth-child(n){margin:0}", ":scope :nth-child(n){margin:0}"),
+            (".wall *{width:9px}", ":scope *{width:9px}"),
+            ("h1,.wall :hover{margin:0}", ":scope h1,:scope :hover{margin:0}"),
+        ] {
+            let css = css(typed);
+            assert!(css.contains(&format!("{{{worn}}}")), "{typed} became {css}");
+        }
+        for wall in [
+            ".wall",
+            ".wall:not(x)",
+            ".wall[class]",
+            ".wall.wall",
+            "h1,.wall:hover",
+            ".wall/**/:hover",
+        ] {
+            for moved in [
+                "float:left",
+                "position:relative",
+                "margin:0",
+                "width:9px",
+                "height:9px",
+                "translate:9px",
+                "display:grid",
+            ] {
+                let rebuilt = rebuild(&format!("{wall}{{{moved}}}"), &|_| false);
+                assert!(rebuilt.css.is_empty(), "{wall} {moved}: {}", rebuilt.css);
+            }
         }
     }
 
