@@ -155,6 +155,14 @@ const ATTACKS: &[(&str, &str)] = &[
         "breaking out of the sheet",
         "h1{color:red}}}} .bar{display:none} @layer guard{.bar{display:none}",
     ),
+    (
+        "the wall by what it is not",
+        ".wall :not(x){position:absolute;margin-top:-300px;float:left;contain:none;overflow:visible;background:red}",
+    ),
+    (
+        "the wall by its place",
+        ".wall :nth-child(n){float:left;width:9999px;height:1px;margin:-900px;translate:0 -300px;background:red}",
+    ),
     ("a comment that stays open", "h1{color:red}/* } .bar{display:none}"),
     ("a string that stays open", "h1{content:\"}} .bar{display:none}"),
     (
@@ -231,13 +239,14 @@ const ATTACKS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What a piece of the page looks like, as the bytes of its picture. Figures that differ from page to page are left out.
+/// What a piece of the page looks like, as the bytes of its picture. Figures that differ from page to page are left out. A clip is
+/// placed in the page, a rectangle in the window: between them lies how far the page is scrolled.
 fn picture(page: &Page, selector: &str) -> String {
     page.eval("document.querySelectorAll('.statusline b').forEach((figure) => figure.textContent = 'x')");
     let place = page.eval(&format!(
         "(() => {{ const element = document.querySelector('{selector}'); element.scrollIntoView({{ block: 'nearest', behavior: 'instant' }})
            const {{ x, y, width, height }} = element.getBoundingClientRect()
-           return {{ x: Math.round(x), y: Math.round(y), width: Math.round(width), height: Math.round(height), scale: 1 }} }})()"
+           return {{ x: Math.round(x + scrollX), y: Math.round(y + scrollY), width: Math.round(width), height: Math.round(height), scale: 1 }} }})()"
     ));
     let taken = page.call(
         "Page.captureScreenshot",
@@ -294,6 +303,27 @@ fn no_css_reaches_beyond_the_wall() {
     let of_owner = [".bar", ".editbar", ".drawer > .tabs"];
     let look = |page: &Page, parts: &[&str]| parts.iter().map(|part| picture(page, part)).collect::<Vec<_>>();
     let (guest_before, owner_before) = (look(&guest, &of_guest), look(&owner, &of_owner));
+
+    // The pictures are of these parts: a line around one is seen in its picture and in no other part's.
+    for (page, parts, before) in [
+        (&guest, &of_guest[..], &guest_before),
+        (&owner, &of_owner[..], &owner_before),
+    ] {
+        for (nth, part) in parts.iter().enumerate() {
+            page.eval(&format!(
+                "document.querySelector('{part}').style.boxShadow = 'inset 0 0 0 1px red'"
+            ));
+            let changed: Vec<_> = look(page, parts)
+                .iter()
+                .zip(before)
+                .map(|(now, before)| now != before)
+                .collect();
+            let expected: Vec<_> = (0..parts.len()).map(|other| other == nth).collect();
+            assert_eq!(changed, expected, "{part}");
+            page.eval(&format!("document.querySelector('{part}').style.boxShadow = ''"));
+        }
+        assert!(look(page, parts) == *before);
+    }
 
     assert!(ATTACKS.len() >= 60);
     for (attack, css) in ATTACKS {
