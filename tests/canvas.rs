@@ -452,11 +452,12 @@ fn the_tray_and_the_wall_stand_on_a_phone_and_on_a_desk_for_everyone() {
     plain
         .fill("#sticker-y", "444")
         .click("#sticker-set button \"Keep\"")
-        .wait_for("#sticker-set");
+        // The next page has it as it was kept; this one had it as it stood.
+        .wait_for("#sticker-y[value='444']");
     assert_eq!(one(&ana, his)["y"], 444);
-    plain
-        .click(".emoji-grid button[value=\"🦋\"]")
-        .wait_for("#sticker-set h2");
+    plain.click(".emoji-grid button[value=\"🦋\"]").wait_for(&format!(
+        "[data-sticker-change]:not([action='/wall/ana/stickers/{his}'])"
+    ));
     plain
         .click("#sticker-set button \"Take it off\"")
         .wait_for("button \"Put it back\"");
