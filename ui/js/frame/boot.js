@@ -325,9 +325,14 @@
       send({ type: "ready" })
     }
     if (module) {
-      script.addEventListener("load", begun)
-      script.addEventListener("error", begun)
-      document.body.append(script)
+      // A module that stands in the page says neither that it is through nor that it failed: the one behind it, whose turn comes after
+      // it in any case, does.
+      const behind = document.createElement("script")
+      behind.type = "module"
+      behind.textContent = 'window.dispatchEvent(new Event("neo-begun"))'
+      script.async = behind.async = false
+      window.addEventListener("neo-begun", begun, { once: true })
+      document.body.append(script, behind)
       return
     }
     document.body.append(script)
