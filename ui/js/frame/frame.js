@@ -39,6 +39,8 @@ const WARNED = "It did not end well the last time. It starts if you ask it again
 
 /** Those that are alive, the oldest first. */
 const alive = new Set()
+/** The addresses of those that ended badly on this page, and weren't asked for since. */
+const bad = new Set()
 /** Where the focus was last, outside of every frame; and when the tab key was pressed. */
 let lastFocus = null
 let lastTab = -Infinity
@@ -133,12 +135,15 @@ class NeoFrame extends HTMLElement {
   /** Runs; ends what runs. Answers whether it began. */
   async start({ source, seed, params } = {}) {
     this.#end()
-    if (isUnclean(this.#key) && !this.#asked) {
+    // What runs in another place on this page is written down as well, and is none the worse for it.
+    const warns = isUnclean(this.#key) && (bad.has(this.#key) || !isAlive(this.#key))
+    if (warns && !this.#asked) {
       this.#asked = true
       this.#become("stopped", WARNED)
       return false
     }
     this.#asked = false
+    bad.delete(this.#key)
     const run = {}
     this.#run = run
     this.#become("loading")
@@ -314,14 +319,16 @@ class NeoFrame extends HTMLElement {
   }
 
   #leave = () => {
-    if (this.#iframe) forget(this.#key)
+    if (this.#iframe && !bad.has(this.#key)) forget(this.#key)
   }
 
-  #finish(state, why = "", bad = false) {
-    const unclean = bad && this.#iframe
+  #finish(state, why = "", badly = false) {
     const hadFocus = this.#iframe && document.activeElement === this.#iframe
+    if (badly && this.#iframe) {
+      bad.add(this.#key)
+      markUnclean(this.#key)
+    }
     this.#end()
-    if (unclean) markUnclean(this.#key)
     this.#become(state, why)
     if (hadFocus) this.querySelector("[data-run]")?.focus({ preventScroll: true })
   }
@@ -336,12 +343,12 @@ class NeoFrame extends HTMLElement {
       this.#iframe.removeEventListener("load", this.#loaded)
       this.#iframe.remove()
       this.#iframe = null
-      forget(this.#key)
     }
     this.#stopped = false
     this.#params.clear()
     this.#sliders?.replaceChildren()
-    alive.delete(this)
+    // The same sketch may run in another place on the page.
+    if (alive.delete(this) && !bad.has(this.#key) && !isAlive(this.#key)) forget(this.#key)
   }
 
   #become(state, why = "") {
@@ -429,6 +436,8 @@ function uncleans() {
     return {}
   }
 }
+
+const isAlive = (key) => [...alive].some((frame) => frame.dataset.frame === key)
 
 const isUnclean = (key) => Object.hasOwn(uncleans(), key)
 
