@@ -294,19 +294,30 @@ class NeoFrame extends HTMLElement {
   #hold = () => {
     if (!this.#iframe) return
     const now = performance.now()
-    if (!pointerHere || this.#pointed || !document.hasFocus() || now - lastMove < MOVING_MS) {
+    if (!this.#isUnmoved()) {
       this.#place = [scrollX, scrollY]
       // What goes on by itself, as after a push, was begun by somebody.
       if (now - lastMove < MOVING_MS) lastMove = Math.max(lastMove, now - MOVING_MS / 2)
       return
     }
+    if (this.#isInPlace()) return
     const [left, top] = this.#place
-    if (scrollX === left && scrollY === top) return
     scrollTo({ left, top, behavior: "instant" })
     if (++this.#shoves >= SHOVES_MOST) this.#finish("ended", SHOVED, true)
   }
 
-  #point = () => (this.#pointed = true)
+  #isInPlace() {
+    return scrollX === this.#place[0] && scrollY === this.#place[1]
+  }
+
+  // Whether it is plain that nobody moves the page.
+  #isUnmoved() {
+    return pointerHere && !this.#pointed && document.hasFocus() && performance.now() - lastMove >= MOVING_MS
+  }
+
+  // A frame that has moved the page until it lies beneath a resting pointer wasn't pointed at: the browser says that it was before it
+  // says that the page has moved.
+  #point = () => (this.#pointed = !this.#iframe || this.#isInPlace() || !this.#isUnmoved())
   #unpoint = () => (this.#pointed = false)
 
   // Paused while nobody can see it.
