@@ -284,6 +284,12 @@ class NeoFrame extends HTMLElement {
   #keep = () => {
     if (!this.#iframe || document.activeElement !== this.#iframe) return
     if (this.#pointed || performance.now() - lastTab < TAB_MS) return
+    // Once the event is through: what is given back within it stays with the frame as far as the browser's keys are concerned.
+    setTimeout(this.#giveBack)
+  }
+
+  #giveBack = () => {
+    if (!this.#iframe || document.activeElement !== this.#iframe) return
     this.#iframe.blur()
     if (lastFocus?.isConnected) lastFocus.focus({ preventScroll: true })
     if (++this.#grabs >= GRABS_MOST) this.#finish("ended", GRABBED, true)
