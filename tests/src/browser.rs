@@ -763,6 +763,7 @@ impl Page {
             "ArrowUp" => ("ArrowUp", 38, ""),
             "ArrowRight" => ("ArrowRight", 39, ""),
             "ArrowDown" => ("ArrowDown", 40, ""),
+            "Shift" => ("ShiftLeft", 16, ""),
             letter => (
                 letter,
                 letter
