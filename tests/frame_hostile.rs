@@ -152,7 +152,9 @@ impl Stage {
         // The first line holds the command line, which names the zone, too.
         let events = text.split_once("\"events\"").map_or("", |(_, events)| events);
         // After the events comes what the browser held at its end: reports that wait, and lead nowhere, quote policies in full.
-        let events = events.split_once("\"polledData\":").map_or(events, |(events, _)| events);
+        let events = events
+            .split_once("\"polledData\":")
+            .map_or(events, |(events, _)| events);
         let mut names: Vec<String> = events
             .match_indices(&format!(".{ZONE}"))
             .map(|(at, _)| {
