@@ -17,6 +17,7 @@ use minijinja::value::merge_maps;
 use minijinja::{Value, context};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 /// Notices on one page.
 const NOTICES: usize = 20;
@@ -197,13 +198,19 @@ pub async fn set_presence(State(app): State<App>, member: Member, wants: Wants, 
     let is_on = |field| matches!(form.text(field), "on" | "1" | "true" | "yes");
     let (present, cursor) = (is_on("present"), is_on("cursor"));
     let (member_id, teller) = (member.id, app.clone());
+    let (told, heard) = oneshot::channel();
     app.db
         .write(move |tx| {
             mutations::set_presence(tx, member_id, present, cursor)?;
-            tx.announce(move || teller.hub.set_hidden(member_id, !present));
+            tx.announce(move || {
+                teller.hub.set_hidden(member_id, !present);
+                let _ = told.send(());
+            });
             Ok(())
         })
         .await?;
+    // Told after the commit, perhaps after its answer: who hides is hidden once they read that they are.
+    let _ = heard.await;
     Ok(match wants {
         Wants::Json => Json(json!({ "present": present, "cursor": cursor })).into_response(),
         Wants::Page | Wants::Fragment => see_other("/settings#presence"),
