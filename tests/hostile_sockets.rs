@@ -381,7 +381,7 @@ fn a_flood_of_any_event_is_held_up_and_then_shown_out() {
     let cyd = peace.server.person("cyd");
     for mut event in events() {
         let mut raw = Raw::open(&cyd);
-        for nth in 0..400 {
+        for nth in 0..600 {
             event["ref"] = json!(nth);
             if !raw.write(&frame(FINAL | TEXT, event.to_string().as_bytes())) {
                 break;

@@ -171,7 +171,7 @@ fn a_member_votes_and_nobody_can_vote_in_their_place() {
 fn a_revoked_plugin_is_gone_within_a_second_and_what_it_kept_stays() {
     let server = Server::builder().plugin("mood").start();
     let ana = server.person("ana");
-    let mood = ana.get("/wall/ana").between("data-at=\"", "\"");
+    let mood = ana.get("/wall/ana").between("data-name=\"Mood\" data-at=\"", "\"");
     let wasm = std::fs::read(neospace_tests::plugin("mood")).expect("it was built");
     revoke(&server, &wasm, "it told lies");
     let since = Instant::now();

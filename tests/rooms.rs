@@ -886,8 +886,8 @@ fn what_makes_no_sense_is_refused_with_what_would() {
         (json!({}), "unknown_event", "join_room"),
         (
             json!({ "event": "send_message", "room": "lobby" }),
-            "bad_event",
-            "content",
+            "invalid",
+            "empty",
         ),
         (
             json!({ "event": "send_message", "room": "lobby", "content": 7 }),
