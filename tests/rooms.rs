@@ -884,11 +884,7 @@ fn what_makes_no_sense_is_refused_with_what_would() {
     for (frame, code, said) in [
         (json!({ "event": "dance" }), "unknown_event", "send_message"),
         (json!({}), "unknown_event", "join_room"),
-        (
-            json!({ "event": "send_message", "room": "lobby" }),
-            "invalid",
-            "empty",
-        ),
+        (json!({ "event": "send_message", "room": "lobby" }), "invalid", "empty"),
         (
             json!({ "event": "send_message", "room": "lobby", "content": 7 }),
             "bad_event",
