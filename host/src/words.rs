@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, tz::TimeZone};
+use minijinja::{Value, context};
 
 /// How long something took, for the status line: "0.42 ms".
 pub fn lasted(since: Instant) -> String {
@@ -26,12 +27,22 @@ pub fn clock(ms: u64) -> String {
 
 /// A day: "3 Nov 2026".
 pub fn day(ms: i64) -> String {
-    moment(ms, "%-d %b %Y")
+    written(ms, "%-d %b %Y")
 }
 
 /// A moment: "3 Nov, 01:22 UTC".
 pub fn time(ms: i64) -> String {
-    moment(ms, "%-d %b, %H:%M UTC")
+    written(ms, "%-d %b, %H:%M UTC")
+}
+
+/// A moment for machines (RFC 3339, to the millisecond) and for people: `iso` and `text`.
+pub fn moment(ms: i64) -> Value {
+    context! { iso => iso(ms), text => time(ms) }
+}
+
+/// RFC 3339, to the millisecond.
+pub fn iso(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }
 
 /// Fuel, in millions: "0.21 M", "10 M".
@@ -52,7 +63,7 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-fn moment(ms: i64, format: &str) -> String {
+fn written(ms: i64, format: &str) -> String {
     let Ok(at) = Timestamp::from_millisecond(ms) else {
         return String::new();
     };

@@ -158,7 +158,7 @@ pub async fn linked(
     }
     let links: Vec<_> = links
         .iter()
-        .map(|link| context! { from => link.from, what => link.what, href => link.address(), day => words::day(link.at) })
+        .map(|link| context! { from => link.from, what => link.what, href => link.address(), at => words::moment(link.at) })
         .collect();
     let context = context! { wall, links, next, signed_in => true, here => "me" };
     let html = app.html.render("directory/linked.html", context)?;

@@ -270,7 +270,7 @@ mod tests {
             assert_eq!(typed(text).unwrap(), tags, "{text}");
         }
         for wrong in [
-            "a",
+            "-",
             "<b>",
             "a.b",
             "--",

@@ -22,6 +22,7 @@ use crate::{
     looks, markdown,
     profiles::Profile,
     session::Viewer,
+    words,
     words::lasted,
 };
 
@@ -245,8 +246,8 @@ fn atom(
             context! {
                 address => format!("{}{}", place.base, post.address()),
                 title => speakable(&view::name(post)),
-                published => view::iso(post.created_at),
-                updated => view::iso(changed(post)),
+                published => words::iso(post.created_at),
+                updated => words::iso(changed(post)),
                 author => &*post.author,
                 about => &post.url,
                 content => speakable(&content(post, &place.base)),
@@ -263,7 +264,7 @@ fn atom(
         },
         first => &place.address,
         next,
-        updated => view::iso(updated),
+        updated => words::iso(updated),
         author => owner.map(|owner| &*owner.name),
         entries,
     };
@@ -281,11 +282,11 @@ fn json_feed(place: &Place, owner: Option<&Profile>, posts: &[Post], next: Optio
                 "url": address,
                 "title": speakable(&view::name(post)),
                 "content_html": speakable(&content(post, &place.base)),
-                "date_published": view::iso(post.created_at),
+                "date_published": words::iso(post.created_at),
                 "authors": author(&post.author),
             });
             if let Some(edited_at) = post.edited_at {
-                item["date_modified"] = view::iso(edited_at).into();
+                item["date_modified"] = words::iso(edited_at).into();
             }
             if !post.url.is_empty() {
                 item["external_url"] = post.url.as_str().into();

@@ -27,6 +27,7 @@ use crate::{
     profiles::{self, Profile},
     scripts,
     session::{Member, Viewer},
+    words,
 };
 
 /// Versions on one page of a history.
@@ -199,7 +200,7 @@ pub async fn history(
                 html => Value::from_safe_string(markdown::render(&edit.body).html),
                 url => edit.url,
                 pictures => edit.pictures,
-                until => view::moment(edit.until),
+                until => words::moment(edit.until),
             }
         })
         .collect();

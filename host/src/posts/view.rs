@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use minijinja::{Value, context};
 use serde::Serialize;
 
@@ -133,8 +132,8 @@ pub fn shown(post: &Post, scene: Scene) -> Value {
         html => Value::from_safe_string(post.html.clone()),
         link => link(post),
         pictures => post.pictures.iter().map(figure).collect::<Vec<_>>(),
-        at => moment(post.created_at),
-        edited => post.edited_at.map(moment),
+        at => words::moment(post.created_at),
+        edited => post.edited_at.map(words::moment),
         own => scene.own,
         signed => scene.signed,
         plain => scene.plain,
@@ -250,16 +249,6 @@ pub fn excerpt(body: &str, most: usize) -> String {
     format!("{}…", whole.trim_end_matches([',', ';', ':', '.']))
 }
 
-/// A moment for machines and for people.
-pub fn moment(ms: i64) -> Value {
-    context! { iso => iso(ms), text => words::time(ms) }
-}
-
-/// RFC 3339, to the millisecond.
-pub fn iso(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
-}
-
 /// A post as data, for programs. Times are Unix milliseconds.
 #[derive(Serialize)]
 pub struct Data<'a> {
@@ -365,7 +354,7 @@ pub fn drawer(app: &App, _: &Viewer, owner: &Profile, _: &Form) -> Result<Value,
                 "" => excerpt(&post.body, EXCERPT),
                 title => title.to_owned(),
             };
-            context! { id => post.id, kind => post.kind, says, at => moment(post.removed_at) }
+            context! { id => post.id, kind => post.kind, says, at => words::moment(post.removed_at) }
         })
         .collect();
     Ok(context! { drafts, removed })
@@ -381,7 +370,7 @@ fn draft(draft: &Draft) -> Value {
         .into_iter()
         .find(|text| !text.is_empty())
         .map_or_else(String::new, |text| excerpt(text, EXCERPT));
-    context! { id => draft.id, kind => field("kind"), says, at => moment(draft.updated_at) }
+    context! { id => draft.id, kind => field("kind"), says, at => words::moment(draft.updated_at) }
 }
 
 /// What changes when a wall's posts do.

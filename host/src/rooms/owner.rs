@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     http::{Form, Path, Query, Wants, see_other, unstored},
     session::{Member, Viewer},
+    words,
 };
 
 /// People and deeds on one page.
@@ -138,7 +139,7 @@ pub async fn log(
                 action => deed.action,
                 subject => deed.subject,
                 detail => deed.detail,
-                at => view::moment(deed.at),
+                at => words::moment(deed.at),
             }
         })
         .collect();

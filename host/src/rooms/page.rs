@@ -22,6 +22,7 @@ use crate::{
     http::{FRAGMENT, Path, Query, Wants, see_other, unstored},
     media,
     session::Viewer,
+    words,
 };
 
 /// Messages on one page.
@@ -339,7 +340,7 @@ pub(super) fn permalink_page(
     } = threaded(app, viewer, name, id, thread)?;
     let edits: Vec<_> = edits
         .into_iter()
-        .map(|(content, at)| context! { content, at => view::moment(at) })
+        .map(|(content, at)| context! { content, at => words::moment(at) })
         .collect();
     let own = message.user_id == viewer.id();
     let context = context! {

@@ -27,7 +27,7 @@ use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::{page, queries, talk, view};
+use super::{page, queries, talk};
 use crate::{
     app::App,
     db::{Db, Reader, Tx},
@@ -574,7 +574,7 @@ fn shown(hit: &Hit) -> Value {
         id => hit.message_id,
         room => hit.room,
         user => hit.author,
-        at => view::moment(hit.created_at),
+        at => crate::words::moment(hit.created_at),
         html => Value::from_safe_string(hit.html.clone()),
     }
 }

@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use jiff::Timestamp;
 use minijinja::{Value, context};
 use serde::Serialize;
 use serde_json::json;
@@ -54,7 +53,7 @@ pub fn shown(room: &str, m: &Message) -> Value {
         plugin => m.plugin,
         by => m.by,
         command => m.command,
-        at => moment(m.created_at),
+        at => words::moment(m.created_at),
         html => Value::from_safe_string(m.html.clone()),
         content => m.content,
         mentions => m.mentions,
@@ -77,15 +76,6 @@ fn picture(picture: &Picture) -> Value {
         alt => picture.alt,
         animated => picture.animated,
     }
-}
-
-/// A moment for machines and for people.
-pub fn moment(ms: i64) -> Value {
-    context! { iso => iso(ms), text => words::time(ms) }
-}
-
-fn iso(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| at.to_string())
 }
 
 /// A message as data, for programs. Times are Unix milliseconds.
