@@ -505,7 +505,10 @@ fn count_in(text: &str) -> Option<String> {
         .map(|word| word.trim_matches(['.', ',']).to_lowercase())
         .filter(|word| !word.is_empty())
         .collect();
-    let is_number = |word: &str| word.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b',');
+    // A version has two points and counts nothing.
+    let is_number = |word: &str| {
+        word.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b',') && word.matches('.').count() < 2
+    };
     for (n, word) in words.iter().enumerate() {
         if !is_number(word) {
             continue;
@@ -546,7 +549,7 @@ fn a_count_is_recognised_as_one() {
         "3 to 24 letters",
         "three walls",
         "22:40",
-        "version 0.1.0",
+        "version 0.1.0 members",
         "kept for 30 days",
     ] {
         assert_eq!(count_in(rule), None, "{rule}");
@@ -653,6 +656,7 @@ fn nobody_is_counted_anywhere() {
         let mut seen: BTreeSet<String> = queue.iter().cloned().collect();
         let mut of_a_kind: std::collections::BTreeMap<String, usize> = Default::default();
         let mut looked_at = 0;
+        let mut counts = Vec::new();
         while let Some(path) = queue.pop_front() {
             let answer = person.get(&path);
             if answer.status != 200 || !answer.header("content-type").starts_with("text/html") {
@@ -661,14 +665,14 @@ fn nobody_is_counted_anywhere() {
             looked_at += 1;
             let html = answer.text();
             if let Some(count) = count_in(&visible(&html)) {
-                panic!("{who} sees a count on {path}: … {count} …");
+                counts.push(format!("{who} sees a count on {path}: … {count} …"));
             }
             let told = person.request("GET", &path).header("accept", "application/json").send();
             if told.status == 200
                 && told.header("content-type").contains("json")
                 && let Some(count) = count_in_data(&told.json(), "")
             {
-                panic!("{who} is told a count on {path}: {count}");
+                counts.push(format!("{who} is told a count on {path}: {count}"));
             }
             for rest in html.split("href=\"/").skip(1) {
                 let link = format!("/{}", rest.split('"').next().unwrap_or_default().replace("&amp;", "&"));
@@ -686,6 +690,7 @@ fn nobody_is_counted_anywhere() {
                 }
             }
         }
+        assert!(counts.is_empty(), "{}", counts.join("\n"));
         assert!(looked_at > 30, "{who} found {looked_at} pages only");
     }
 }
