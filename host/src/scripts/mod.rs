@@ -65,7 +65,7 @@ pub const KEPT_MS: i64 = 30 * 24 * 3_600_000;
 pub const LICENCES: [(&str, &str); 7] = [
     ("CC0-1.0", "CC0 1.0: anyone may do anything, without a word"),
     ("MIT", "MIT: anyone may do anything and keeps your name on it"),
-    ("Apache-2.0", "Apache 2.0: like MIT, with a word on patents"),
+    ("Apache-2.0", "Apache 2.0: as MIT, with a word on patents"),
     ("GPL-3.0-or-later", "GPL 3: what is made of it stays as free"),
     ("CC-BY-4.0", "CC BY 4.0: share and change, naming you"),
     ("CC-BY-SA-4.0", "CC BY-SA 4.0: the same, and under the same terms"),
