@@ -403,8 +403,8 @@ fn no_markup_in_tags_or_neighbourhoods_becomes_markup_of_a_page() {
 
 /// How many there are of each: numbers that stand nowhere else.
 const MEMBERS: usize = 167;
-const POSTS: usize = 113;
-const MESSAGES: usize = 109;
+const POSTS: usize = 139;
+const MESSAGES: usize = 151;
 const NEIGHBOURS: usize = 103;
 
 /// Words for what could be counted.
