@@ -462,7 +462,7 @@ fn visible(html: &str) -> String {
                 .value()
                 .classes()
                 .any(|class| ["statusline", "words", "text"].contains(&class));
-        if matches!(name, "script" | "style" | "svg") || spoken_by_others {
+        if matches!(name, "script" | "style" | "svg" | "pre") || spoken_by_others {
             return;
         }
         // How wide a page is drawn is no figure of anybody's.
