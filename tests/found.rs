@@ -456,13 +456,14 @@ const RULES: [&str; 7] = ["most", "to", "least", "holds", "than", "of", "after"]
 fn visible(html: &str) -> String {
     fn walk(element: ElementRef<'_>, text: &mut String) {
         let name = element.value().name();
-        // Plugins speak for themselves (a poll shows lengths); the status line tells how the page was made.
+        // Plugins speak for themselves (a poll shows lengths), and so does source code; the status line tells how the
+        // page was made.
         let spoken_by_others = element.value().attr("shadowrootmode").is_some()
             || element
                 .value()
                 .classes()
-                .any(|class| ["statusline", "words", "text"].contains(&class));
-        if matches!(name, "script" | "style" | "svg" | "pre") || spoken_by_others {
+                .any(|class| ["statusline", "words", "text", "code"].contains(&class));
+        if matches!(name, "script" | "style" | "svg") || spoken_by_others {
             return;
         }
         // How wide a page is drawn is no figure of anybody's.
