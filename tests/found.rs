@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use neospace_tests::{Browser, Person, Server, markup};
+use neospace_tests::{Browser, Live, Person, Server, markup};
 use scraper::{ElementRef, Html, Node};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The names in a list of people, in their order.
 fn people(page: &str) -> Vec<String> {
@@ -610,6 +610,8 @@ fn nobody_is_counted_anywhere() {
         ana.post_json("/rooms/lobby/messages", &[("content", "a moth")])
             .expect(201);
     }
+    // What is unread is a number for oneself alone; Bob has read it all.
+    Live::open_json(&bob).ask(json!({ "event": "read_up_to", "room": "lobby", "seq": MESSAGES }));
     let there = ana
         .post("/neighbourhoods", &[("title", "Low Tide"), ("about", "Boots.")])
         .see_other();
