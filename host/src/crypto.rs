@@ -114,6 +114,12 @@ impl fmt::Debug for Blob {
     }
 }
 
+impl Serialize for Blob {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Spelled(&self.0).serialize(serializer)
+    }
+}
+
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod archive;
 pub mod author;
 pub mod cache;
 pub mod cli;
