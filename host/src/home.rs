@@ -99,7 +99,7 @@ fn drawn_names(db: &Reader, from: i64, many: usize) -> Result<Vec<(String, Strin
         "select u.name, p.colour, p.status
            from users u
            join profiles p on p.user_id = u.id
-          where u.shuffle >= ?1
+          where u.shuffle >= ?1 and u.leaving_at is null
           order by u.shuffle
           limit ?2",
         [from, many as i64],
@@ -110,7 +110,7 @@ fn drawn_names(db: &Reader, from: i64, many: usize) -> Result<Vec<(String, Strin
             "select u.name, p.colour, p.status
                from users u
                join profiles p on p.user_id = u.id
-              where u.shuffle < ?1
+              where u.shuffle < ?1 and u.leaving_at is null
               order by u.shuffle
               limit ?2",
             [from, (many - names.len()) as i64],

@@ -129,6 +129,7 @@ async fn run(options: Options, config: Config, mut seen: Seen, demo: bool) -> an
     tokio::spawn(dms::sweep(app.clone()));
     media::prepare(&app.config().data).context("the folders for media can't be made")?;
     tokio::spawn(media::sweep(app.clone()));
+    tokio::spawn(accounts::follow_deletions(app.clone()));
     tokio::spawn(live::beat(app.clone()));
     tokio::spawn(system::follow(app.clone()));
     if demo && demo::fill(&app).await? {

@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
-use http::{HeaderMap, HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use neospace_runner::protocol::ViewerClass;
 use quick_cache::sync::Cache;
 use rusqlite::params;
@@ -71,9 +71,20 @@ pub struct Session {
     pub hidden: bool,
     /// The member prefers every wall in the plain view.
     pub plain: bool,
+    /// When the account is deleted, if the member asked for that: until they take it back, the session opens nothing but the
+    /// way out and back.
+    pub leaving_at: Option<i64>,
     created_at: i64,
     last_seen_at: AtomicI64,
     stamp: Stamp,
+}
+
+/// Somebody who asked for their account to be deleted, logged in.
+#[derive(Clone, Debug)]
+pub struct Leaver {
+    pub member: Member,
+    /// When it is deleted, Unix milliseconds.
+    pub leaving_at: i64,
 }
 
 /// The sessions in memory, by the hash of their token.
@@ -148,7 +159,10 @@ impl Credential {
     /// The database's.
     pub fn lives(&self, app: &App) -> Result<bool, Error> {
         match self {
-            Self::Cookie(hash) => Ok(app.sessions.find_by_hash(app, hash)?.is_some()),
+            Self::Cookie(hash) => {
+                let session = app.sessions.find_by_hash(app, hash)?;
+                Ok(session.is_some_and(|session| session.leaving_at.is_none()))
+            }
             Self::Token(hash) => Ok(tokens::find(app, hash)?.is_some()),
         }
     }
@@ -213,7 +227,7 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Session>, Error> {
     let find = || {
         app.db.read(|db| {
             db.maybe(
-                "select s.id, s.created_at, s.last_seen_at, u.id, u.name, p.colour, p.present = 0, p.plain
+                "select s.id, s.created_at, s.last_seen_at, u.id, u.name, p.colour, p.present = 0, p.plain, u.leaving_at
                    from sessions s
                    join users u on u.id = s.user_id
                    join profiles p on p.user_id = u.id
@@ -231,6 +245,7 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Session>, Error> {
                         },
                         hidden: row.get(6)?,
                         plain: row.get(7)?,
+                        leaving_at: row.get(8)?,
                         stamp: Stamp::default(),
                     })
                 },
@@ -303,6 +318,20 @@ pub fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
         .map(|(_, value)| value)
 }
 
+/// Who asks, if that is somebody who is leaving. A token is nobody's who is.
+///
+/// # Errors
+/// The database's.
+pub fn leaver(app: &App, headers: &HeaderMap) -> Result<Option<Leaver>, Error> {
+    let session = app.sessions.find(app, headers)?;
+    Ok(session.and_then(|session| {
+        Some(Leaver {
+            leaving_at: session.leaving_at?,
+            member: session.member.clone(),
+        })
+    }))
+}
+
 /// The hash of the token in a request's cookie.
 pub fn token_hash(app: &App, headers: &HeaderMap) -> Option<[u8; 32]> {
     cookie_of(headers, cookie_name(app))
@@ -323,6 +352,7 @@ where
         }
         let app = App::from_ref(state);
         let session = app.sessions.find(&app, &parts.headers)?;
+        let session = session.filter(|session| session.leaving_at.is_none());
         Ok(session.map_or_else(Viewer::default, |s| Viewer {
             member: Some(s.member.clone()),
             session: Some(s.id),
@@ -341,7 +371,17 @@ where
     type Rejection = Error;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let viewer = <Viewer as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        viewer.member.ok_or(Error::Unauthorized)
+        match viewer.member {
+            Some(member) => Ok(member),
+            None => match leaver(&App::from_ref(state), &parts.headers)? {
+                Some(_) => Err(Error::coded(
+                    StatusCode::FORBIDDEN,
+                    "leaving",
+                    "Your account is about to be deleted. Keep it first: that is one button, at /settings/leaving.",
+                )),
+                None => Err(Error::Unauthorized),
+            },
+        }
     }
 }
 

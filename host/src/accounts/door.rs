@@ -1,6 +1,6 @@
 //! `/register`, `/login`, `/logout`: the way in and out.
 
-use super::{COLOURS, New, allowed_inks, check_name, hash, is_ink, mutations, pace, queries};
+use super::{COLOURS, New, allowed_inks, check_name, hash, is_ink, leaving, mutations, pace, queries};
 use crate::app::App;
 use crate::config::Registration;
 use crate::crypto::{self, AuthKey, MAX_ROUNDS, MIN_ROUNDS, Parameters, Salt};
@@ -22,6 +22,8 @@ use serde_json::json;
 const NEXT_MOST: usize = 512;
 /// Where a new member goes first.
 const FIRST_PAGE: &str = "/welcome";
+/// Where who asked for their account to be deleted is led.
+const LEAVING: &str = "/settings/leaving";
 
 /// Where one wanted to go before being asked to log in.
 #[derive(Deserialize)]
@@ -31,18 +33,31 @@ pub struct Next {
 }
 
 /// `GET /login`.
-pub async fn log_in_page(state: State<App>, viewer: Viewer, query: Query<Next>) -> Result<Response, Error> {
-    page(&state, &viewer, "login", &query.0.next)
+pub async fn log_in_page(
+    state: State<App>,
+    viewer: Viewer,
+    headers: HeaderMap,
+    query: Query<Next>,
+) -> Result<Response, Error> {
+    page(&state, &viewer, &headers, "login", &query.0.next)
 }
 
 /// `GET /register`.
-pub async fn register_page(state: State<App>, viewer: Viewer, query: Query<Next>) -> Result<Response, Error> {
-    page(&state, &viewer, "register", &query.0.next)
+pub async fn register_page(
+    state: State<App>,
+    viewer: Viewer,
+    headers: HeaderMap,
+    query: Query<Next>,
+) -> Result<Response, Error> {
+    page(&state, &viewer, &headers, "register", &query.0.next)
 }
 
-fn page(app: &App, viewer: &Viewer, form: &str, next: &str) -> Result<Response, Error> {
+fn page(app: &App, viewer: &Viewer, headers: &HeaderMap, form: &str, next: &str) -> Result<Response, Error> {
     if let Some(member) = &viewer.member {
         return Ok(see_other(&way_on(next, &wall_of(&member.name))));
+    }
+    if session::leaver(app, headers)?.is_some() {
+        return Ok(see_other(LEAVING));
     }
     let sent = Form(vec![("next".into(), next.into())]);
     Ok(unstored(Html(render(app, form, &sent, None)?).into_response()))
@@ -76,7 +91,7 @@ pub async fn log_in(
     form: Form,
 ) -> Result<Response, Error> {
     match try_log_in(&app, &throttle::network(address), &headers, &form).await {
-        Ok((name, token)) => Ok(come_in(&app, &headers, &form, &wall_of(&name), &token)),
+        Ok((name, token)) => come_in(&app, &headers, &form, &name, &wall_of(&name), &token),
         Err(refusal) => refuse(&app, &headers, "login", &form, refusal),
     }
 }
@@ -126,7 +141,7 @@ pub async fn register_member(
     form: Form,
 ) -> Result<Response, Error> {
     match try_register(&app, &throttle::network(address), &headers, &form).await {
-        Ok((_, token)) => Ok(come_in(&app, &headers, &form, FIRST_PAGE, &token)),
+        Ok((name, token)) => come_in(&app, &headers, &form, &name, FIRST_PAGE, &token),
         Err(refusal) => refuse(&app, &headers, "register", &form, refusal),
     }
 }
@@ -193,9 +208,13 @@ fn check_invite(app: &App, network: &str, code: &str, codes: &[String], wrong: &
 }
 
 /// `GET /logout`: asks first.
-pub async fn log_out_page(State(app): State<App>, viewer: Viewer) -> Result<Response, Error> {
-    let Some(member) = viewer.member else {
-        return Ok(see_other("/"));
+pub async fn log_out_page(State(app): State<App>, viewer: Viewer, headers: HeaderMap) -> Result<Response, Error> {
+    let member = match viewer.member {
+        Some(member) => member,
+        None => match session::leaver(&app, &headers)? {
+            Some(leaver) => leaver.member,
+            None => return Ok(see_other("/")),
+        },
     };
     let page = app
         .html
@@ -222,13 +241,24 @@ pub fn leave(app: &App, headers: &HeaderMap) -> Response {
     unstored(response)
 }
 
-/// Lets somebody in, and sends them where they wanted to go, or else to `home`.
-pub(super) fn come_in(app: &App, headers: &HeaderMap, form: &Form, home: &str, token: &[u8; 32]) -> Response {
-    let mut response = go(headers, &way_on(form.text("next"), home));
+/// Lets somebody in, and sends them where they wanted to go, or else to `home`; who is leaving, to where they can stay.
+pub(super) fn come_in(
+    app: &App,
+    headers: &HeaderMap,
+    form: &Form,
+    name: &str,
+    home: &str,
+    token: &[u8; 32],
+) -> Result<Response, Error> {
+    let next = match app.db.read(|db| leaving::is_leaving(db, name))? {
+        true => LEAVING.to_owned(),
+        false => way_on(form.text("next"), home),
+    };
+    let mut response = go(headers, &next);
     response
         .headers_mut()
         .insert(header::SET_COOKIE, session::set_cookie(app, token));
-    unstored(response)
+    Ok(unstored(response))
 }
 
 /// Where to go now: a redirection for forms, `{"next": "/…"}` for scripts and programs.

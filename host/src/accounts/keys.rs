@@ -180,7 +180,7 @@ pub async fn recover(
         device: device(&headers),
     };
     let token = app.db.write(move |tx| mutations::change_password(tx, &change)).await?;
-    Ok(come_in(&app, &headers, &form, &wall_of(&name), &token))
+    come_in(&app, &headers, &form, &name, &wall_of(&name), &token)
 }
 
 /// The wrapped roots in a form, if there are any.

@@ -5,18 +5,24 @@
 //! a recovery code, whose key it keeps in the same way, is the only other way in.
 //!
 //! `door.rs` answers `/register`, `/login`, `/login/parameters` and `/logout`; `settings.rs` answers `/settings` and
-//! what hangs below it, `tokens.rs` the part of it about tokens, `keys.rs` what makes and recovers keys; `pace.rs` says how often one may try.
+//! what hangs below it, `tokens.rs` the part of it about tokens, `keys.rs` what makes and recovers keys; `leaving.rs` is about
+//! leaving for good, and `deletion.rs` does it; `pace.rs` says how often one may try.
 
+mod deletion;
 mod door;
 mod keys;
+mod leaving;
+pub mod moving;
 mod mutations;
 mod pace;
 mod queries;
 mod settings;
 mod tokens;
 
+pub use deletion::follow as follow_deletions;
 pub use door::{log_in, log_in_page, log_out, log_out_page, parameters, register_member, register_page};
 pub use keys::{open_recovery, post_keys, recover, recover_page, set_recovery};
+pub use leaving::{delete, delete_page, keep, leaving_page, receipt, receipt_page};
 pub use settings::{
     change_password, check_password, notice, notices, revoke_other_sessions, revoke_session, set_plain, set_presence,
     settings_page,
@@ -34,7 +40,7 @@ use crate::walls;
 const RESERVED: &str = "abuse account accounts admin administrator all anonymous api apps desk directory dm everybody everyone \
     guest guests health help here host hostmaster keys live lobby login logout mail member members metrics mod \
     moderator neospace nobody notebook null official operator operators owner plugin plugins postmaster public-feed \
-    random recover recovery register reports root rooms sandbox security settings signin signup staff static support sysop system \
+    random receipt recover recovery register reports root rooms sandbox security settings signin signup staff static support sysop system \
     undefined visitor wall walls webmaster www you";
 
 /// An account about to be made. `name` is folded and checked already.

@@ -26,7 +26,7 @@ pub fn credentials(db: &Reader, name: &str) -> Result<Option<Credentials>, Error
         })
     };
     db.maybe(
-        "select id, auth_salt, auth_rounds, auth_hash from users where name = ?1",
+        "select id, auth_salt, auth_rounds, auth_hash from users where name = ?1 and left_at is null",
         [name],
         row,
     )

@@ -40,6 +40,9 @@ pub async fn settings_page(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Error> {
     let Some(member) = &viewer.member else {
+        if session::leaver(&app, &headers)?.is_some() {
+            return Ok(see_other("/settings/leaving"));
+        }
         return if error::wants_page(&headers) {
             Ok(see_other("/login?next=/settings"))
         } else {

@@ -17,6 +17,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0009_looks.sql"),
     include_str!("../../migrations/0010_scripts.sql"),
     include_str!("../../migrations/0011_found.sql"),
+    include_str!("../../migrations/0012_moving.sql"),
 ];
 
 /// Runs what has not run yet.

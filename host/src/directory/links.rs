@@ -106,7 +106,7 @@ fn list(db: &Reader, name: &str, before: (i64, i64)) -> Result<Vec<Link>, Error>
         "select u.name, l.what, l.thing_id, l.at
            from wall_links l
            join users u on u.id = l.from_user_id
-          where l.to_name = ?1 and l.gone_at is null and (l.at, l.thing_id) < (?2, ?3)
+          where l.to_name = ?1 and l.gone_at is null and u.leaving_at is null and (l.at, l.thing_id) < (?2, ?3)
           order by l.at desc, l.thing_id desc
           limit ?4",
         params![name, before.0, before.1, PAGE as i64 + 1],

@@ -145,7 +145,7 @@ fn list(db: &Reader, by: &str, q: &str, after: &str) -> Result<Vec<Person>, Erro
             "select u.name, p.colour, p.status, u.created_at, u.id
                from users u
                join profiles p on p.user_id = u.id
-              where u.id < ?1
+              where u.leaving_at is null and u.id < ?1
               order by u.id desc
               limit ?2",
             [after.parse().unwrap_or(i64::MAX), limit],
@@ -155,7 +155,7 @@ fn list(db: &Reader, by: &str, q: &str, after: &str) -> Result<Vec<Person>, Erro
             "select u.name, p.colour, p.status, u.created_at
                from users u
                join profiles p on p.user_id = u.id
-              where u.name > ?1 and u.name >= ?2 and u.name < ?3
+              where u.leaving_at is null and u.name > ?1 and u.name >= ?2 and u.name < ?3
               order by u.name
               limit ?4",
             params![after, q, end_of(q), limit],
@@ -173,7 +173,7 @@ fn tagged(db: &Reader, tag: &str, by: &str, q: &str, after: &str) -> Result<Vec<
                from tags t
                join users u on u.id = t.user_id
                join profiles p on p.user_id = u.id
-              where t.tag = ?1 and t.user_id < ?2
+              where u.leaving_at is null and t.tag = ?1 and t.user_id < ?2
               order by t.user_id desc
               limit ?3",
             params![tag, after.parse().unwrap_or(i64::MAX), limit],
@@ -184,7 +184,7 @@ fn tagged(db: &Reader, tag: &str, by: &str, q: &str, after: &str) -> Result<Vec<
                from tags t
                join users u on u.id = t.user_id
                join profiles p on p.user_id = u.id
-              where t.tag = ?1 and t.name > ?2 and t.name >= ?3 and t.name < ?4
+              where u.leaving_at is null and t.tag = ?1 and t.name > ?2 and t.name >= ?3 and t.name < ?4
               order by t.name
               limit ?5",
             params![tag, after, q, end_of(q), limit],
@@ -200,7 +200,7 @@ fn drawn(db: &Reader) -> Result<Vec<Person>, Error> {
         "select u.name, p.colour, p.status, u.created_at
            from users u
            join profiles p on p.user_id = u.id
-          where u.shuffle >= ?1
+          where u.leaving_at is null and u.shuffle >= ?1
           order by u.shuffle
           limit ?2",
         [from, DRAWN],
@@ -210,7 +210,7 @@ fn drawn(db: &Reader) -> Result<Vec<Person>, Error> {
         "select u.name, p.colour, p.status, u.created_at
            from users u
            join profiles p on p.user_id = u.id
-          where u.shuffle < ?1
+          where u.leaving_at is null and u.shuffle < ?1
           order by u.shuffle
           limit ?2",
         [from, DRAWN - people.len() as i64],
@@ -228,7 +228,7 @@ fn drawn_tagged(db: &Reader, tag: &str) -> Result<Vec<Person>, Error> {
            from tags t
            join users u on u.id = t.user_id
            join profiles p on p.user_id = u.id
-          where t.tag = ?1 and t.shuffle >= ?2
+          where u.leaving_at is null and t.tag = ?1 and t.shuffle >= ?2
           order by t.shuffle
           limit ?3",
         params![tag, from, DRAWN],
@@ -239,7 +239,7 @@ fn drawn_tagged(db: &Reader, tag: &str) -> Result<Vec<Person>, Error> {
            from tags t
            join users u on u.id = t.user_id
            join profiles p on p.user_id = u.id
-          where t.tag = ?1 and t.shuffle < ?2
+          where u.leaving_at is null and t.tag = ?1 and t.shuffle < ?2
           order by t.shuffle
           limit ?3",
         params![tag, from, DRAWN - people.len() as i64],

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Where the bytes are, in the data folder.
-const FOLDER: &str = "files";
+pub(super) const FOLDER: &str = "files";
 /// A file that no message names is dropped after so long, in milliseconds.
 const UNNAMED_MS: i64 = 24 * 3_600_000;
 /// How often it is looked for those.

@@ -234,7 +234,7 @@ pub fn recovery(db: &Reader, name: &str) -> Result<Option<Roots>, Error> {
         "select k.user_id, k.generation, k.recovery_wrapped, k.recovery_hash
            from users u
            join dm_keys k on k.user_id = u.id
-          where u.name = ?1 and k.recovery_wrapped is not null and k.recovery_hash is not null",
+          where u.name = ?1 and u.left_at is null and k.recovery_wrapped is not null and k.recovery_hash is not null",
         [name],
         |row| {
             Ok(Roots {

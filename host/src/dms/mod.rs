@@ -15,6 +15,7 @@ mod forms;
 mod keys;
 mod live;
 mod log;
+pub mod moving;
 mod mutations;
 mod page;
 mod queries;

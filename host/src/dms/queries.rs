@@ -112,7 +112,8 @@ impl Pair {
     }
 }
 
-/// How a member stands to the one with this name.
+/// How a member stands to the one with this name. Who left, or is about to, is found by those alone who wrote with them, and has
+/// no keys that anything could be sealed to.
 ///
 /// # Errors
 /// [`Error::NotFound`] for a name that nobody has; [`Error::Invalid`] for one's own.
@@ -126,20 +127,20 @@ pub fn pair(db: &Reader, member: i64, name: &str) -> Result<Pair, Error> {
 /// As [`pair`].
 pub fn pair_and_head(db: &Reader, member: i64, name: &str, log_size: i64) -> Result<Pair, Error> {
     let pair = db.one(
-        "select u.id, u.name, p.colour, mk.identity, mk.log_index, pk.identity, pk.log_index, c.id, c.last_seq, c.at,
+        "select u.id, u.name, coalesce(p.colour, 'paper'), mk.identity, mk.log_index, pk.identity, pk.log_index, c.id, c.last_seq, c.at,
                 m.counter, m.hash, m.seen, m.log_size, m.read_seq,
                 m.accepted, m.declined_at is not null, m.blocked_at is not null, m.muted_at is not null,
                 o.counter, o.hash, o.seen, o.log_size, o.read_seq,
                 o.accepted, o.declined_at is not null, o.blocked_at is not null, o.muted_at is not null, l.hash
            from users u
-           join profiles p on p.user_id = u.id
+           left join profiles p on p.user_id = u.id
            left join dm_keys mk on mk.user_id = ?1
-           left join dm_keys pk on pk.user_id = u.id
+           left join dm_keys pk on pk.user_id = u.id and u.leaving_at is null
            left join dm_sides m on m.user_id = ?1 and m.peer_id = u.id
            left join dm_sides o on o.user_id = u.id and o.peer_id = ?1
            left join dm_conversations c on c.id = m.conversation_id
            left join key_log l on l.id = ?3
-          where u.name = ?2",
+          where u.name = ?2 and (c.id is not null or (u.left_at is null and u.leaving_at is null))",
         params![member, name, log_size],
         |row| {
             let conversation = match row.get(7)? {
@@ -230,13 +231,13 @@ pub struct Listed {
 /// The database's.
 pub fn conversations(db: &Reader, member: i64, before: i64, limit: usize) -> Result<Vec<Listed>, Error> {
     db.all(
-        "select u.name, p.colour, c.last_seq, m.read_seq, c.at, m.accepted, o.accepted, m.muted_at is not null,
+        "select u.name, coalesce(p.colour, 'paper'), c.last_seq, m.read_seq, c.at, m.accepted, o.accepted, m.muted_at is not null,
                 m.blocked_at is not null
            from dm_sides m
            join dm_sides o on o.user_id = m.peer_id and o.peer_id = m.user_id
            join dm_conversations c on c.id = m.conversation_id
            join users u on u.id = m.peer_id
-           join profiles p on p.user_id = u.id
+           left join profiles p on p.user_id = u.id
           where m.user_id = ?1
             and c.at <= ?2
             and m.declined_at is null

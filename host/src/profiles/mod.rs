@@ -2,6 +2,7 @@
 //!
 //! Text is text: nothing in it is markup. A profile is edited on the wall, so its routes are there.
 
+pub mod moving;
 pub mod pictures;
 
 use std::sync::Arc;
@@ -89,13 +90,13 @@ pub fn is_name(name: &str) -> bool {
 /// The profile of a user name.
 ///
 /// # Errors
-/// [`Error::NotFound`].
+/// [`Error::NotFound`], also for somebody who is about to leave for good: others don't find them any more.
 pub fn find(db: &Reader, name: &str) -> Result<Profile, Error> {
     db.one(
         "select u.id, u.name, u.created_at, p.bio, p.status, p.mood, p.colour, p.time_zone, p.locale
            from users u
            join profiles p on p.user_id = u.id
-          where u.name = ?1",
+          where u.name = ?1 and u.leaving_at is null",
         [name],
         Profile::of,
     )

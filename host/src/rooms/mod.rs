@@ -9,6 +9,7 @@
 mod commands;
 mod forms;
 mod live;
+pub mod moving;
 mod mutations;
 mod owner;
 mod page;

@@ -134,9 +134,11 @@ pub fn set_topic(tx: &Tx, owner: &Member, name: &str, topic: &str) -> Result<(),
 /// [`Error::NotFound`] for a name that nobody has.
 pub fn give_lobby(tx: &Tx, owner: Option<&str>) -> Result<Option<String>, Error> {
     let id = match owner {
-        Some(name) => Some(tx.one("select id from users where name = ?1", [name], |row| {
-            row.get::<_, i64>(0)
-        })?),
+        Some(name) => Some(tx.one(
+            "select id from users where name = ?1 and left_at is null",
+            [name],
+            |row| row.get::<_, i64>(0),
+        )?),
         None => None,
     };
     let given = tx.maybe(
@@ -189,7 +191,11 @@ impl Measure {
 pub fn measure(tx: &Tx, owner: &Member, name: &str, measure: Measure, user: &str) -> Result<i64, Error> {
     let room = queries::room(tx, owner.id, name)?.owned()?;
     let subject: i64 = tx
-        .maybe("select id from users where name = ?1", [user], |row| row.get(0))?
+        .maybe(
+            "select id from users where name = ?1 and left_at is null",
+            [user],
+            |row| row.get(0),
+        )?
         .ok_or_else(|| Error::field("user", "Nobody here has that name."))?;
     if subject == owner.id {
         return Err(Error::field("user", "That is you. Name somebody else."));
@@ -516,6 +522,27 @@ pub fn remove(tx: &Tx, member: &Member, room: &str, id: i64) -> Result<Message, 
         pictures: Vec::new(),
         ..old
     })
+}
+
+/// Takes a message's words away and its author's name with them, whoever took the words away before: for one whose author is
+/// gone for good.
+///
+/// # Errors
+/// The database's.
+pub fn erase(tx: &Tx, room_id: i64, id: i64) -> Result<(), Error> {
+    let change = next_change(tx, room_id)?;
+    tx.run(
+        "update messages
+            set content = '', html = '', mentions = '', command = null, nonce = null, user_id = null,
+                author = case when plugin is null then '' else author end,
+                deleted_at = coalesce(deleted_at, ?2), deleted_by = coalesce(deleted_by, 'author'), change = ?3
+          where id = ?1",
+        params![id, now_ms(), change],
+    )?;
+    search::note(tx, id)?;
+    tx.run("delete from message_edits where message_id = ?1", [id])?;
+    tx.run("delete from mentions where message_id = ?1", [id])?;
+    Ok(())
 }
 
 fn next_change(tx: &Tx, room_id: i64) -> Result<i64, Error> {

@@ -494,7 +494,7 @@ pub fn people(db: &Reader, room_id: i64, after: &str, limit: i64) -> Result<Vec<
            join rooms r on r.id = m.room_id
            join users u on u.id = m.user_id
            join profiles p on p.user_id = u.id
-          where m.room_id = ?1 and u.name > ?2
+          where m.room_id = ?1 and u.name > ?2 and u.leaving_at is null
           order by u.name
           limit ?3",
         params![room_id, after, limit],

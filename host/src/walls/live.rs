@@ -23,8 +23,13 @@ use crate::{
 /// # Errors
 /// [`Error::NotFound`].
 pub fn may_watch(app: &App, wall: &str) -> Result<(), Error> {
-    app.db
-        .read(|db| db.one("select 1 from users where name = ?1", [wall], |_| Ok(())))
+    app.db.read(|db| {
+        db.one(
+            "select 1 from users where name = ?1 and leaving_at is null and left_at is null",
+            [wall],
+            |_| Ok(()),
+        )
+    })
 }
 
 /// Shows a changed module to everyone who watches its wall.

@@ -7,6 +7,7 @@ mod card;
 mod drawer;
 mod edit;
 mod live;
+pub mod moving;
 mod mutations;
 mod page;
 mod queries;

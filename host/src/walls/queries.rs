@@ -75,7 +75,7 @@ pub fn wall(db: &Reader, name: &str) -> Result<Wall, Error> {
            from users u
            join profiles p on p.user_id = u.id
            left join modules m on m.user_id = u.id and m.removed_at is null
-          where u.name = ?1
+          where u.name = ?1 and u.leaving_at is null
           order by m.position, m.id",
         [name],
         |row| {

@@ -57,8 +57,8 @@ export class KeyedForm extends HTMLElement {
     await this.#answer(await ask(this.#form.action, { method: "POST", body }))
   }
 
-  // What is done with an answer that lets one in, before the next page.
-  async entered() {}
+  // What is done with an answer that lets one in, before the next page, which is at `next`.
+  async entered(next) {}
 
   #typed = event => this.#unmark(event.target.closest(".field"))
 
@@ -66,7 +66,7 @@ export class KeyedForm extends HTMLElement {
     const answer = await response.json().catch(() => ({}))
     if (response.ok) {
       this.say("Come in …")
-      await this.entered()
+      await this.entered(answer.next)
       return location.assign(answer.next)
     }
     const seconds = Number(response.headers.get("retry-after"))

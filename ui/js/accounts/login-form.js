@@ -16,7 +16,9 @@ class NeoLogin extends KeyedForm {
     return { auth }
   }
 
-  entered() {
+  entered(next) {
+    // Who is leaving has no keys here until they say that they stay.
+    if (next === "/settings/leaving") return
     return bringKeys(this.value("login-name"), this.#wrap)
   }
 }

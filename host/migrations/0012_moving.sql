@@ -1,0 +1,27 @@
+-- Members who go, and what they bring from elsewhere. Times are Unix milliseconds, UTC.
+
+-- When an account is deleted, if its member asked for that. Until then they can keep it, and others don't find it.
+alter table users add column leaving_at integer;
+-- When it was deleted. What is left is the name alone, without a profile: nobody gets it again, and copies of direct messages
+-- that others have are from somebody.
+alter table users add column left_at integer;
+create index users_leaving on users (leaving_at) where leaving_at is not null;
+
+-- What is known of a deletion: refers to nobody, because it outlives them.
+create table departures (
+  id integer primary key,
+  user_id integer not null unique,
+  ticket_hash blob not null unique,      -- SHA-256 of the code with which its receipt is had
+  asked_at integer not null,
+  counts text not null default '{}',     -- what was deleted so far: a JSON object of numbers
+  gone_at integer,                       -- when the last row was deleted
+  receipt text,                          -- once the last file is gone, too
+  shown_at integer                       -- when the receipt was shown; it goes an hour later
+) strict;
+
+-- Files of accounts that are gone, which may still be on disk.
+create table leftovers (
+  path text primary key,                 -- in the data folder
+  departure_id integer not null references departures (id) on delete cascade
+) strict, without rowid;
+create index leftovers_by_departure on leftovers (departure_id);
