@@ -184,6 +184,22 @@ fn check_place(app: &App, request: &Request) -> Result<(), Error> {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
+/// Who copies pages of this site needs its addresses: nobody else gets them.
+const INSIDE_FOR: &str = "/settings/export";
+
+/// The site itself, for who makes copies of its pages: asked with a [`crate::session::Viewer`] among a request's extensions, it
+/// answers as it would them.
+#[derive(Clone)]
+pub struct Inside(pub Router);
+
+impl<S: Send + Sync> FromRequestParts<S> for Inside {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let inside = parts.extensions.get::<Inside>().cloned();
+        inside.ok_or_else(|| Error::internal("this address gets no copy of the site"))
+    }
+}
+
 /// Accepts connections until `shutdown`, then lets open requests finish.
 pub async fn serve(app: App, router: Router, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
     let counts = Arc::new(Connections::default());
@@ -291,6 +307,9 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
     let private =
         matches!(request.uri().path().strip_prefix("/dm"), Some(rest) if rest.is_empty() || rest.starts_with('/'));
     let framed = FRAMED.iter().any(|place| request.uri().path().starts_with(place));
+    if request.uri().path() == INSIDE_FOR {
+        request.extensions_mut().insert(Inside(router.clone()));
+    }
     let frames = WITH_SCRIPTS
         .iter()
         .any(|place| request.uri().path().starts_with(place))

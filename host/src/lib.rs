@@ -28,6 +28,7 @@ pub mod looks;
 pub mod markdown;
 pub mod media;
 pub mod meter;
+pub mod moving;
 pub mod neighbourhoods;
 pub mod plugins;
 pub mod posts;

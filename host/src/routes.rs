@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     gallery, home,
     http::{Path, Peer, Seat},
-    live, looks, media, neighbourhoods, posts, rooms, scripts,
+    live, looks, media, moving, neighbourhoods, posts, rooms, scripts,
     session::{Credential, Viewer},
     stickers, system, throttle,
     tokens::Scope,
@@ -194,6 +194,7 @@ pub fn router(app: App) -> Router {
         .route("/settings/tokens", post(accounts::make_token))
         .route("/settings/tokens/{id}/revoke", post(accounts::revoke_token))
         .route("/settings/delete", get(accounts::delete_page).post(accounts::delete))
+        .route("/settings/export", get(moving::export))
         .route("/settings/leaving", get(accounts::leaving_page))
         .route("/settings/leaving/keep", post(accounts::keep))
         .route("/receipt/{code}", get(accounts::receipt_page).post(accounts::receipt))
