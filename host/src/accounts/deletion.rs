@@ -16,8 +16,9 @@ use crate::{
     db::Tx,
     dms,
     error::Error,
+    media,
     plugins::hex,
-    rooms, session, walls,
+    posts, rooms, scripts, session, stickers, walls,
 };
 
 /// How often it is looked whose day has come.
@@ -124,6 +125,12 @@ async fn delete(app: &App, user_id: i64, name: String) -> Result<(), Error> {
 fn go(tx: &Tx, app: &App, user_id: i64, name: &str) -> Result<(), Error> {
     let in_rooms = rooms::moving::leave_all(tx, app, user_id, name)?;
     let [modules, entries] = walls::moving::leave(tx, user_id, name)?;
+    let stuck = stickers::moving::leave(tx, user_id)?;
+    posts::moving::touch(tx, name);
+    let posted = posts::moving::count(tx, user_id)?;
+    let written = scripts::moving::touch(tx, user_id, name)?;
+    let (pictured, files) = media::moving::leave(tx, user_id)?;
+    put_down(tx, user_id, &files)?;
     count(
         tx,
         user_id,
@@ -132,6 +139,10 @@ fn go(tx: &Tx, app: &App, user_id: i64, name: &str) -> Result<(), Error> {
             ("rooms you belonged to", in_rooms),
             ("modules", modules),
             ("entries that their plugins kept", entries),
+            ("stickers", stuck),
+            ("posts", posted),
+            ("scripts", written),
+            ("pictures and sounds", pictured),
         ],
     )?;
     // The name comes to a row of its own, which has an id that nobody had: what is remembered by id is nobody's.

@@ -26,6 +26,7 @@ use crate::{
     db::{Reader, Tx},
     error::{Error, Invalid},
     http::{Form, Path, Peer, Wants, see_other, unstored},
+    posts, scripts,
     session::{self, Member},
     throttle, tokens,
 };
@@ -90,15 +91,17 @@ fn ask(tx: &Tx, member: &Member, proved: &str, ticket_hash: [u8; 32]) -> Result<
     )?;
     tx.run("delete from sessions where user_id = ?1", [member.id])?;
     tokens::revoke_all(tx, member.id)?;
-    touch(tx, member);
-    Ok(())
+    touch(tx, member)
 }
 
 /// Whatever shows somebody, or doesn't any more.
-fn touch(tx: &Tx, member: &Member) {
+fn touch(tx: &Tx, member: &Member) -> Result<(), Error> {
     tx.touch(session::topic(member.id));
     tx.touch(format!("wall:{}", member.name));
     tx.touch("people");
+    posts::moving::touch(tx, &member.name);
+    scripts::moving::touch(tx, member.id, &member.name)?;
+    Ok(())
 }
 
 /// `GET /settings/leaving`: for who is leaving and logged in once more.
@@ -137,8 +140,7 @@ pub async fn keep(State(app): State<App>, wants: Wants, headers: HeaderMap) -> R
                 ));
             }
             tx.run("delete from departures where user_id = ?1", [leaver.member.id])?;
-            touch(tx, &leaver.member);
-            Ok(())
+            touch(tx, &leaver.member)
         })
         .await?;
     Ok(match wants {

@@ -7,6 +7,7 @@
 //! member may store, and to show what nobody uses.
 
 mod library;
+pub mod moving;
 mod mutations;
 mod queries;
 mod serve;

@@ -249,7 +249,7 @@ pub fn transcribe(tx: &Tx, owner: i64, id: &str, transcript: &str) -> Result<(),
 }
 
 /// Makes stale what shows something: pages by their own topics, pieces of them by `media`.
-fn touch_uses(tx: &Tx, id: &str) -> Result<(), Error> {
+pub(super) fn touch_uses(tx: &Tx, id: &str) -> Result<(), Error> {
     tx.touch(super::TOPIC);
     queries::uses(tx, id)?.into_iter().for_each(|used| tx.touch(used.topic));
     Ok(())

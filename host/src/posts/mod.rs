@@ -8,6 +8,7 @@ mod compose;
 mod feed;
 mod forms;
 mod live;
+pub mod moving;
 mod mutations;
 mod page;
 mod preview;

@@ -55,7 +55,7 @@ const POST: &str =
     "select p.id, u.name, f.colour, p.kind, p.title, p.body, p.html, p.url, p.script, p.position, p.version,
         p.created_at, p.edited_at, v.site, v.title, v.description, v.why, v.fetched_at, v.picture_id
    from posts p
-   join users u on u.id = p.user_id
+   join users u on u.id = p.user_id and u.leaving_at is null
    join profiles f on f.user_id = p.user_id
    left join link_previews v on v.url = p.url";
 

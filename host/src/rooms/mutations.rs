@@ -533,13 +533,14 @@ pub fn erase(tx: &Tx, room_id: i64, id: i64) -> Result<(), Error> {
     let change = next_change(tx, room_id)?;
     tx.run(
         "update messages
-            set content = '', html = '', mentions = '', command = null, nonce = null, user_id = null,
+            set content = '', html = '', mentions = '', command = null, nonce = null, pictures = 0, user_id = null,
                 author = case when plugin is null then '' else author end,
                 deleted_at = coalesce(deleted_at, ?2), deleted_by = coalesce(deleted_by, 'author'), change = ?3
           where id = ?1",
         params![id, now_ms(), change],
     )?;
     search::note(tx, id)?;
+    media::detach(tx, "message", id)?;
     tx.run("delete from message_edits where message_id = ?1", [id])?;
     tx.run("delete from mentions where message_id = ?1", [id])?;
     Ok(())

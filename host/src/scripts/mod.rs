@@ -11,6 +11,7 @@ mod forms;
 mod frame;
 mod gallery;
 mod library;
+pub mod moving;
 mod mutations;
 mod page;
 mod pins;

@@ -49,7 +49,7 @@ const COLUMNS: &str = "s.id, s.user_id, u.name, s.mode, s.title, s.description, 
      s.created_at, s.changed_at, s.deleted_at";
 /// Where they come from.
 const FROM: &str = "scripts s \
-     join users u on u.id = s.user_id \
+     join users u on u.id = s.user_id and u.leaving_at is null \
      left join script_versions v on v.script_id = s.id and v.number = s.published";
 
 impl Script {

@@ -12,6 +12,7 @@
 mod canvas;
 mod forms;
 mod live;
+pub mod moving;
 mod mutations;
 mod queries;
 mod view;
