@@ -25,3 +25,26 @@ create table leftovers (
   departure_id integer not null references departures (id) on delete cascade
 ) strict, without rowid;
 create index leftovers_by_departure on leftovers (departure_id);
+
+-- Archives that wait for their member to say what of them to bring; their bytes are in the folder `arrivals` of the data.
+create table arrivals (
+  user_id integer primary key references users (id) on delete cascade,
+  file text not null,                    -- 128 random bits
+  name text not null,                    -- what the file was called
+  bytes integer not null,
+  found text not null,                   -- what is in it: a JSON object
+  created_at integer not null
+) strict;
+
+-- What was brought, so that nobody brings the same twice without knowing.
+create table brought (
+  id integer primary key,
+  user_id integer not null references users (id) on delete cascade,
+  archive text not null,                 -- the archive's own id
+  report text not null,                  -- what came along and what didn't: a JSON object
+  at integer not null
+) strict;
+create index brought_by_user on brought (user_id, id);
+
+-- Posts that were written elsewhere: they stand on their wall and in its feed, and aren't news for everybody.
+alter table posts add column brought integer not null default 0;

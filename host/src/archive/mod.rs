@@ -11,7 +11,7 @@ use rawzip::{CompressionMethod, ZipArchiveWriter, time::UtcDateTime};
 use serde::{Deserialize, Serialize};
 
 use crate::{app::now_ms, crypto::Blob, error::Error};
-pub use read::{Archive, Limits};
+pub use read::{Archive, Limits, refused, shown};
 
 /// What is written in `neospace.json`, so that an archive is known for one.
 pub const FORMAT: &str = "neospace-export";
@@ -123,6 +123,13 @@ fn fault(error: rawzip::Error) -> Error {
         rawzip::ErrorKind::IO(error) => error.into(),
         kind => Error::internal(kind),
     }
+}
+
+/// Something of an archive that can't come along: what it is, and why.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Left {
+    pub what: String,
+    pub why: String,
 }
 
 /// Bytes that somebody keeps: as text where they are, else as base64url.

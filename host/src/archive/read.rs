@@ -476,12 +476,12 @@ fn says_nul(json: &[u8]) -> bool {
 }
 
 /// What is wrong with an archive, as a sentence.
-pub(super) fn refused(why: impl Into<String>) -> Error {
+pub fn refused(why: impl Into<String>) -> Error {
     Error::field("archive", format!("This archive is not taken: {}.", why.into()))
 }
 
 /// A name as it may stand in a sentence.
-fn shown(path: &str) -> String {
+pub fn shown(path: &str) -> String {
     let mut shown: String = path
         .chars()
         .take(80)

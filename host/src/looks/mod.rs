@@ -10,6 +10,7 @@ mod colour;
 mod custom;
 mod edit;
 mod live;
+pub mod moving;
 mod mutations;
 mod page;
 mod queries;

@@ -1,7 +1,265 @@
-//! What becomes of pictures and sounds when their owner goes.
+//! Pictures and sounds as they go along and come back, and what becomes of them when their owner goes. What comes back is made anew
+//! by the worker like any upload: whatever an archive says of a file, nobody sees its bytes.
 
-use super::{FOLDER, UPLOADS, mutations};
-use crate::{db::Tx, error::Error};
+use std::{
+    collections::{HashMap, HashSet},
+    fs::{self, File},
+    io,
+    path::Path,
+    sync::Arc,
+};
+
+use rusqlite::params;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ALT_MOST, FOLDER, NAME_MOST, TRANSCRIPT_MOST, UPLOADS, file_of,
+    mutations::{self, New},
+    upload_of,
+    worker::{self, Made},
+};
+use crate::{
+    app::{App, now_ms},
+    archive::{self, Archive, Writer},
+    crypto,
+    db::{Db, Tx},
+    error::Error,
+    files,
+};
+
+/// Where they are in an archive.
+pub const LIST: &str = "data/media.jsonl";
+/// Pictures and sounds of one archive.
+const MEDIA_MOST: usize = 5_000;
+
+/// A picture or a sound, as it stands in an archive.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Moved {
+    /// What other things name it by.
+    pub id: String,
+    /// `image` or `audio`.
+    pub kind: String,
+    /// What its file was called.
+    pub name: String,
+    /// What a picture shows, what a sound says.
+    pub alt: String,
+    pub transcript: String,
+    /// Where it lies in the archive, as it was kept.
+    pub file: String,
+    pub created_at: i64,
+}
+
+/// Writes a member's pictures and sounds, in every size that is kept. `placed` hears where each address lies.
+///
+/// # Errors
+/// The database's; of whoever takes the archive.
+pub fn export(
+    db: &Db,
+    data: &Path,
+    user_id: i64,
+    out: &mut Writer,
+    mut placed: impl FnMut(&str, &str),
+) -> Result<(), Error> {
+    let media = db.read(|db| {
+        db.all(
+            "select m.id, m.kind, m.name, m.alt, m.transcript, m.created_at, f.variant, f.mime
+               from media m
+               join media_files f on f.media_id = m.id
+              where m.user_id = ?1
+              order by m.created_at, m.id, f.variant",
+            [user_id],
+            |row| {
+                let (id, variant, mime): (String, String, String) = (row.get(0)?, row.get(6)?, row.get(7)?);
+                let file = format!("media/{id}-{variant}.{}", ending(&mime));
+                let moved = Moved {
+                    kind: row.get(1)?,
+                    name: row.get(2)?,
+                    alt: row.get(3)?,
+                    transcript: row.get(4)?,
+                    created_at: row.get(5)?,
+                    id,
+                    file,
+                };
+                Ok((moved, variant))
+            },
+        )
+    })?;
+    out.lines(LIST, |lines| {
+        let best = media
+            .iter()
+            .filter(|(_, variant)| matches!(&**variant, "full" | "sound"));
+        best.map(|(moved, _)| moved).try_for_each(|moved| lines.push(moved))
+    })?;
+    for (moved, variant) in &media {
+        match File::open(data.join(FOLDER).join(format!("{}.{variant}", moved.id))) {
+            // Deleted since.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            file => {
+                out.copy(&moved.file, file?)?;
+                placed(&super::url(&moved.id, variant), &moved.file);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the file of a kind is called at its end.
+fn ending(mime: &str) -> &'static str {
+    match mime {
+        "image/png" => "png",
+        "image/jpeg" => "jpg",
+        "image/gif" => "gif",
+        "audio/mpeg" => "mp3",
+        "audio/ogg" => "ogg",
+        "audio/flac" => "flac",
+        "audio/wav" => "wav",
+        "audio/aac" => "aac",
+        _ => "bin",
+    }
+}
+
+/// The pictures and sounds of an archive.
+///
+/// # Errors
+/// [`Error::Invalid`] for what no list of ours says.
+pub fn read(archive: &Archive) -> Result<Vec<Moved>, Error> {
+    let (mut media, mut ids): (Vec<Moved>, HashSet<String>) = Default::default();
+    archive.lines(LIST, MEDIA_MOST, |moved: Moved| {
+        let wrong = |why: &str| {
+            Err(archive::refused(format!(
+                "the picture or sound “{}” {why}",
+                archive::shown(&moved.id)
+            )))
+        };
+        if crypto::Bytes::<16>::parse(&moved.id).is_none() {
+            return wrong("has an id that can't be one");
+        }
+        if !ids.insert(moved.id.clone()) {
+            return wrong("is in it twice");
+        }
+        if !matches!(&*moved.kind, "image" | "audio") {
+            return wrong("is neither");
+        }
+        if !moved.file.starts_with("media/") || archive.size(&moved.file).is_none() {
+            return wrong("has a file that isn't in it");
+        }
+        let long = [
+            (&moved.name, NAME_MOST),
+            (&moved.alt, ALT_MOST),
+            (&moved.transcript, TRANSCRIPT_MOST),
+        ];
+        if long.iter().any(|(text, most)| text.chars().count() > *most) || moved.name.chars().any(char::is_control) {
+            return wrong("has a name, a description or a transcript that is longer than can be");
+        }
+        media.push(moved);
+        Ok(())
+    })?;
+    Ok(media)
+}
+
+/// Pictures and sounds that were made anew, on disk and in no row yet.
+#[derive(Default)]
+pub struct Arrived(Vec<(Moved, New, Made)>);
+
+/// Has pictures and sounds of an archive made anew for a member.
+///
+/// # Errors
+/// [`Error::Invalid`] for one that isn't what it says, naming it; the worker's. Nothing is left on disk then.
+pub async fn make(app: &App, owner: i64, archive: &Arc<Archive>, wanted: Vec<Moved>) -> Result<Arrived, Error> {
+    let mut arrived = Arrived::default();
+    for moved in wanted {
+        let upload = crypto::Bytes(crypto::random::<16>()).to_string();
+        let made = make_one(app, owner, archive, &moved, &upload).await;
+        files::drop_file(&upload_of(app, &upload)).await;
+        match made {
+            Ok((new, made)) => arrived.0.push((moved, new, made)),
+            Err(error) => {
+                arrived.drop_files(app).await;
+                return Err(match error {
+                    Error::Invalid(why) => archive::refused(format!(
+                        "“{}”: {}",
+                        archive::shown(&moved.name),
+                        Error::Invalid(why).detail().trim_end_matches('.')
+                    )),
+                    error => error,
+                });
+            }
+        }
+    }
+    Ok(arrived)
+}
+
+async fn make_one(
+    app: &App,
+    owner: i64,
+    archive: &Arc<Archive>,
+    moved: &Moved,
+    upload: &str,
+) -> Result<(New, Made), Error> {
+    let limits = app.config().limits.clone();
+    let (archive, path, to) = (archive.clone(), moved.file.clone(), upload_of(app, upload));
+    let unpack = move || {
+        let mut to = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(to)
+            .map_err(files::disk)?;
+        io::copy(&mut archive.file(&path)?, &mut to).map_err(files::disk)?;
+        Ok::<_, Error>(())
+    };
+    tokio::task::spawn_blocking(unpack).await.map_err(Error::internal)??;
+    let new = New {
+        id: crypto::Bytes(crypto::random::<16>()).to_string(),
+        owner,
+        name: moved.name.clone(),
+        alt: moved.alt.clone(),
+        passing: false,
+        upload: None,
+        quota: u64::from(limits.media_mib) << 20,
+    };
+    let made = worker::make(app, upload, &new.id).await?;
+    let is_picture = matches!(made.facts, neospace_media::protocol::Facts::Picture { .. });
+    if is_picture != (moved.kind == "image") {
+        for (file, _) in &made.files {
+            files::drop_file(&file_of(app, &new.id, file.variant.name())).await;
+        }
+        return Err(Error::field("file", "This isn't what the list says that it is."));
+    }
+    Ok((new, made))
+}
+
+impl Arrived {
+    /// Drops the files again: nothing of it was kept.
+    pub async fn drop_files(&self, app: &App) {
+        for (_, new, made) in &self.0 {
+            for (file, _) in &made.files {
+                files::drop_file(&file_of(app, &new.id, file.variant.name())).await;
+            }
+        }
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Keeps what was made anew; answers the new id of each old one.
+///
+/// # Errors
+/// `quota`; the database's.
+pub fn import(tx: &Tx, user_id: i64, arrived: &Arrived) -> Result<HashMap<String, String>, Error> {
+    let mut ids = HashMap::new();
+    for (moved, new, made) in &arrived.0 {
+        mutations::keep(tx, new, made)?;
+        tx.run(
+            "update media set transcript = ?3, created_at = ?4 where id = ?1 and user_id = ?2",
+            params![new.id, user_id, moved.transcript, moved.created_at.clamp(0, now_ms())],
+        )?;
+        ids.insert(moved.id.clone(), new.id.clone());
+    }
+    Ok(ids)
+}
 
 /// Has everything made anew that shows a member's pictures or plays their sounds: their rows go with the member's. Answers how
 /// many they are, and the files that are nobody's then, in the data folder.

@@ -179,7 +179,7 @@ pub fn newest(db: &Reader, of: Option<i64>, before: i64, many: usize) -> Result<
     let many = many as i64 + 1;
     let posts = match of {
         None => db.all(
-            &format!("{POST} where p.removed_at is null and p.id < ?1 order by p.id desc limit ?2"),
+            &format!("{POST} where p.removed_at is null and p.brought = 0 and p.id < ?1 order by p.id desc limit ?2"),
             [before, many],
             Post::of,
         ),

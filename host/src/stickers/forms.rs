@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Characters of a sticker's description.
-const ALT_MOST: usize = 200;
+pub(super) const ALT_MOST: usize = 200;
 /// Where a sticker goes that came without a place: beside the name.
 const FIRST: Place = Place {
     x: 5_600,

@@ -35,8 +35,8 @@ use crate::{
 };
 
 /// Cells that a module may take.
-const WIDTH_MOST: u8 = 4;
-const HEIGHT_MOST: u8 = 12;
+pub(super) const WIDTH_MOST: u8 = 4;
+pub(super) const HEIGHT_MOST: u8 = 12;
 
 /// `POST /wall/{user}/modules`: puts a plugin up. Fields: `plugin`; `chosen=1` with a `grant` for each capability that
 /// the owner allows, else all are allowed.

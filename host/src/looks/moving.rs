@@ -1,0 +1,98 @@
+//! How a wall looks, as it goes along and comes back. Everything is read as from the form: a theme of another make is refused, and
+//! CSS is kept as it was typed and rebuilt when it is shown.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::{custom, mutations, queries, starts, theme::Theme};
+use crate::{
+    archive::{self, Archive, Writer},
+    db::{Db, Tx},
+    error::Error,
+    profiles::{Profile, pictures},
+};
+
+/// Where it is in an archive.
+pub const FILE: &str = "data/look.json";
+
+/// A look, as it stands in an archive.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Moved {
+    /// The theme's fields, as its form names them.
+    pub theme: BTreeMap<String, String>,
+    /// The owner's own CSS, as it was typed.
+    pub css: String,
+    /// Whose wall it was taken from.
+    pub remixed_from: Option<String>,
+    /// Whether others may take it.
+    pub remixable: bool,
+}
+
+/// Writes how a member's wall looks; nothing where it looks as the house's do.
+///
+/// # Errors
+/// The database's; of whoever takes the archive.
+pub fn export(db: &Db, owner: &Profile, out: &mut Writer) -> Result<(), Error> {
+    let look = db.read(|db| queries::of(db, owner))?;
+    if look.id.is_none() {
+        return Ok(());
+    }
+    out.json(
+        FILE,
+        &Moved {
+            theme: look.theme.fields().into_iter().collect(),
+            css: look.css,
+            remixed_from: look.remixed_from.map(|(_, name)| name.to_string()),
+            remixable: look.remixable,
+        },
+    )
+}
+
+/// A look about to come along; everything in it is checked.
+pub struct Incoming {
+    theme: Theme,
+    css: String,
+    remixable: bool,
+}
+
+/// The look of an archive, if it has one.
+///
+/// # Errors
+/// [`Error::Invalid`] for what no look of ours is.
+pub fn read(archive: &Archive, owner: &Profile) -> Result<Option<Incoming>, Error> {
+    let Some(moved) = archive.json::<Moved>(FILE)? else {
+        return Ok(None);
+    };
+    if moved.css.len() > custom::SOURCE_MOST {
+        return Err(archive::refused(format!(
+            "its CSS has {} bytes, and at most {} can be",
+            moved.css.len(),
+            custom::SOURCE_MOST
+        )));
+    }
+    let house = starts::house(&owner.colour, pictures::pattern(&owner.name));
+    let theme = Theme::read(&house, |name| moved.theme.get(name).map(String::as_str)).map_err(|invalid| {
+        let first = invalid.errors.first();
+        let why = first.map_or_else(String::new, |error| format!("{}: {}", error.field, error.message));
+        archive::refused(format!("its theme can't be worn ({})", why.trim_end_matches('.')))
+    })?;
+    Ok(Some(Incoming {
+        theme,
+        css: moved.css,
+        remixable: moved.remixable,
+    }))
+}
+
+/// Has a wall wear the look; the one before can be gone back to. `media` has the new id of each picture.
+///
+/// # Errors
+/// The database's.
+pub fn import(tx: &Tx, owner: &Profile, look: &Incoming, media: &HashMap<String, String>) -> Result<(), Error> {
+    let mut css = look.css.clone();
+    for (old, new) in media {
+        css = css.replace(&format!("/media/{old}/"), &format!("/media/{new}/"));
+    }
+    mutations::keep(tx, owner, &look.theme, &css, None)?;
+    mutations::allow(tx, owner, look.remixable)
+}
