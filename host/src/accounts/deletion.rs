@@ -14,9 +14,9 @@ use crate::{
     app::{App, now_ms},
     crypto,
     db::Tx,
-    dms,
+    directory, dms,
     error::Error,
-    media,
+    media, neighbourhoods,
     plugins::hex,
     posts, rooms, scripts, session, stickers, walls,
 };
@@ -130,6 +130,9 @@ fn go(tx: &Tx, app: &App, user_id: i64, name: &str) -> Result<(), Error> {
     let posted = posts::moving::count(tx, user_id)?;
     let written = scripts::moving::touch(tx, user_id, name)?;
     let (pictured, files) = media::moving::leave(tx, user_id)?;
+    // They hang on the name, which is about to change hands.
+    let tagged = directory::moving::leave(tx, user_id, name)?;
+    let lived = neighbourhoods::moving::leave(tx, user_id)?;
     put_down(tx, user_id, &files)?;
     count(
         tx,
@@ -143,6 +146,8 @@ fn go(tx: &Tx, app: &App, user_id: i64, name: &str) -> Result<(), Error> {
             ("posts", posted),
             ("scripts", written),
             ("pictures and sounds", pictured),
+            ("tags", tagged),
+            ("neighbourhoods you lived in", lived),
         ],
     )?;
     // The name comes to a row of its own, which has an id that nobody had: what is remembered by id is nobody's.

@@ -26,7 +26,7 @@ use crate::{
     db::{Reader, Tx},
     error::{Error, Invalid},
     http::{Form, Path, Peer, Wants, see_other, unstored},
-    posts, scripts,
+    neighbourhoods, posts, scripts,
     session::{self, Member},
     throttle, tokens,
 };
@@ -101,7 +101,7 @@ fn touch(tx: &Tx, member: &Member) -> Result<(), Error> {
     tx.touch("people");
     posts::moving::touch(tx, &member.name);
     scripts::moving::touch(tx, member.id, &member.name)?;
-    Ok(())
+    neighbourhoods::moving::touch(tx, member.id)
 }
 
 /// `GET /settings/leaving`: for who is leaving and logged in once more.

@@ -5,6 +5,7 @@
 //! among a hundred members as among a million.
 
 mod links;
+pub mod moving;
 mod people;
 mod tags;
 

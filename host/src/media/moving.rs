@@ -29,6 +29,7 @@ use crate::{
 
 /// Where they are in an archive.
 pub const LIST: &str = "data/media.jsonl";
+pub const SOUNDS: &str = "data/sounds.json";
 /// Pictures and sounds of one archive.
 const MEDIA_MOST: usize = 5_000;
 
@@ -47,6 +48,14 @@ pub struct Moved {
     /// Where it lies in the archive, as it was kept.
     pub file: String,
     pub created_at: i64,
+}
+
+/// What is to be heard on a wall, as it stands in an archive: ids of `data/media.jsonl`.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct MovedSounds {
+    pub anthem: Option<String>,
+    pub anthem_title: String,
+    pub voice: Option<String>,
 }
 
 /// Writes a member's pictures and sounds, in every size that is kept. `placed` hears where each address lies.
@@ -84,6 +93,20 @@ pub fn export(
             },
         )
     })?;
+    let sounds = db.read(|db| {
+        db.maybe(
+            "select anthem, anthem_title, voice from sounds where user_id = ?1",
+            [user_id],
+            |row| {
+                Ok(MovedSounds {
+                    anthem: row.get(0)?,
+                    anthem_title: row.get(1)?,
+                    voice: row.get(2)?,
+                })
+            },
+        )
+    })?;
+    out.json(SOUNDS, &sounds.unwrap_or_default())?;
     out.lines(LIST, |lines| {
         let best = media
             .iter()

@@ -4,6 +4,7 @@
 //! There is no order in them but the alphabet, the day, and chance; nobody is counted, and nobody is asked to come in.
 
 mod forms;
+pub mod moving;
 mod mutations;
 mod page;
 mod queries;

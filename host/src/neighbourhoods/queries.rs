@@ -38,7 +38,7 @@ pub fn one(db: &Reader, slug: &str) -> Result<Neighbourhood, Error> {
     db.one(
         "select n.id, n.slug, n.title, n.about, u.name, n.created_at
            from neighbourhoods n
-           left join users u on u.id = n.founder_id
+           left join users u on u.id = n.founder_id and u.leaving_at is null
           where n.slug = ?1",
         [slug],
         row,
@@ -53,7 +53,7 @@ pub fn all(db: &Reader, after: &str, many: usize) -> Result<Vec<Neighbourhood>, 
     db.all(
         "select n.id, n.slug, n.title, n.about, u.name, n.created_at
            from neighbourhoods n
-           left join users u on u.id = n.founder_id
+           left join users u on u.id = n.founder_id and u.leaving_at is null
           where n.slug > ?1
           order by n.slug
           limit ?2",
@@ -71,7 +71,7 @@ pub fn of(db: &Reader, user_id: i64) -> Result<Vec<Neighbourhood>, Error> {
         "select n.id, n.slug, n.title, n.about, u.name, n.created_at
            from neighbours b
            join neighbourhoods n on n.id = b.neighbourhood_id
-           left join users u on u.id = n.founder_id
+           left join users u on u.id = n.founder_id and u.leaving_at is null
           where b.user_id = ?1 and b.put_out = 0
           order by n.slug",
         [user_id],
@@ -111,6 +111,7 @@ pub fn by_name(db: &Reader, id: i64, after: &str, many: usize) -> Result<Vec<Nei
            from neighbours b
            join profiles p on p.user_id = b.user_id
           where b.neighbourhood_id = ?1 and b.name > ?2 and b.put_out = 0
+            and b.user_id not in (select id from users where leaving_at is not null)
           order by b.name
           limit ?3",
         params![id, after, many as i64 + 1],
@@ -128,6 +129,7 @@ pub fn newest(db: &Reader, id: i64, before: (i64, i64), many: usize) -> Result<V
            from neighbours b
            join profiles p on p.user_id = b.user_id
           where b.neighbourhood_id = ?1 and b.put_out = 0 and (b.came_at, b.user_id) < (?2, ?3)
+            and b.user_id not in (select id from users where leaving_at is not null)
           order by b.came_at desc, b.user_id desc
           limit ?4",
         params![id, before.0, before.1, many as i64 + 1],
@@ -143,6 +145,7 @@ pub fn drawn(db: &Reader, id: i64, from: i64, but: &str) -> Result<Option<String
     let after = db.maybe(
         "select name from neighbours
           where neighbourhood_id = ?1 and put_out = 0 and shuffle >= ?2 and name <> ?3
+            and user_id not in (select id from users where leaving_at is not null)
           order by shuffle
           limit 1",
         params![id, from, but],
@@ -154,6 +157,7 @@ pub fn drawn(db: &Reader, id: i64, from: i64, but: &str) -> Result<Option<String
     let first = db.maybe(
         "select name from neighbours
           where neighbourhood_id = ?1 and put_out = 0 and name <> ?2
+            and user_id not in (select id from users where leaving_at is not null)
           order by shuffle
           limit 1",
         params![id, but],
@@ -163,7 +167,10 @@ pub fn drawn(db: &Reader, id: i64, from: i64, but: &str) -> Result<Option<String
         Some(first) => Ok(Some(first)),
         // Alone in it: then there.
         None => db.maybe(
-            "select name from neighbours where neighbourhood_id = ?1 and put_out = 0 limit 1",
+            "select name from neighbours
+              where neighbourhood_id = ?1 and put_out = 0
+                and user_id not in (select id from users where leaving_at is not null)
+              limit 1",
             [id],
             |row| row.get(0),
         ),

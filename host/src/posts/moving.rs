@@ -36,19 +36,34 @@ const PREVIEWS_MOST: usize = 100;
 pub struct Moved {
     /// Its number there.
     pub post: i64,
-    /// `text`, `link`.
+    /// `text`, `image`, `link` or `script`.
     pub kind: String,
     pub title: String,
     /// Markdown, as it was typed.
     pub body: String,
     pub url: String,
+    /// Of an image, in order.
+    #[serde(default)]
+    pub pictures: Vec<MovedPicture>,
+    /// Of a script: its id; it may be anybody's.
+    #[serde(default)]
+    pub script: Option<String>,
     pub created_at: i64,
     pub edited_at: Option<i64>,
     /// What it said before, the oldest first.
     pub before: Vec<Before>,
-    /// The words, rendered.
-    #[serde(skip)]
-    pub html: String,
+}
+
+/// A picture of a post.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct MovedPicture {
+    /// Its id in `data/media.jsonl`; nothing for one that was taken out of the library.
+    pub media: Option<String>,
+    /// What it shows, in words.
+    pub alt: String,
+    /// In pixels.
+    pub width: u32,
+    pub height: u32,
 }
 
 /// What a post said before.
@@ -97,16 +112,30 @@ pub fn export(db: &Db, user_id: i64, out: &mut Writer) -> Result<(), Error> {
     out.lines(DRAFTS, |lines| drafts.iter().try_for_each(|draft| lines.push(draft)))
 }
 
-/// Everything that a member posted, some at a time, from the top of the wall.
+/// The posts that stand on a member's wall, from its top: each one's id, and whether it was ever changed.
 ///
 /// # Errors
-/// The database's; what `take` says.
-pub fn each(db: &Db, user_id: i64, mut take: impl FnMut(&[Moved]) -> Result<(), Error>) -> Result<(), Error> {
+/// The database's.
+pub fn standing(db: &Db, user_id: i64) -> Result<Vec<(i64, bool)>, Error> {
+    db.read(|db| {
+        db.all(
+            "select id, edited_at is not null
+               from posts
+              where user_id = ?1 and removed_at is null
+              order by position desc, id desc",
+            [user_id],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    })
+}
+
+/// Everything that a member posted, some at a time, from the top of the wall.
+fn each(db: &Db, user_id: i64, mut take: impl FnMut(&[Moved]) -> Result<(), Error>) -> Result<(), Error> {
     let (mut position, mut id) = (i64::MAX, i64::MAX);
     loop {
         let posts = db.read(|db| {
             let mut posts = db.all(
-                "select id, position, kind, title, body, html, url, created_at, edited_at
+                "select id, position, kind, title, body, script, url, created_at, edited_at
                    from posts
                   where user_id = ?1 and removed_at is null and (position, id) < (?2, ?3)
                   order by position desc, id desc
@@ -120,7 +149,8 @@ pub fn each(db: &Db, user_id: i64, mut take: impl FnMut(&[Moved]) -> Result<(), 
                             kind: row.get(2)?,
                             title: row.get(3)?,
                             body: row.get(4)?,
-                            html: row.get(5)?,
+                            script: Some(row.get(5)?).filter(|script: &String| !script.is_empty()),
+                            pictures: Vec::new(),
                             url: row.get(6)?,
                             created_at: row.get(7)?,
                             edited_at: row.get(8)?,
@@ -129,6 +159,16 @@ pub fn each(db: &Db, user_id: i64, mut take: impl FnMut(&[Moved]) -> Result<(), 
                     ))
                 },
             )?;
+            for (_, post) in posts.iter_mut().filter(|(_, post)| post.kind == "image") {
+                let pictures = queries::pictures(db, post.post)?;
+                let moved = pictures.into_iter().map(|picture| MovedPicture {
+                    media: picture.media.map(|id| id.to_string()),
+                    alt: picture.alt,
+                    width: picture.width,
+                    height: picture.height,
+                });
+                post.pictures = moved.collect();
+            }
             for (_, post) in posts.iter_mut().filter(|(_, post)| post.edited_at.is_some()) {
                 post.before = db.all(
                     "select title, body, url, pictures, until from post_edits where post_id = ?1 order by id",

@@ -102,6 +102,21 @@ pub fn find(db: &Reader, name: &str) -> Result<Profile, Error> {
     )
 }
 
+/// The profile of a member, also of one who is about to leave.
+///
+/// # Errors
+/// [`Error::NotFound`] for one who has left.
+pub fn own(db: &Reader, user_id: i64) -> Result<Profile, Error> {
+    db.one(
+        "select u.id, u.name, u.created_at, p.bio, p.status, p.mood, p.colour, p.time_zone, p.locale
+           from users u
+           join profiles p on p.user_id = u.id
+          where u.id = ?1",
+        [user_id],
+        Profile::of,
+    )
+}
+
 /// What a member wants to be changed; checked.
 #[derive(Clone, Debug)]
 pub struct Changes {

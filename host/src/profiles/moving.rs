@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Pictures;
 use crate::{archive::Writer, db::Db, error::Error};
 
 /// Where it is in an archive.
@@ -10,13 +11,23 @@ pub const FILE: &str = "data/profile.json";
 /// What stands in an archive.
 #[derive(Deserialize, Serialize)]
 pub struct Moved {
-    bio: String,
-    status: String,
-    mood: String,
-    colour: String,
-    time_zone: String,
-    /// Whether others see that one is here.
-    present: bool,
+    pub bio: String,
+    pub status: String,
+    pub mood: String,
+    pub colour: String,
+    pub time_zone: String,
+    /// Whether others see that one is here, and one's cursor.
+    pub present: bool,
+    #[serde(default)]
+    pub cursor: bool,
+    /// Whether one sees walls plainly.
+    #[serde(default)]
+    pub plain: bool,
+    /// Pictures, by their ids in `data/media.jsonl`.
+    #[serde(default)]
+    pub avatar: Option<String>,
+    #[serde(default)]
+    pub banner: Option<String>,
 }
 
 /// Writes a member's profile.
@@ -25,8 +36,9 @@ pub struct Moved {
 /// The database's; of whoever takes the archive.
 pub fn export(db: &Db, user_id: i64, out: &mut Writer) -> Result<(), Error> {
     let moved = db.read(|db| {
+        let Pictures { avatar, banner } = super::pictures_of(db, user_id)?;
         db.one(
-            "select bio, status, mood, colour, time_zone, present from profiles where user_id = ?1",
+            "select bio, status, mood, colour, time_zone, present, cursor, plain from profiles where user_id = ?1",
             [user_id],
             |row| {
                 Ok(Moved {
@@ -36,6 +48,10 @@ pub fn export(db: &Db, user_id: i64, out: &mut Writer) -> Result<(), Error> {
                     colour: row.get(3)?,
                     time_zone: row.get(4)?,
                     present: row.get(5)?,
+                    cursor: row.get(6)?,
+                    plain: row.get(7)?,
+                    avatar: avatar.as_ref().map(|picture| picture.id.to_string()),
+                    banner: banner.as_ref().map(|picture| picture.id.to_string()),
                 })
             },
         )

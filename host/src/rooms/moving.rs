@@ -18,6 +18,7 @@ use crate::{
     archive::Writer,
     db::{Db, Tx},
     error::Error,
+    media,
 };
 
 /// Where it is in an archive.
@@ -60,6 +61,8 @@ pub struct MovedMessage {
     pub command: Option<String>,
     /// Who removed it: `author` or `owner`.
     pub deleted: Option<String>,
+    /// Ids of `data/media.jsonl`.
+    pub pictures: Vec<String>,
 }
 
 /// What a message said before it was edited.
@@ -143,13 +146,13 @@ pub fn said(db: &Db, user_id: i64, ids: &[i64]) -> Result<Vec<MovedMessage>, Err
         for id in ids {
             let found = db.maybe(
                 "select r.name, m.id, m.seq, m.created_at, m.content, m.html, m.edited_at, m.reply_to, m.plugin, m.command,
-                        m.deleted_by
+                        m.deleted_by, m.pictures > 0
                    from messages m
                    join rooms r on r.id = m.room_id
                   where m.id = ?1 and m.user_id = ?2",
                 [*id, user_id],
                 |row| {
-                    Ok(MovedMessage {
+                    let moved = MovedMessage {
                         room: row.get(0)?,
                         id: row.get(1)?,
                         seq: row.get(2)?,
@@ -162,10 +165,16 @@ pub fn said(db: &Db, user_id: i64, ids: &[i64]) -> Result<Vec<MovedMessage>, Err
                         plugin: row.get(8)?,
                         command: row.get(9)?,
                         deleted: row.get(10)?,
-                    })
+                        pictures: Vec::new(),
+                    };
+                    Ok((moved, row.get(11)?))
                 },
             )?;
-            let Some(mut message) = found else { continue };
+            let Some((mut message, shows_pictures)) = found else { continue };
+            if shows_pictures {
+                let pictures = media::pictures_of(db, "message", *id)?;
+                message.pictures = pictures.iter().map(|picture| picture.id.to_string()).collect();
+            }
             if message.edited_at.is_some() {
                 message.before = db.all(
                     "select content, at from message_edits where message_id = ?1 order by id",

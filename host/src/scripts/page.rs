@@ -229,7 +229,13 @@ pub async fn standalone(
 ) -> Result<Response, Error> {
     let script = find(&app, &id, &viewer)?;
     let (source, made_with) = text(&app, &script, &which, &viewer)?;
-    let page = file::page(&app, &script, &source, &made_with)?;
+    let about = file::About {
+        title: &script.title,
+        author: &script.author,
+        licence: &script.licence,
+        mode: script.mode,
+    };
+    let page = file::page(&app, &about, &source, &made_with)?;
     let disposition = format!("attachment; filename=\"{}.html\"", file::name(&script.title));
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

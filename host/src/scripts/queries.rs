@@ -379,7 +379,8 @@ pub fn tree(db: &Reader, id: &str, viewer: Option<i64>) -> Result<Vec<Branch>, E
              select s.id, down.steps + 1 from scripts s join down on s.parent_id = down.id where down.steps < ?3
              limit ?4)
          select s.id, s.parent_id, s.title, u.name,
-                s.deleted_at is null and (s.user_id = ?2 or (s.visibility = 'public' and s.published is not null) or s.id = ?1)
+                s.deleted_at is null and u.leaving_at is null
+                  and (s.user_id = ?2 or (s.visibility = 'public' and s.published is not null) or s.id = ?1)
            from down
            join scripts s on s.id = down.id
            join users u on u.id = s.user_id

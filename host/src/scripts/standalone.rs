@@ -1,17 +1,25 @@
 //! A script as one HTML file that needs nothing else: its library is in it, and the same policy that the frame has, as far as a
 //! document can give itself one.
 
-use super::queries::Script;
+use super::Mode;
 use crate::{app::App, error::Error};
 
 /// Characters of a file's name.
 const NAME_MOST: usize = 60;
 
+/// What a file says of its script.
+pub struct About<'a> {
+    pub title: &'a str,
+    pub author: &'a str,
+    pub licence: &'a str,
+    pub mode: Mode,
+}
+
 /// The whole file.
 ///
 /// # Errors
 /// A library that isn't there any more.
-pub fn page(app: &App, script: &Script, source: &str, made_with: &str) -> Result<String, Error> {
+pub fn page(app: &App, script: &About, source: &str, made_with: &str) -> Result<String, Error> {
     let text = |folder: &str, file: &str| {
         app.html
             .text("static", &format!("vendor/{folder}/{file}"))

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -26,6 +26,8 @@ use crate::{
 /// Where stickers are in an archive, and what their owner lets others do.
 pub const LIST: &str = "data/stickers.jsonl";
 pub const CANVAS: &str = "data/canvas.json";
+/// What one left on others' walls.
+const ELSEWHERE: &str = "data/stickers-elsewhere.jsonl";
 /// Bytes of what a sticker is drawn with.
 const SETTINGS_MOST: usize = 64 * 1024;
 
@@ -52,6 +54,14 @@ pub struct Moved {
     pub created_at: i64,
 }
 
+/// A sticker on somebody else's wall.
+#[derive(Serialize)]
+struct Elsewhere {
+    wall: String,
+    #[serde(flatten)]
+    sticker: Moved,
+}
+
 /// What an owner lets others do.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub struct MovedCanvas {
@@ -66,36 +76,33 @@ pub struct MovedCanvas {
 pub fn export(db: &Db, user_id: i64, out: &mut Writer) -> Result<(), Error> {
     let stickers = db.read(|db| {
         db.all(
-            "select s.kind, s.emoji, s.media_id, s.plugin, s.settings, s.seed, s.x, s.y, s.width, s.rotation, s.alt,
-                    case when s.user_id <> s.wall_id then u.name end, s.created_at
-               from stickers s
-               join users u on u.id = s.user_id
-              where s.wall_id = ?1 and s.removed_at is null
-              order by s.z, s.id",
+            &format!("{COLUMNS} where s.wall_id = ?1 and s.removed_at is null order by s.z, s.id"),
             [user_id],
-            |row| {
-                Ok(Moved {
-                    kind: row.get(0)?,
-                    emoji: row.get(1)?,
-                    media: row.get(2)?,
-                    plugin: row.get(3)?,
-                    settings: row
-                        .get::<_, Option<String>>(4)?
-                        .and_then(|settings| RawValue::from_string(settings).ok()),
-                    seed: row.get::<_, Option<i64>>(5)?.map(|seed| (seed as u64).to_string()),
-                    x: row.get(6)?,
-                    y: row.get(7)?,
-                    width: row.get(8)?,
-                    rotation: row.get(9)?,
-                    alt: row.get(10)?,
-                    by: row.get(11)?,
-                    created_at: row.get(12)?,
-                })
-            },
+            moved,
         )
     })?;
     out.lines(LIST, |lines| {
         stickers.iter().try_for_each(|sticker| lines.push(sticker))
+    })?;
+    let elsewhere = db.read(|db| {
+        db.all(
+            &format!(
+                "{COLUMNS} where s.user_id = ?1 and s.wall_id <> ?1 and s.removed_at is null order by w.name, s.z, s.id"
+            ),
+            [user_id],
+            |row| {
+                Ok(Elsewhere {
+                    wall: row.get(13)?,
+                    sticker: Moved {
+                        by: None,
+                        ..moved(row)?
+                    },
+                })
+            },
+        )
+    })?;
+    out.lines(ELSEWHERE, |lines| {
+        elsewhere.iter().try_for_each(|sticker| lines.push(sticker))
     })?;
     let canvas = db.read(|db| queries::canvas(db, user_id))?;
     out.json(
@@ -105,6 +112,34 @@ pub fn export(db: &Db, user_id: i64, out: &mut Writer) -> Result<(), Error> {
             cursors: canvas.cursors,
         },
     )
+}
+
+/// What [`moved`] reads, and the wall's name behind it.
+const COLUMNS: &str =
+    "select s.kind, s.emoji, s.media_id, s.plugin, s.settings, s.seed, s.x, s.y, s.width, s.rotation, s.alt,
+        case when s.user_id <> s.wall_id then u.name end, s.created_at, w.name
+   from stickers s
+   join users u on u.id = s.user_id
+   join users w on w.id = s.wall_id";
+
+fn moved(row: &Row) -> rusqlite::Result<Moved> {
+    Ok(Moved {
+        kind: row.get(0)?,
+        emoji: row.get(1)?,
+        media: row.get(2)?,
+        plugin: row.get(3)?,
+        settings: row
+            .get::<_, Option<String>>(4)?
+            .and_then(|settings| RawValue::from_string(settings).ok()),
+        seed: row.get::<_, Option<i64>>(5)?.map(|seed| (seed as u64).to_string()),
+        x: row.get(6)?,
+        y: row.get(7)?,
+        width: row.get(8)?,
+        rotation: row.get(9)?,
+        alt: row.get(10)?,
+        by: row.get(11)?,
+        created_at: row.get(12)?,
+    })
 }
 
 /// A sticker about to come along; everything in it is checked.
