@@ -194,6 +194,7 @@ pub fn router(app: App) -> Router {
         .route("/settings/tokens", post(accounts::make_token))
         .route("/settings/tokens/{id}/revoke", post(accounts::revoke_token))
         .route("/settings/delete", get(accounts::delete_page).post(accounts::delete))
+        .route("/settings/along", get(moving::along))
         .route("/settings/export", get(moving::export))
         .route("/settings/leaving", get(accounts::leaving_page))
         .route("/settings/leaving/keep", post(accounts::keep))

@@ -58,7 +58,8 @@ pub struct MovedSounds {
     pub voice: Option<String>,
 }
 
-/// Writes a member's pictures and sounds, in every size that is kept. `placed` hears where each address lies.
+/// Writes a member's pictures and sounds, in every size that is kept. Answers what they are, the oldest first, and where each
+/// address that they have here lies in the archive.
 ///
 /// # Errors
 /// The database's; of whoever takes the archive.
@@ -67,8 +68,7 @@ pub fn export(
     data: &Path,
     user_id: i64,
     out: &mut Writer,
-    mut placed: impl FnMut(&str, &str),
-) -> Result<(), Error> {
+) -> Result<(Vec<Moved>, HashMap<String, Option<String>>), Error> {
     let media = db.read(|db| {
         db.all(
             "select m.id, m.kind, m.name, m.alt, m.transcript, m.created_at, f.variant, f.mime
@@ -113,17 +113,20 @@ pub fn export(
             .filter(|(_, variant)| matches!(&**variant, "full" | "sound"));
         best.map(|(moved, _)| moved).try_for_each(|moved| lines.push(moved))
     })?;
+    let mut placed = HashMap::new();
     for (moved, variant) in &media {
         match File::open(data.join(FOLDER).join(format!("{}.{variant}", moved.id))) {
             // Deleted since.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             file => {
                 out.copy(&moved.file, file?)?;
-                placed(&super::url(&moved.id, variant), &moved.file);
+                placed.insert(super::url(&moved.id, variant), Some(moved.file.clone()));
             }
         }
     }
-    Ok(())
+    let is_best = |variant: &str| matches!(variant, "full" | "sound");
+    let best = media.into_iter().filter(|(_, variant)| is_best(variant));
+    Ok((best.map(|(moved, _)| moved).collect(), placed))
 }
 
 /// What the file of a kind is called at its end.

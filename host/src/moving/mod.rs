@@ -7,4 +7,4 @@
 mod export;
 mod site;
 
-pub use export::export;
+pub use export::{along, export};

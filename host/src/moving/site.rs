@@ -5,11 +5,12 @@
 //! to where they came from, and what needs a server does nothing. A page loads nothing else, and its own policy says so, too.
 
 use std::{
-    cell::RefCell,
-    collections::{BTreeMap, HashMap, VecDeque},
+    cell::{Cell, RefCell},
+    collections::HashMap,
 };
 
 use axum::{Router, body::Body};
+use cssparser::{ParseError, Parser, Token, serialize_string};
 use http::{Request, header};
 use http_body_util::{BodyExt, Limited};
 use lol_html::{
@@ -31,6 +32,8 @@ use crate::{
 
 /// Bytes of one page, sheet, font or picture.
 const PIECE_MOST: usize = 32 << 20;
+/// Blocks within blocks of a sheet.
+const NESTING_MOST: u8 = 32;
 /// What a page from the disk may load: what lies beside it.
 const POLICY: &str = "default-src 'none'; style-src 'self' file:; font-src 'self' file:; img-src 'self' file: data:; \
      media-src 'self' file:; frame-src 'none'; form-action 'none'; base-uri 'none'";
@@ -45,46 +48,61 @@ pub struct Site<'a> {
     member: &'a Member,
     router: Router,
     runtime: Handle,
-    /// Addresses here, and where what is there lies in the archive.
-    places: RefCell<Places>,
+    out: RefCell<&'a mut Writer>,
+    /// What went wrong with the archive while a page was taken off the net.
+    fault: RefCell<Option<Error>>,
+    /// Addresses here of what is shown, and where it lies in the archive; nothing for what there isn't.
+    known: RefCell<HashMap<String, Option<String>>>,
+    /// Addresses here of pages, and where they lie.
+    pages: RefCell<HashMap<String, String>>,
+    /// Scripts by id, and the file that runs each.
+    scripts: RefCell<HashMap<String, String>>,
+    numbered: Cell<usize>,
     /// The pages that there are, for the menu: where they lie, and what they are called.
     menu: Vec<(&'static str, &'static str)>,
 }
 
-#[derive(Default)]
-struct Places {
-    /// `None`: there is nothing that could be put beside a page.
-    known: HashMap<String, Option<String>>,
-    /// What is yet to be written: where, and its bytes.
-    waiting: VecDeque<(String, Vec<u8>)>,
-    numbered: usize,
-    pages: BTreeMap<String, String>,
-}
-
 impl<'a> Site<'a> {
-    /// Begins the pages of a member's archive. `router` is the program's own. Runs on a thread that may wait.
-    pub fn new(app: &'a App, member: &'a Member, router: Router, menu: Vec<(&'static str, &'static str)>) -> Self {
+    /// Begins the pages of a member's archive. `router` is the program's own; `known` are addresses of what lies in the archive
+    /// already. Runs on a thread that may wait.
+    pub fn new(
+        app: &'a App,
+        member: &'a Member,
+        router: Router,
+        out: &'a mut Writer,
+        known: HashMap<String, Option<String>>,
+        menu: Vec<(&'static str, &'static str)>,
+    ) -> Self {
         Self {
             app,
             member,
             router,
             runtime: Handle::current(),
-            places: RefCell::default(),
+            out: RefCell::new(out),
+            fault: RefCell::default(),
+            known: RefCell::new(known),
+            pages: RefCell::default(),
+            scripts: RefCell::default(),
+            numbered: Cell::default(),
             menu,
         }
     }
 
     /// Says that a page here lies there in the archive, so that links lead to it.
-    pub fn lies_at(&self, address: &str, path: &str) {
-        let mut places = self.places.borrow_mut();
-        places.pages.insert(address.to_owned(), path.to_owned());
+    pub fn lies_at(&self, address: impl Into<String>, path: impl Into<String>) {
+        self.pages.borrow_mut().insert(address.into(), path.into());
+    }
+
+    /// Says which file runs a script.
+    pub fn runs_at(&self, script: impl Into<String>, path: impl Into<String>) {
+        self.scripts.borrow_mut().insert(script.into(), path.into());
     }
 
     /// Writes a page of a template of `moving/`, which reads `it`.
     ///
     /// # Errors
     /// The template's; of whoever takes the archive.
-    pub fn page(&self, path: &str, template: &str, it: Value, out: &mut Writer) -> Result<(), Error> {
+    pub fn page(&self, path: &str, template: &str, it: Value) -> Result<(), Error> {
         let menu: Vec<_> = self
             .menu
             .iter()
@@ -92,60 +110,90 @@ impl<'a> Site<'a> {
             .collect();
         let shell = context! { menu, member => self.member.name, up => up(path) };
         let html = self.app.html.render(template, merge_maps([it, shell]))?;
-        self.write(path, &html, out)
+        self.write(path, &html)
     }
 
-    /// Writes a page as it is here at an address, seen by its member; nothing where it isn't.
+    /// Writes a page as a guest sees it here at an address; nothing where there is none.
     ///
     /// # Errors
     /// Of whoever takes the archive.
-    pub fn copy(&self, path: &str, address: &str, out: &mut Writer) -> Result<bool, Error> {
-        let Some((_, html)) = self.get(address) else {
+    pub fn copy(&self, path: &str, address: &str) -> Result<bool, Error> {
+        let Some((_, html)) = self.get(address, Viewer::default()) else {
             return Ok(false);
         };
         let html = String::from_utf8(html).map_err(Error::internal)?;
-        self.write(path, &html, out)?;
+        self.write(path, &html)?;
         Ok(true)
     }
 
-    fn write(&self, path: &str, html: &str, out: &mut Writer) -> Result<(), Error> {
-        out.text(path, &self.taken_off(path, html)?)?;
-        // Sheets name fonts, which are found while they are written.
-        loop {
-            let next = self.places.borrow_mut().waiting.pop_front();
-            let Some((path, bytes)) = next else { return Ok(()) };
-            out.copy(&path, &*bytes)?;
-        }
+    /// Writes a file with this text as it is.
+    ///
+    /// # Errors
+    /// Of whoever takes the archive.
+    pub fn file(&self, path: &str, text: &str) -> Result<(), Error> {
+        self.out.borrow_mut().text(path, text)
     }
 
-    /// A page that shows what lies beside it and asks nobody for anything.
+    fn write(&self, path: &str, html: &str) -> Result<(), Error> {
+        let page = self.taken_off(path, html)?;
+        if let Some(fault) = self.fault.borrow_mut().take() {
+            return Err(fault);
+        }
+        self.file(path, &page)
+    }
+
+    /// A page that shows what lies beside it and asks nobody for anything. What it shows is written down meanwhile.
     fn taken_off(&self, path: &str, html: &str) -> Result<String, Error> {
         let up = up(path);
+        // Players that browsers without scripts get are for all: here nobody's scripts run. Only our templates say so, for no text of a
+        // member holds an element.
+        let html = html
+            .replace("<noscript><audio", "<audio")
+            .replace("</audio></noscript>", "</audio>");
+        let script = RefCell::new(String::new());
         let settings = RewriteStrSettings::new()
             .append_element_content_handler(element!("*", |element| {
-                self.take_off(element, &up);
+                self.take_off(element, path, &up, &script);
                 Ok(())
             }))
             .append_element_content_handler(element!("head", |head| {
                 let policy = format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">");
                 head.prepend(&policy, ContentType::Html);
+                let sheet = self.beside(&self.app.html.asset("css/moving.css"), &up);
+                if let Some(sheet) = sheet {
+                    head.append(
+                        &format!("<link rel=\"stylesheet\" href=\"{sheet}\">"),
+                        ContentType::Html,
+                    );
+                }
                 Ok(())
             }));
-        rewrite_str(html, settings).map_err(Error::internal)
+        rewrite_str(&html, settings).map_err(Error::internal)
     }
 
-    fn take_off(&self, element: &mut Element, up: &str) {
+    /// `script`: the one in whose window we are, by its address.
+    fn take_off(&self, element: &mut Element, path: &str, up: &str, script: &RefCell<String>) {
         let tag = element.tag_name();
         let rel = element.get_attribute("rel").unwrap_or_default();
         match &*tag {
             "script" | "base" | "noscript" | "iframe" | "object" | "embed" => return element.remove(),
             "meta" if element.has_attribute("http-equiv") => return element.remove(),
             "link" if rel != "stylesheet" && rel != "icon" => return element.remove(),
+            // Nobody answers it. What it shows stays.
             "form" => set(element, "inert", ""),
+            "neo-frame" => *script.borrow_mut() = element.get_attribute("data-source").unwrap_or_default(),
+            "button" if element.has_attribute("data-run") => {
+                let run = self.run(&script.borrow(), up);
+                return match run {
+                    Some(link) => element.replace(&link, ContentType::Html),
+                    None => element.remove(),
+                };
+            }
             _ => {}
         }
-        if element.get_attribute("class").is_some_and(|class| class == "bar") && tag == "header" {
-            return element.replace(&self.bar(up), ContentType::Html);
+        let class = element.get_attribute("class").unwrap_or_default();
+        if class == "bar" && tag == "header" {
+            return element.replace(&self.bar(path, up), ContentType::Html);
         }
         if element.get_attribute("id").is_some_and(|id| id == "edge") {
             return element.remove();
@@ -179,34 +227,51 @@ impl<'a> Site<'a> {
     }
 
     /// The bar of every page: what else is in the archive.
-    fn bar(&self, up: &str) -> String {
-        let entries = self
-            .menu
-            .iter()
-            .map(|(at, name)| format!("<li><a href=\"{up}{at}\">{name}</a></li>"));
+    fn bar(&self, path: &str, up: &str) -> String {
+        let entries = self.menu.iter().map(|(at, name)| {
+            let here = if *at == path { " aria-current=\"page\"" } else { "" };
+            format!("<li><a href=\"{up}{at}\"{here}>{name}</a></li>")
+        });
         format!(
             "<header class=\"bar\"><a class=\"brand\" href=\"{up}index.html\">NeoSpace</a><nav aria-label=\"Main\"><ul class=\"menu\">{}</ul></nav></header>",
             entries.collect::<String>()
         )
     }
 
+    /// What stands where one would press to run a script here: the way to the file that runs it, or to where it is on the net.
+    fn run(&self, source: &str, up: &str) -> Option<String> {
+        let id = source.strip_prefix("/sandbox/")?.split('/').next()?;
+        let scripts = self.scripts.borrow();
+        let origin = &self.app.config().origin;
+        let (to, words) = match scripts.get(id) {
+            Some(path) => (format!("{up}{path}"), "Run"),
+            None if !origin.is_empty() => (format!("{origin}/sandbox/{id}"), "Run it where it is"),
+            None => return None,
+        };
+        let to = to.replace('&', "&amp;").replace('"', "&quot;");
+        Some(format!("<a class=\"btn plate-green\" href=\"{to}\">{words}</a>"))
+    }
+
     /// Where a link leads from a page that is `up` from the top: in the archive, or to where that is on the net.
     fn link(&self, to: &str, up: &str) -> Option<String> {
-        if to.starts_with('#') || to.starts_with("https://") || to.starts_with("http://") || to.starts_with("mailto:") {
+        let is_of = |scheme: &&str| to.starts_with(*scheme);
+        if to.starts_with('#') || ["https://", "http://", "mailto:"].iter().any(is_of) {
             return Some(to.to_owned());
         }
-        // Links of our own templates are relative already.
         if !to.starts_with('/') {
-            return (!to.contains(':')).then(|| to.to_owned());
+            // Our own templates' are relative already, and plain names.
+            let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/#".contains(&byte);
+            return to.bytes().all(fine).then(|| to.to_owned());
         }
-        let (address, hash) = to
-            .split_once('#')
-            .map_or((to, String::new()), |(to, hash)| (to, format!("#{hash}")));
-        let places = self.places.borrow();
-        if let Some(path) = places.pages.get(address) {
-            return Some(format!("{up}{path}{hash}"));
+        let pages = self.pages.borrow();
+        let (address, hash) = to.split_once('#').map_or((to, ""), |(to, hash)| (to, hash));
+        if let Some(path) = pages.get(to).or_else(|| pages.get(address)) {
+            return Some(match hash.is_empty() || path.contains('#') {
+                true => format!("{up}{path}"),
+                false => format!("{up}{path}#{hash}"),
+            });
         }
-        if let Some(Some(path)) = places.known.get(address) {
+        if let Some(Some(path)) = self.known.borrow().get(address) {
             return Some(format!("{up}{path}"));
         }
         let origin = &self.app.config().origin;
@@ -229,18 +294,21 @@ impl<'a> Site<'a> {
         if !address.starts_with('/') || address.starts_with("//") {
             return None;
         }
-        if let Some(known) = self.places.borrow().known.get(address) {
+        if let Some(known) = self.known.borrow().get(address) {
             return known.clone();
         }
-        let found = self.get(address);
+        let found = self.get(address, Viewer::of(self.member.clone()));
         let path = found.as_ref().and_then(|(kind, _)| self.place(address, kind));
-        self.places.borrow_mut().known.insert(address.to_owned(), path.clone());
+        self.known.borrow_mut().insert(address.to_owned(), path.clone());
         let (path, (kind, bytes)) = (path?, found?);
+        // A sheet names fonts and pictures, which come first.
         let bytes = match kind.starts_with("text/css") {
             true => self.sheet(&String::from_utf8_lossy(&bytes), &up(&path)).into_bytes(),
             false => bytes,
         };
-        self.places.borrow_mut().waiting.push_back((path.clone(), bytes));
+        if let Err(fault) = self.out.borrow_mut().copy(&path, &*bytes) {
+            self.fault.borrow_mut().get_or_insert(fault);
+        }
         Some(path)
     }
 
@@ -271,50 +339,43 @@ impl<'a> Site<'a> {
             "audio/ogg" => "ogg",
             "audio/mpeg" => "mp3",
             "audio/mp4" => "m4a",
+            "audio/aac" => "aac",
             "audio/flac" => "flac",
             "audio/wav" | "audio/x-wav" => "wav",
             _ => return None,
         };
-        let mut places = self.places.borrow_mut();
-        places.numbered += 1;
-        Some(format!("site/shown/{}.{ending}", places.numbered))
+        self.numbered.set(self.numbered.get() + 1);
+        Some(format!("site/shown/{}.{ending}", self.numbered.get()))
     }
 
     /// A sheet whose fonts and pictures lie beside it.
     fn sheet(&self, css: &str, up: &str) -> String {
-        let mut out = String::with_capacity(css.len());
-        let mut rest = css;
-        while let Some(at) = rest.find("url(") {
-            let (before, after) = rest.split_at(at + 4);
-            out.push_str(before);
-            let quote = after.chars().next().filter(|c| *c == '"' || *c == '\'');
-            let (start, end) = match quote {
-                Some(quote) => (1, after[1..].find(quote).map(|end| end + 1)),
-                None => (0, after.find(')')),
-            };
-            let Some(end) = end else {
-                out.push_str("\"data:,\"");
-                rest = "";
-                break;
-            };
-            let to = self
-                .beside(after[start..end].trim(), up)
-                .unwrap_or_else(|| "data:,".into());
-            out.push_str(&format!("\"{to}\""));
-            rest = &after[end + usize::from(quote.is_some())..];
+        let mut urls = Vec::new();
+        let mut parser = Parser::new(css);
+        parser.set_nested_block_limit(NESTING_MOST);
+        find_urls(&mut parser, &mut urls);
+        let (mut out, mut end) = (String::with_capacity(css.len()), 0);
+        for url in urls {
+            let to = self.beside(url.address.trim(), up).unwrap_or_else(|| "data:,".into());
+            out.push_str(&css[end..url.from]);
+            out.push_str("url(");
+            // Writing into a text can't fail.
+            let _ = serialize_string(&to, &mut out);
+            out.push(')');
+            end = url.to;
         }
-        out.push_str(rest);
+        out.push_str(&css[end..]);
         out
     }
 
-    /// What this program answers its member at an address: the kind, and the bytes.
-    fn get(&self, address: &str) -> Option<(String, Vec<u8>)> {
+    /// What this program answers somebody at an address: the kind, and the bytes.
+    fn get(&self, address: &str, viewer: Viewer) -> Option<(String, Vec<u8>)> {
         let mut request = Request::get(address)
             .header(header::ACCEPT, "text/html, */*")
             .body(Body::empty())
             .ok()?;
         let extensions = request.extensions_mut();
-        extensions.insert(Viewer::of(self.member.clone()));
+        extensions.insert(viewer);
         extensions.insert(Peer([127, 0, 0, 1].into()));
         let router = self.router.clone();
         self.runtime.block_on(async {
@@ -329,12 +390,57 @@ impl<'a> Site<'a> {
     }
 }
 
+/// A `url()` of a sheet: where it stands, and what it says.
+struct Url {
+    from: usize,
+    to: usize,
+    address: String,
+}
+
+/// Every address that a sheet loads from, in order.
+fn find_urls(parser: &mut Parser, urls: &mut Vec<Url>) {
+    loop {
+        let from = parser.position().byte_index();
+        let is_url = match parser.next_including_whitespace_and_comments() {
+            Err(_) => return,
+            Ok(Token::UnquotedUrl(address)) => {
+                let address = address.to_string();
+                urls.push(Url {
+                    from,
+                    to: parser.position().byte_index(),
+                    address,
+                });
+                continue;
+            }
+            Ok(Token::Function(name)) => name.eq_ignore_ascii_case("url"),
+            Ok(Token::CurlyBracketBlock | Token::SquareBracketBlock | Token::ParenthesisBlock) => false,
+            Ok(_) => continue,
+        };
+        let mut address = None;
+        let inside = parser.parse_nested_block(|block| {
+            match is_url {
+                true => address = block.expect_string().ok().map(|text| text.to_string()),
+                false => find_urls(block, urls),
+            }
+            while block.next_including_whitespace_and_comments().is_ok() {}
+            Ok::<_, ParseError<()>>(())
+        });
+        if inside.is_ok() && is_url {
+            urls.push(Url {
+                from,
+                to: parser.position().byte_index(),
+                address: address.unwrap_or_default(),
+            });
+        }
+    }
+}
+
 /// From a page to the top of the archive.
 fn up(path: &str) -> String {
     "../".repeat(path.matches('/').count())
 }
 
 fn set(element: &mut Element, name: &str, value: &str) {
-    // Names come from the parser or stand above: they can be set.
-    let _ = element.set_attribute(name, value);
+    // Names come from the parser or stand above: they can be set. Quotes are spelled out where it is written.
+    let _ = element.set_attribute(name, &value.replace('&', "&amp;"));
 }

@@ -112,19 +112,33 @@ pub fn export(db: &Db, user_id: i64, out: &mut Writer) -> Result<(), Error> {
     out.lines(DRAFTS, |lines| drafts.iter().try_for_each(|draft| lines.push(draft)))
 }
 
-/// The posts that stand on a member's wall, from its top: each one's id, and whether it was ever changed.
+/// A post that stands on a wall.
+pub struct Standing {
+    pub id: i64,
+    pub position: i64,
+    /// Whether it ever said something else.
+    pub edited: bool,
+}
+
+/// The posts that stand on a member's wall, from its top.
 ///
 /// # Errors
 /// The database's.
-pub fn standing(db: &Db, user_id: i64) -> Result<Vec<(i64, bool)>, Error> {
+pub fn standing(db: &Db, user_id: i64) -> Result<Vec<Standing>, Error> {
     db.read(|db| {
         db.all(
-            "select id, edited_at is not null
+            "select id, position, edited_at is not null
                from posts
               where user_id = ?1 and removed_at is null
               order by position desc, id desc",
             [user_id],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| {
+                Ok(Standing {
+                    id: row.get(0)?,
+                    position: row.get(1)?,
+                    edited: row.get(2)?,
+                })
+            },
         )
     })
 }
