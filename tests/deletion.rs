@@ -7,6 +7,7 @@ use neospace_dm::message::Body;
 use neospace_tests::{
     Browser, Live, Person, Server, eventually,
     person::{PASSWORD, auth_key, parameters},
+    pictures, sounds,
 };
 use rusqlite::types::ValueRef;
 use serde_json::{Value, json};
@@ -249,6 +250,46 @@ fn when_the_day_comes_everything_goes_and_others_keep_what_is_theirs() {
     )
     .expect(200);
     sign(&bob, "ana", "zanzibar was here");
+    let picture = ana.uploaded("zanzibar.jpg", &pictures::jpeg(1_600, 900));
+    ana.uploaded("zanzibar.mp3", sounds::MP3);
+    let pictured = [("kind", "image"), ("media", &*picture), ("alt", "zanzibar")];
+    ana.post_json("/wall/ana/posts", &pictured).expect(201);
+    ana.post_json("/wall/ana/posts/drafts", &[("body", "zanzibar, half a thought")])
+        .expect(200);
+    bob.post("/wall/bob/stickers/allow", &[("visitors", "members")])
+        .see_other();
+    for wall in ["ana", "bob"] {
+        let stuck = [("media", &*picture), ("alt", "zanzibar")];
+        ana.post_json(&format!("/wall/{wall}/stickers"), &stuck).expect(201);
+    }
+    ana.post("/wall/ana/look", &[("radius", "24"), ("css", "/* zanzibar */")])
+        .see_other();
+    ana.post_json("/wall/ana/tags", &[("tags", "zanzibar")]).expect(200);
+    ana.post_json(
+        "/neighbourhoods",
+        &[("title", "Low Water"), ("about", "Walls by the sea")],
+    );
+    bob.post_json("/neighbourhoods/low-water/come-in", &[]);
+    let script = ana
+        .post_json(
+            "/sandbox",
+            &[("mode", "canvas"), ("title", "zanzibar"), ("source", "// zanzibar")],
+        )
+        .expect(201)
+        .json()["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    ana.post_json(&format!("/sandbox/{script}/versions"), &[("publish", "on")])
+        .expect(200);
+    for person in [&ana, &bob] {
+        person
+            .post_json(&format!("/wall/{}/scripts", person.name), &[("script", &script)])
+            .expect(200);
+    }
+    assert!(guest.get("/wall/bob").expect(200).text().contains(&picture));
+    let pictures_on_disk = || fs::read_dir(server.data().join("media")).expect("a folder").count();
+    assert!(pictures_on_disk() > 0);
     ana.post("/rooms", &[("name", "hers"), ("topic", "a room"), ("open", "1")])
         .see_other();
     for person in [&ana, &bob] {
@@ -312,6 +353,16 @@ fn when_the_day_comes_everything_goes_and_others_keep_what_is_theirs() {
     let gone = watching.wait("message_deleted", |frame| frame["id"] == json!(hers));
     assert_eq!(gone["user"], "");
     done(&guest, &receipt);
+
+    // Nothing of hers is left on bob's wall, in the neighbourhood that she founded, in the feed, nor on the disk.
+    let wall = guest.get("/wall/bob").expect(200).text();
+    assert!(!wall.contains(&picture) && !wall.contains(&script), "{wall}");
+    let neighbourhood = guest.get("/neighbourhoods/low-water").expect(200).text();
+    assert!(!neighbourhood.contains("/wall/ana") && neighbourhood.contains("/wall/bob"));
+    assert!(!guest.get("/public-feed").expect(200).text().contains("zanzibar"));
+    guest.get(&format!("/sandbox/{script}")).expect(404);
+    guest.get(&format!("/media/{picture}/full")).expect(404);
+    assert_eq!(pictures_on_disk(), 0);
 
     // Her rows and her words.
     assert_eq!(rows_of(&server, old_id), BTreeMap::new());

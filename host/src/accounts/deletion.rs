@@ -1,6 +1,6 @@
 //! The deletion itself, once its day has come. It takes as many short writes as it needs, so that nobody waits for it, and each
 //! leaves the rest for the next: whatever ends the program, the next start goes on. First the words in rooms and the copies of
-//! direct messages go, a batch at a time; then everything that hangs on the account in one write, which leaves the bare name; then
+//! direct messages go, posts, scripts and what plugins keep, a batch at a time; then everything that hangs on the account in one write, which leaves the bare name; then
 //! the files, whose names that write has put down; and at last the receipt is written.
 
 use std::{io, time::Duration};
@@ -27,6 +27,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const ERASED_AT_ONCE: i64 = 100;
 /// Messages of a conversation whose copies one write drops.
 const DROPPED_AT_ONCE: i64 = 500;
+/// What else one write after the other takes away before the rest goes: what the receipt calls it, how many one write takes, and how
+/// it takes them, which answers how many they were.
+const FORGETTING: [(&str, i64, fn(&Tx, i64, i64) -> Result<i64, Error>); 3] = [
+    ("posts", 100, posts::moving::forget),
+    ("scripts", 5, scripts::moving::forget),
+    ("entries that their plugins kept", 500, walls::moving::forget),
+];
 /// Files that are removed before their names are crossed out.
 const REMOVED_AT_ONCE: i64 = 100;
 /// How long a receipt that was shown can be had again, in milliseconds.
@@ -103,6 +110,14 @@ async fn delete(app: &App, user_id: i64, name: String) -> Result<(), Error> {
             break;
         }
     }
+    for (what, most, forget) in FORGETTING {
+        let forget_some = move |tx: &Tx| {
+            let forgotten = forget(tx, user_id, most)?;
+            count(tx, user_id, &[(what, forgotten)])?;
+            Ok(forgotten)
+        };
+        while app.db.write(forget_some).await? > 0 {}
+    }
     for conversation in app.db.read(|db| dms::moving::conversations(db, user_id))? {
         let mut next = Some(conversation);
         while let Some(dropping) = next {
@@ -124,11 +139,10 @@ async fn delete(app: &App, user_id: i64, name: String) -> Result<(), Error> {
 /// Everything that is left of an account goes, but its name.
 fn go(tx: &Tx, app: &App, user_id: i64, name: &str) -> Result<(), Error> {
     let in_rooms = rooms::moving::leave_all(tx, app, user_id, name)?;
-    let [modules, entries] = walls::moving::leave(tx, user_id, name)?;
+    let modules = walls::moving::leave(tx, user_id, name)?;
     let stuck = stickers::moving::leave(tx, user_id)?;
     posts::moving::touch(tx, name);
-    let posted = posts::moving::count(tx, user_id)?;
-    let written = scripts::moving::touch(tx, user_id, name)?;
+    scripts::moving::touch(tx, user_id, name)?;
     let (pictured, files) = media::moving::leave(tx, user_id)?;
     // They hang on the name, which is about to change hands.
     let tagged = directory::moving::leave(tx, user_id, name)?;
@@ -141,10 +155,7 @@ fn go(tx: &Tx, app: &App, user_id: i64, name: &str) -> Result<(), Error> {
             ("profile", 1),
             ("rooms you belonged to", in_rooms),
             ("modules", modules),
-            ("entries that their plugins kept", entries),
             ("stickers", stuck),
-            ("posts", posted),
-            ("scripts", written),
             ("pictures and sounds", pictured),
             ("tags", tagged),
             ("neighbourhoods you lived in", lived),

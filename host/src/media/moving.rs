@@ -126,7 +126,16 @@ pub fn export(
     }
     let is_best = |variant: &str| matches!(variant, "full" | "sound");
     let best = media.into_iter().filter(|(_, variant)| is_best(variant));
-    Ok((best.map(|(moved, _)| moved).collect(), placed))
+    let best: Vec<Moved> = best.map(|(moved, _)| moved).collect();
+    // A picture that is small already has one file at all its addresses.
+    for moved in best.iter().filter(|moved| moved.kind == "image") {
+        for (variant, larger) in [("medium", "full"), ("small", "medium")] {
+            if let Some(Some(file)) = placed.get(&super::url(&moved.id, larger)).cloned() {
+                placed.entry(super::url(&moved.id, variant)).or_insert(Some(file));
+            }
+        }
+    }
+    Ok((best, placed))
 }
 
 /// What the file of a kind is called at its end.

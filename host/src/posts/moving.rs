@@ -350,12 +350,15 @@ pub fn touch(tx: &Tx, name: &str) {
     tx.touch(super::FEED);
 }
 
-/// How many posts go with a member's row.
+/// Takes at most `most` posts away of a member who leaves for good, with what they said before; answers how many there were. Others
+/// found none of them any more.
 ///
 /// # Errors
 /// The database's.
-pub fn count(tx: &Tx, user_id: i64) -> Result<i64, Error> {
-    tx.one("select count(*) from posts where user_id = ?1", [user_id], |row| {
-        row.get(0)
-    })
+pub fn forget(tx: &Tx, user_id: i64, most: i64) -> Result<i64, Error> {
+    let gone = tx.run(
+        "delete from posts where id in (select id from posts where user_id = ?1 limit ?2)",
+        [user_id, most],
+    )?;
+    Ok(gone as i64)
 }

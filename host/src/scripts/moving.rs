@@ -286,11 +286,11 @@ pub fn each_alone(app: &App, user_id: i64, mut take: impl FnMut(Alone) -> Result
 }
 
 /// Has everything that shows a member's scripts made anew, walls that run them included: they are about to leave, are gone, or
-/// stay after all. Answers how many scripts there are.
+/// stay after all.
 ///
 /// # Errors
 /// The database's.
-pub fn touch(tx: &Tx, user_id: i64, name: &str) -> Result<i64, Error> {
+pub fn touch(tx: &Tx, user_id: i64, name: &str) -> Result<(), Error> {
     let scripts = tx.all("select id from scripts where user_id = ?1", [user_id], |row| {
         row.get::<_, String>(0)
     })?;
@@ -311,5 +311,20 @@ pub fn touch(tx: &Tx, user_id: i64, name: &str) -> Result<i64, Error> {
         tx.touch(format!("wall:{wall}"));
         tx.touch(mutations::pins_topic(&wall));
     }
-    Ok(scripts.len() as i64)
+    Ok(())
+}
+
+/// Takes at most `most` scripts away of a member who leaves for good, with their versions; answers how many there were. Others found
+/// none of them any more, and forks keep the credit.
+///
+/// # Errors
+/// The database's.
+pub fn forget(tx: &Tx, user_id: i64, most: i64) -> Result<i64, Error> {
+    let gone = tx.all(
+        "delete from scripts where id in (select id from scripts where user_id = ?1 limit ?2) returning id",
+        [user_id, most],
+        |row| row.get::<_, String>(0),
+    )?;
+    gone.iter().for_each(|id| tx.touch(topic(id)));
+    Ok(gone.len() as i64)
 }

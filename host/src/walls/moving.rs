@@ -296,21 +296,33 @@ pub fn import(tx: &Tx, user_id: i64, name: &str, incoming: &[Incoming], instead:
     Ok(())
 }
 
-/// Counts what stands on a member's wall, taken off or not, and has everything that shows it made anew: it goes with their row.
-/// Answers modules, and entries that their plugins keep.
+/// Takes at most `most` entries away that plugins kept for a member who leaves for good; answers how many there were.
 ///
 /// # Errors
 /// The database's.
-pub fn leave(tx: &Tx, user_id: i64, name: &str) -> Result<[i64; 2], Error> {
+pub fn forget(tx: &Tx, user_id: i64, most: i64) -> Result<i64, Error> {
+    let gone = tx.run(
+        "delete from plugin_storage
+          where (module_id, key) in (select s.module_id, s.key
+                                       from modules m
+                                       join plugin_storage s on s.module_id = m.id
+                                      where m.user_id = ?1
+                                      limit ?2)",
+        [user_id, most],
+    )?;
+    Ok(gone as i64)
+}
+
+/// Counts what stands on a member's wall, taken off or not, and has everything that shows it made anew: it goes with their row.
+/// Answers how many modules there are.
+///
+/// # Errors
+/// The database's.
+pub fn leave(tx: &Tx, user_id: i64, name: &str) -> Result<i64, Error> {
     let modules = tx.all("select id from modules where user_id = ?1", [user_id], |row| {
         row.get::<_, i64>(0)
     })?;
-    let kept = tx.one(
-        "select count(*) from plugin_storage s join modules m on m.id = s.module_id where m.user_id = ?1",
-        [user_id],
-        |row| row.get(0),
-    )?;
     modules.iter().for_each(|id| tx.touch(format!("module:{id}")));
     tx.touch(format!("wall:{name}"));
-    Ok([modules.len() as i64, kept])
+    Ok(modules.len() as i64)
 }
