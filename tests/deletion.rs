@@ -262,8 +262,7 @@ fn when_the_day_comes_everything_goes_and_others_keep_what_is_theirs() {
         let stuck = [("media", &*picture), ("alt", "zanzibar")];
         ana.post_json(&format!("/wall/{wall}/stickers"), &stuck).expect(201);
     }
-    ana.post("/wall/ana/look", &[("radius", "24"), ("css", "/* zanzibar */")])
-        .see_other();
+    ana.post("/wall/ana/look/css", &[("css", "/* zanzibar */")]).see_other();
     ana.post_json("/wall/ana/tags", &[("tags", "zanzibar")]).expect(200);
     ana.post_json(
         "/neighbourhoods",

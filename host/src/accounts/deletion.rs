@@ -79,6 +79,9 @@ async fn look(app: &App) -> Result<(), Error> {
             |row| row.get::<_, i64>(0),
         )
     })?;
+    if !waiting.is_empty() {
+        rooms::forget_removed(app).await?;
+    }
     for departure in waiting {
         remove_files(app, departure).await?;
         write_receipt(app, departure).await?;

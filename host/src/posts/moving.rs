@@ -258,7 +258,7 @@ pub fn read(archive: &Archive) -> Result<Written, Error> {
         let checked = |title: &str, body: &str, url: &str| {
             let fields = [("title", title), ("body", body), ("url", url)];
             let form = Form(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-            New::check(kind, &form)
+            New::check(kind, &form, "")
                 .map_err(|error| wrong(&format!("can't be posted: {}", error.detail().trim_end_matches('.'))))
         };
         if post.before.len() > EDITS_MOST {

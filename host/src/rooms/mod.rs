@@ -26,7 +26,7 @@ pub use mutations::create as make;
 pub use owner::{ban, give_lobby, invite, kick, log, mute, people, set_topic, unban, unmute};
 pub use page::{Asked, conversation, list, permalink, show, sidebar};
 pub use queries::readable_rooms;
-pub use search::{follow as follow_search, search};
+pub use search::{follow as follow_search, forget_removed, search};
 pub use talk::{Post, Said, Speaker, join as come_in, post as say};
 
 /// What a member may read up to in `content`, in Unicode scalar values.

@@ -131,6 +131,37 @@ fn join_some(tx: &Tx) -> Result<bool, Error> {
     Ok(changes(tx)? - before > 1)
 }
 
+/// Has the index forget in earnest what was removed: its words lie in their segments until those are joined. Waits until the index
+/// knows of every removal, then joins all segments into one, a few pages at a time.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_removed(app: &App) -> Result<(), Error> {
+    let last: i64 = app
+        .db
+        .read(|db| db.one("select coalesce(max(id), 0) from messages", [], |row| row.get(0)))?;
+    let waits = "select 1 from search_queue where message_id <= ?1 limit 1";
+    while app.db.read(|db| db.maybe(waits, [last], |_| Ok(())))?.is_some() {
+        NOTED.notify_one();
+        tokio::time::sleep(GATHER).await;
+    }
+    let begin = |tx: &Tx| {
+        tx.run(
+            "insert into message_words (message_words, rank) values ('merge', ?1)",
+            [-JOINED_AT_ONCE],
+        )
+    };
+    app.db.write(begin).await?;
+    loop {
+        let started = Instant::now();
+        if !app.db.write(join_some).await? {
+            return Ok(());
+        }
+        // Others want to write, too.
+        tokio::time::sleep(started.elapsed() * (SHARE - 1)).await;
+    }
+}
+
 /// Adds what waits to the index, the oldest first; how many messages that were.
 fn add_some(tx: &Tx) -> Result<i64, Error> {
     struct Waiting {
