@@ -252,8 +252,8 @@ fn post(person: &Person, fields: &[(&str, &str)]) -> i64 {
 }
 
 /// A drawing that says when it is done.
-const SQUARE: &str = "const canvas = document.createElement(\"canvas\")\ncanvas.id = \"square\"\ndocument.body.append(canvas)\n\
-     canvas.getContext(\"2d\").fillRect(10, 10, 80, 80)\n";
+const SQUARE: &str = "const square = document.createElement(\"canvas\")\nsquare.id = \"square\"\ndocument.body.append(square)\n\
+     square.getContext(\"2d\").fillRect(10, 10, 80, 80)\n";
 
 /// What ana's wall is made of in these tests.
 struct Wall {
@@ -488,6 +488,7 @@ fn the_pages_open_from_the_disk_and_ask_nobody_for_anything() {
         .wait_for(".post \"second thoughts\"");
     let page = browser.page();
 
+    let html = std::fs::read_to_string(folder.join("index.html")).expect("it is there");
     // The wall looks as it does here.
     page.goto(&at("index.html")).wait_for(".post \"second thoughts\"");
     assert!(page.has("#ident") && page.count("[data-sticker]") == 2);
@@ -514,7 +515,7 @@ fn the_pages_open_from_the_disk_and_ask_nobody_for_anything() {
         page.wait_until(&format!("document.querySelector('{it}').naturalWidth > 0"));
     }
     assert!(page.eval(
-            "[...document.querySelectorAll('neo-module')].some(one => one.shadowRoot.textContent.includes('bob was here'))"
+            "[...document.querySelectorAll('neo-module .body')].some(one => one.shadowRoot?.textContent.includes('bob was here'))"
         ) == json!(true), "a module shows what it showed");
     assert_eq!(
         page.eval("[...document.fonts].filter(font => font.status === 'error').length"),
@@ -528,6 +529,7 @@ fn the_pages_open_from_the_disk_and_ask_nobody_for_anything() {
         page.eval("document.querySelectorAll('script, iframe').length"),
         json!(0)
     );
+    assert!(!html.contains("name=\"token\"") && !html.contains("type=\"hidden\""));
     assert_eq!(
         page.eval("document.querySelectorAll('form:not([inert])').length"),
         json!(0)

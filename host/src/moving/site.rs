@@ -181,6 +181,8 @@ impl<'a> Site<'a> {
             "link" if rel != "stylesheet" && rel != "icon" => return element.remove(),
             // Nobody answers it. What it shows stays.
             "form" => set(element, "inert", ""),
+            // What only a server reads, marks of its own among it.
+            "input" if element.get_attribute("type").is_some_and(|kind| kind == "hidden") => return element.remove(),
             "neo-frame" => *script.borrow_mut() = element.get_attribute("data-source").unwrap_or_default(),
             "button" if element.has_attribute("data-run") => {
                 let run = self.run(&script.borrow(), up);
