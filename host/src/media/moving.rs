@@ -272,11 +272,6 @@ impl Arrived {
             }
         }
     }
-
-    /// How many they are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 /// Keeps what was made anew; answers the new id of each old one.

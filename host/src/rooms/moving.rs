@@ -98,7 +98,7 @@ pub fn export(db: &Db, user_id: i64, out: &mut Writer) -> Result<(), Error> {
         )
     })?;
     out.lines(ROOMS, |lines| rooms.iter().try_for_each(|room| lines.push(room)))?;
-    let mut ids: Vec<i64> = spoken(db, user_id)?.into_iter().flat_map(|(_, ids)| ids).collect();
+    let mut ids: Vec<i64> = spoken(db, user_id)?.into_values().flatten().collect();
     ids.sort_unstable();
     out.lines(MESSAGES, |lines| {
         for some in ids.chunks(MESSAGES_AT_ONCE) {
