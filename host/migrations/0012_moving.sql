@@ -33,6 +33,7 @@ create table arrivals (
   name text not null,                    -- what the file was called
   bytes integer not null,
   found text not null,                   -- what is in it: a JSON object
+  refused text,                          -- why it didn't come along when that was tried last
   created_at integer not null
 ) strict;
 
@@ -48,3 +49,25 @@ create index brought_by_user on brought (user_id, id);
 
 -- Posts that were written elsewhere: they stand on their wall and in its feed, and aren't news for everybody.
 alter table posts add column brought integer not null default 0;
+
+-- What became here of what was brought, so that what refers to it finds it, and it isn't brought twice.
+create table brought_things (
+  user_id integer not null references users (id) on delete cascade,
+  kind text not null check (kind in ('media', 'script')),
+  there text not null,                   -- its id in the archive
+  here text not null,                    -- its id here; it may be gone
+  primary key (user_id, kind, there)
+) strict, without rowid;
+
+-- What members said in rooms elsewhere: kept for themselves alone.
+create table brought_messages (
+  id integer primary key,
+  user_id integer not null references users (id) on delete cascade,
+  node text not null,                    -- what the other place calls itself
+  room text not null,
+  message integer not null,              -- its number there
+  at integer not null,
+  said text not null,                    -- as it stands in an archive: a JSON object
+  unique (user_id, node, message)
+) strict;
+create index brought_messages_by_time on brought_messages (user_id, at, id);

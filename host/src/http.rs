@@ -429,9 +429,9 @@ async fn receive(app: &App, request: Request) -> Result<Request, Error> {
     Ok(Request::from_parts(parts, body.into()))
 }
 
-/// Whether an address takes files: `/dm/{user}/files`, `/library`, `/library/uploads/{id}`.
+/// Whether an address takes files: `/dm/{user}/files`, `/library`, `/library/uploads/{id}`, `/settings/import`.
 fn is_upload(path: &str) -> bool {
-    if path == "/library" || path.starts_with("/library/uploads/") {
+    if path == "/library" || path == "/settings/import" || path.starts_with("/library/uploads/") {
         return true;
     }
     let user = path.strip_prefix("/dm/").and_then(|rest| rest.strip_suffix("/files"));

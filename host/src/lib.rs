@@ -130,6 +130,8 @@ async fn run(options: Options, config: Config, mut seen: Seen, demo: bool) -> an
     tokio::spawn(dms::sweep(app.clone()));
     media::prepare(&app.config().data).context("the folders for media can't be made")?;
     tokio::spawn(media::sweep(app.clone()));
+    moving::prepare(&app.config().data).context("the folder for archives can't be made")?;
+    tokio::spawn(moving::sweep(app.clone()));
     tokio::spawn(accounts::follow_deletions(app.clone()));
     tokio::spawn(live::beat(app.clone()));
     tokio::spawn(system::follow(app.clone()));

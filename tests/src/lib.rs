@@ -34,6 +34,7 @@ pub mod site;
 pub mod socket;
 pub mod sounds;
 pub mod talker;
+pub mod zips;
 
 pub use browser::{Browser, Page};
 pub use dm::Dm;

@@ -1,14 +1,14 @@
 //! How a wall looks, as it goes along and comes back. Everything is read as from the form: a theme of another make is refused, and
 //! CSS is kept as it was typed and rebuilt when it is shown.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{custom, mutations, queries, starts, theme::Theme};
 use crate::{
-    archive::{self, Archive, Writer},
-    db::{Db, Tx},
+    archive::{self, Archive, Left, Writer},
+    db::{Db, Reader, Tx},
     error::Error,
     profiles::{Profile, pictures},
 };
@@ -54,13 +54,40 @@ pub struct Incoming {
     theme: Theme,
     css: String,
     remixable: bool,
+    remixed_from: Option<String>,
+    /// The pictures of the archive that its CSS shows.
+    media: HashSet<String>,
 }
 
-/// The look of an archive, if it has one.
+impl Incoming {
+    /// What it is, in words.
+    pub fn says(&self) -> &'static str {
+        match self.css.trim().is_empty() {
+            true => "the theme",
+            false => "the theme, and CSS of your own",
+        }
+    }
+
+    /// The pictures that it needs.
+    pub fn media(&self) -> impl Iterator<Item = String> {
+        self.media.iter().cloned()
+    }
+
+    /// What of it stays behind.
+    pub fn left(&self) -> Option<Left> {
+        let from = self.remixed_from.as_ref()?;
+        Some(Left {
+            what: format!("The credit of the look to {}", archive::shown(from)),
+            why: "That wall is elsewhere, and the name may be somebody else's here.".into(),
+        })
+    }
+}
+
+/// The look of an archive, if it has one. `media` are the ids of its pictures.
 ///
 /// # Errors
 /// [`Error::Invalid`] for what no look of ours is.
-pub fn read(archive: &Archive, owner: &Profile) -> Result<Option<Incoming>, Error> {
+pub fn read(archive: &Archive, owner: &Profile, media: &HashSet<String>) -> Result<Option<Incoming>, Error> {
     let Some(moved) = archive.json::<Moved>(FILE)? else {
         return Ok(None);
     };
@@ -77,10 +104,13 @@ pub fn read(archive: &Archive, owner: &Profile) -> Result<Option<Incoming>, Erro
         let why = first.map_or_else(String::new, |error| format!("{}: {}", error.field, error.message));
         archive::refused(format!("its theme can't be worn ({})", why.trim_end_matches('.')))
     })?;
+    let shows = |id: &&String| moved.css.contains(&format!("/media/{id}/"));
     Ok(Some(Incoming {
         theme,
+        media: media.iter().filter(shows).cloned().collect(),
         css: moved.css,
         remixable: moved.remixable,
+        remixed_from: moved.remixed_from,
     }))
 }
 
@@ -95,4 +125,12 @@ pub fn import(tx: &Tx, owner: &Profile, look: &Incoming, media: &HashMap<String,
     }
     mutations::keep(tx, owner, &look.theme, &css, None)?;
     mutations::allow(tx, owner, look.remixable)
+}
+
+/// Whether a wall wears anything but the house's look.
+///
+/// # Errors
+/// The database's.
+pub fn is_dressed(db: &Reader, user_id: i64) -> Result<bool, Error> {
+    db.one("select look is not null from profiles where user_id = ?1", [user_id], |row| row.get(0))
 }

@@ -7,6 +7,7 @@ use std::{
     io,
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use rusqlite::params;
@@ -15,16 +16,18 @@ use serde::{Deserialize, Serialize};
 use super::{
     ALT_MOST, FOLDER, NAME_MOST, TRANSCRIPT_MOST, UPLOADS, file_of,
     mutations::{self, New},
-    upload_of,
+    queries, upload_of, wall,
     worker::{self, Made},
 };
 use crate::{
     app::{App, now_ms},
     archive::{self, Archive, Writer},
     crypto,
-    db::{Db, Tx},
+    db::{Db, Reader, Tx},
     error::Error,
     files,
+    http::Form,
+    session::Member,
 };
 
 /// Where they are in an archive.
@@ -32,6 +35,13 @@ pub const LIST: &str = "data/media.jsonl";
 pub const SOUNDS: &str = "data/sounds.json";
 /// Pictures and sounds of one archive.
 const MEDIA_MOST: usize = 5_000;
+/// What is waited before a picture or sound is tried again while the worker is busy.
+const PATIENCE: [Duration; 4] = [
+    Duration::from_secs(2),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+];
 
 /// A picture or a sound, as it stands in an archive.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -200,12 +210,27 @@ pub struct Arrived(Vec<(Moved, New, Made)>);
 ///
 /// # Errors
 /// [`Error::Invalid`] for one that isn't what it says, naming it; the worker's. Nothing is left on disk then.
-pub async fn make(app: &App, owner: i64, archive: &Arc<Archive>, wanted: Vec<Moved>) -> Result<Arrived, Error> {
+pub async fn make(
+    app: &App,
+    owner: i64,
+    archive: &Arc<Archive>,
+    wanted: Vec<Moved>,
+    progress: impl Fn(usize),
+) -> Result<Arrived, Error> {
     let mut arrived = Arrived::default();
     for moved in wanted {
-        let upload = crypto::Bytes(crypto::random::<16>()).to_string();
-        let made = make_one(app, owner, archive, &moved, &upload).await;
-        files::drop_file(&upload_of(app, &upload)).await;
+        progress(arrived.0.len());
+        let mut patience = PATIENCE.iter();
+        let made = loop {
+            let upload = crypto::Bytes(crypto::random::<16>()).to_string();
+            let made = make_one(app, owner, archive, &moved, &upload).await;
+            files::drop_file(&upload_of(app, &upload)).await;
+            // Others' uploads go first: this one has time.
+            match (made, patience.next()) {
+                (Err(Error::Unavailable(_)), Some(wait)) => tokio::time::sleep(*wait).await,
+                (made, _) => break made,
+            }
+        };
         match made {
             Ok((new, made)) => arrived.0.push((moved, new, made)),
             Err(error) => {
@@ -274,21 +299,121 @@ impl Arrived {
     }
 }
 
-/// Keeps what was made anew; answers the new id of each old one.
+/// Keeps what was made anew; answers the id here of each one there, of those that came before, too.
 ///
 /// # Errors
 /// `quota`; the database's.
 pub fn import(tx: &Tx, user_id: i64, arrived: &Arrived) -> Result<HashMap<String, String>, Error> {
-    let mut ids = HashMap::new();
+    let mut ids = known(tx, user_id)?;
     for (moved, new, made) in &arrived.0 {
         mutations::keep(tx, new, made)?;
         tx.run(
             "update media set transcript = ?3, created_at = ?4 where id = ?1 and user_id = ?2",
             params![new.id, user_id, moved.transcript, moved.created_at.clamp(0, now_ms())],
         )?;
+        tx.run(
+            "insert into brought_things (user_id, kind, there, here) values (?1, 'media', ?2, ?3)
+             on conflict do update set here = excluded.here",
+            params![user_id, moved.id, new.id],
+        )?;
         ids.insert(moved.id.clone(), new.id.clone());
     }
     Ok(ids)
+}
+
+/// The pictures and sounds that a member has here, by the ids that they have in archives: those that were brought, and their own.
+///
+/// # Errors
+/// The database's.
+pub fn known(db: &Reader, user_id: i64) -> Result<HashMap<String, String>, Error> {
+    let known = db.all(
+        "select id, id from media where user_id = ?1
+          union all
+         select b.there, b.here
+           from brought_things b
+           join media m on m.id = b.here and m.user_id = b.user_id
+          where b.user_id = ?1 and b.kind = 'media'",
+        [user_id],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(known.into_iter().collect())
+}
+
+/// Bytes that a member stores here.
+///
+/// # Errors
+/// The database's.
+pub fn stored(db: &Reader, user_id: i64) -> Result<u64, Error> {
+    queries::stored_by(db, user_id)
+}
+
+/// What is to be heard on a wall, about to come along.
+pub struct Sounds(MovedSounds);
+
+impl Sounds {
+    /// What it is, in words.
+    pub fn says(&self) -> &'static str {
+        match (&self.0.anthem, &self.0.voice) {
+            (Some(_), Some(_)) => "an anthem and your voice",
+            (Some(_), None) => "an anthem",
+            _ => "your voice",
+        }
+    }
+
+    /// The sounds that it needs.
+    pub fn media(&self) -> impl Iterator<Item = String> {
+        self.0.anthem.iter().chain(&self.0.voice).cloned()
+    }
+}
+
+/// What is to be heard on the wall of an archive, if anything is. `media` is its list.
+///
+/// # Errors
+/// [`Error::Invalid`] for a sound that isn't in it, and a title that no form takes.
+pub fn read_sounds(archive: &Archive, media: &[Moved]) -> Result<Option<Sounds>, Error> {
+    let Some(moved) = archive.json::<MovedSounds>(SOUNDS)? else {
+        return Ok(None);
+    };
+    let is_sound = |id: &String| media.iter().any(|it| it.id == *id && it.kind == "audio");
+    if !moved.anthem.iter().chain(&moved.voice).all(is_sound) {
+        return Err(archive::refused("its wall plays a sound that isn't in it"));
+    }
+    if !wall::is_title(&moved.anthem_title) {
+        return Err(archive::refused("its anthem has a title that can't be one"));
+    }
+    Ok(Some(Sounds(moved)).filter(|it| it.0.anthem.is_some() || it.0.voice.is_some()))
+}
+
+/// Has a wall play the sounds, `instead` of its own or where it has none; whether any came. `media` has the new id of each.
+///
+/// # Errors
+/// The database's.
+pub fn import_sounds(
+    tx: &Tx,
+    member: &Member,
+    sounds: &Sounds,
+    media: &HashMap<String, String>,
+    instead: bool,
+) -> Result<bool, Error> {
+    let own = tx.maybe(
+        "select anthem is not null, voice is not null from sounds where user_id = ?1",
+        [member.id],
+        |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)),
+    )?;
+    let (has_anthem, has_voice) = own.unwrap_or_default();
+    let Sounds(moved) = sounds;
+    let here = |id: &Option<String>| id.as_ref().and_then(|id| media.get(id)).cloned();
+    let mut fields = Vec::new();
+    if instead || !has_anthem {
+        fields.push(("anthem".to_owned(), here(&moved.anthem).unwrap_or_default()));
+        fields.push(("anthem_title".to_owned(), moved.anthem_title.clone()));
+    }
+    if instead || !has_voice {
+        fields.push(("voice".to_owned(), here(&moved.voice).unwrap_or_default()));
+    }
+    let came = !fields.is_empty();
+    wall::keep(tx, member, &Form(fields))?;
+    Ok(came)
 }
 
 /// Has everything made anew that shows a member's pictures or plays their sounds: their rows go with the member's. Answers how

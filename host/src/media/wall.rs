@@ -235,6 +235,19 @@ impl Changes {
     }
 }
 
+/// Keeps what is to be heard, as the form does.
+///
+/// # Errors
+/// [`Error::Invalid`]; the database's.
+pub fn keep(tx: &Tx, owner: &Member, form: &Form) -> Result<(), Error> {
+    Changes::check(tx, owner.id, form)?.save(tx, owner)
+}
+
+/// Whether an anthem can be called so.
+pub fn is_title(title: &str) -> bool {
+    title.chars().count() <= TITLE_MOST && !title.chars().any(char::is_control)
+}
+
 /// `POST /wall/{user}/sound`: fields `anthem` and `voice` (ids in the library, or empty for none), `anthem_title`, `transcript` (of the
 /// voice); those that are absent stay.
 ///

@@ -5,6 +5,8 @@
 //! they couldn't see; of direct messages it has what the server has, which is ciphertext.
 
 mod export;
+mod import;
 mod site;
 
 pub use export::{along, export};
+pub use import::{bring, prepare, said, show as import_page, sweep, take, throw_away};

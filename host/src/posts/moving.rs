@@ -1,11 +1,13 @@
 //! Posts as they go along and come back, with their history and their drafts; and what becomes of them when their author goes.
 //! What comes back keeps its days, stands on the wall as it stood, and is no news in the feed of all.
 
+use std::collections::{HashMap, HashSet};
+
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DRAFTS_MOST,
+    ALT_MOST, BODY_MOST, DRAFTS_MOST, PICTURES_MOST, TITLE_MOST,
     compose::{self, Kind, New},
     mutations::{self, Wall},
     preview, queries, view,
@@ -13,9 +15,10 @@ use super::{
 use crate::{
     app::{App, now_ms},
     archive::{self, Archive, Left, Writer},
-    db::{Db, Tx},
+    db::{Db, Reader, Tx},
     error::Error,
     http::Form,
+    media, scripts,
 };
 
 /// Where posts are in an archive, and drafts.
@@ -212,6 +215,9 @@ fn each(db: &Db, user_id: i64, mut take: impl FnMut(&[Moved]) -> Result<(), Erro
 
 /// A post about to come along; everything in it is checked.
 pub struct Incoming {
+    /// Its number there.
+    post: i64,
+    /// Its pictures and its script are named as in the archive.
     new: New,
     created_at: i64,
     edited_at: Option<i64>,
@@ -222,13 +228,29 @@ pub struct Incoming {
 #[derive(Default)]
 pub struct Written {
     /// As they stand on the wall, the first at the top.
-    pub posts: Vec<Incoming>,
-    /// Of new posts: what was typed, as JSON, and when.
-    pub drafts: Vec<(String, i64)>,
+    posts: Vec<Incoming>,
+    drafts: Vec<MovedDraft>,
     pub left: Vec<Left>,
+    /// The pictures that they need.
+    pub media: HashSet<String>,
 }
 
 impl Written {
+    /// What there is, in words; empty where there is nothing.
+    pub fn says(&self) -> String {
+        let of = |n: usize, one: &str, more: &str| match n {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            n => Some(format!("{n} {more}")),
+        };
+        let edits = self.posts.iter().map(|post| post.before.len()).sum();
+        let posts = of(self.posts.len(), "post", "posts");
+        let edits = of(edits, "earlier version", "earlier versions");
+        let posts = posts.map(|posts| edits.map_or(posts.clone(), |edits| format!("{posts} with {edits}")));
+        let drafts = of(self.drafts.len(), "draft", "drafts");
+        posts.into_iter().chain(drafts).collect::<Vec<_>>().join(" and ")
+    }
+
     /// The links of these posts, as far as their previews are fetched anew.
     pub fn links(&self) -> Vec<String> {
         let links = self.posts.iter().filter(|post| !post.new.url.is_empty());
@@ -236,103 +258,266 @@ impl Written {
     }
 }
 
-/// The posts and drafts of an archive.
+/// Where a script's page is; what the history of a script's post names.
+const SANDBOX: &str = "/sandbox/";
+/// What stands for a picture that was taken out of the library, while a form is checked: no id has such a shape.
+const GONE: &str = "gone-";
+
+/// The posts and drafts of an archive. `place` is where it was made, `media` are the ids of its pictures, `works` those of its scripts.
 ///
 /// # Errors
 /// [`Error::Invalid`] for what no post of ours is.
-pub fn read(archive: &Archive) -> Result<Written, Error> {
+pub fn read(
+    app: &App,
+    archive: &Archive,
+    place: &str,
+    media: &HashSet<String>,
+    works: &HashSet<String>,
+) -> Result<Written, Error> {
     let (mut written, mut bytes) = (Written::default(), 0);
+    let (origin, now) = (app.config().origin.clone(), now_ms());
+    let (mut numbers, mut linked) = (HashSet::new(), 0);
     archive.lines(POSTS, POSTS_MOST, |post: Moved| {
         let wrong = |why: &str| archive::refused(format!("post {} {why}", post.post));
-        let Ok(kind) = Kind::named(&post.kind) else {
-            written.left.push(Left {
-                what: format!("Post {}", post.post),
-                why: format!("Posts of the kind “{}” aren't known here.", archive::shown(&post.kind)),
-            });
-            return Ok(());
+        let Some(mut kind) = Some(&*post.kind)
+            .filter(|kind| !kind.is_empty())
+            .and_then(|kind| Kind::named(kind).ok())
+        else {
+            return Err(wrong(&format!(
+                "is of the kind “{}”, which isn't known here",
+                archive::shown(&post.kind)
+            )));
         };
+        if !numbers.insert(post.post) {
+            return Err(wrong("is in it twice"));
+        }
         bytes += post.body.len() + post.before.iter().map(|before| before.body.len()).sum::<usize>();
         if bytes > BYTES_MOST {
             return Err(wrong("is more than one archive of posts may say"));
         }
-        let checked = |title: &str, body: &str, url: &str| {
-            let fields = [("title", title), ("body", body), ("url", url)];
-            let form = Form(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-            New::check(kind, &form, "")
-                .map_err(|error| wrong(&format!("can't be posted: {}", error.detail().trim_end_matches('.'))))
-        };
         if post.before.len() > EDITS_MOST {
             return Err(wrong("was changed more often than can be"));
         }
         for before in &post.before {
-            checked(&before.title, &before.body, &before.url)?;
+            check_before(before, kind).map_err(|why| wrong(&format!("once said what can't be posted: {why}")))?;
         }
-        let now = now_ms();
+        // Somebody else's sketch stays where it is, and the post leads there.
+        let mut url = post.url.clone();
+        let theirs = |id: &String| !works.contains(id) && app.db.read(|db| scripts::published(db, id)).is_err();
+        if kind == Kind::Script
+            && let Some(id) = post.script.as_ref().filter(|id| scripts::is_id(id) && theirs(id))
+            && let Ok(there) = preview::target(&format!("{place}{SANDBOX}{id}"))
+        {
+            (kind, url) = (Kind::Link, there);
+            linked += 1;
+        }
+        let mut fields = vec![
+            ("title".to_owned(), post.title.clone()),
+            ("body".to_owned(), post.body.clone()),
+            ("url".to_owned(), url),
+            ("script".to_owned(), post.script.clone().unwrap_or_default()),
+        ];
+        for (nth, picture) in post.pictures.iter().enumerate() {
+            if picture.media.as_ref().is_some_and(|id| !media.contains(id)) {
+                return Err(wrong("shows a picture that isn't in it"));
+            }
+            let id = picture.media.clone().unwrap_or_else(|| format!("{GONE}{nth}"));
+            fields.push((format!("media-{nth}"), id));
+            fields.push((format!("alt-{nth}"), picture.alt.clone()));
+        }
+        if kind != Kind::Image && !post.pictures.is_empty() || post.pictures.len() > PICTURES_MOST {
+            return Err(wrong("has pictures that it can't have"));
+        }
+        let mut new = New::check(kind, &Form(fields), &origin)
+            .map_err(|error| wrong(&format!("can't be posted: {}", error.detail().trim_end_matches('.'))))?;
+        for (picture, moved) in new.pictures.iter_mut().zip(&post.pictures) {
+            picture.media = moved.media.as_deref().map(Into::into);
+            (picture.width, picture.height) = (moved.width.min(SIDE_MOST), moved.height.min(SIDE_MOST));
+            written.media.extend(moved.media.clone());
+        }
         written.posts.push(Incoming {
-            new: checked(&post.title, &post.body, &post.url)?,
+            post: post.post,
+            new,
             created_at: post.created_at.clamp(0, now),
             edited_at: post.edited_at.map(|at| at.clamp(0, now)),
             before: post.before,
         });
         Ok(())
     })?;
-    let mut of_posts = 0;
-    archive.lines(DRAFTS, 10 * DRAFTS_MOST, |draft: MovedDraft| {
-        if draft.post.is_some() {
-            of_posts += 1;
+    if linked > 0 {
+        written.left.push(Left {
+            what: format!("Others' sketches in {linked} of your posts"),
+            why: "They are theirs and not in the archive: the posts come as links to where they run.".into(),
+        });
+    }
+    let mut lost = 0;
+    archive.lines(DRAFTS, 20 * DRAFTS_MOST, |mut draft: MovedDraft| {
+        if draft.post.is_some_and(|post| !numbers.contains(&post)) {
+            lost += 1;
             return Ok(());
         }
-        if draft.fields.iter().any(|(_, value)| value.contains('\0')) {
-            return Err(archive::refused("a draft holds a NUL, which no text may"));
-        }
-        let typed =
-            compose::typed(&Form(draft.fields)).map_err(|_| archive::refused("a draft is longer than can be"))?;
-        written.drafts.push((typed, draft.updated_at.clamp(0, now_ms())));
+        compose::typed(&Form(draft.fields.clone())).map_err(|_| archive::refused("a draft is longer than can be"))?;
+        // What isn't in the archive can't be chosen here.
+        draft
+            .fields
+            .retain(|(name, value)| !is_media(name) || media.contains(value));
+        let ids = draft.fields.iter().filter(|(name, _)| is_media(name));
+        written.media.extend(ids.map(|(_, id)| id.clone()));
+        draft.updated_at = draft.updated_at.clamp(0, now);
+        written.drafts.push(draft);
         Ok(())
     })?;
-    if of_posts > 0 {
+    if lost > 0 {
         written.left.push(Left {
-            what: "Changes of posts that were begun and not kept".into(),
-            why: "The posts come along as they stood.".into(),
+            what: format!("{lost} drafts"),
+            why: "They change posts that aren't in the archive.".into(),
         });
     }
     Ok(written)
 }
 
-/// Puts posts up above those that stand there, in their order and with their days, and keeps the drafts.
+/// Pixels of a picture's side, as far as somebody says so.
+const SIDE_MOST: u32 = 65_535;
+
+fn is_media(name: &str) -> bool {
+    name == "media" || name.strip_prefix("media-").is_some_and(|nth| nth.parse::<u8>().is_ok())
+}
+
+/// Whether a post could have said this once.
+fn check_before(before: &Before, kind: Kind) -> Result<(), String> {
+    if before.title.chars().count() > TITLE_MOST || before.title.chars().any(char::is_control) {
+        return Err(format!("a title is one line of at most {TITLE_MOST} characters"));
+    }
+    if before.body.chars().count() > BODY_MOST {
+        return Err(format!("a post has at most {BODY_MOST} characters"));
+    }
+    let fits = match kind {
+        Kind::Link => preview::target(&before.url).is_ok(),
+        Kind::Script => before.url.strip_prefix(SANDBOX).is_some_and(scripts::is_id),
+        Kind::Text | Kind::Image => before.url.is_empty(),
+    };
+    if !fits {
+        return Err("its address can't be one".into());
+    }
+    let long = |alt: &String| alt.chars().count() > ALT_MOST;
+    match before.pictures.len() > PICTURES_MOST || before.pictures.iter().any(long) {
+        true => Err(format!(
+            "at most {PICTURES_MOST} pictures, each described in {ALT_MOST} characters"
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Puts posts up above those that stand there, or `instead` of them: those are deleted then, and can be put back for a while. They come in
+/// their order and with their days, and drafts with them. `media` and `works` have the ids here of pictures and scripts there.
 ///
 /// # Errors
 /// [`Error::Conflict`] for more drafts than one may have.
-pub fn import(tx: &Tx, wall: Wall, written: &Written) -> Result<(), Error> {
+pub fn import(
+    tx: &Tx,
+    wall: Wall,
+    written: &Written,
+    media: &HashMap<String, String>,
+    works: &HashMap<String, String>,
+    instead: bool,
+) -> Result<Vec<Left>, Error> {
+    if instead {
+        mutations::remove_all(tx, wall)?;
+    }
+    let (mut left, mut numbers) = (Vec::new(), HashMap::new());
     // The lowest first, so that each comes to stand above the one before.
     for post in written.posts.iter().rev() {
-        let id = mutations::publish(tx, wall, &post.new, None, post.created_at)?;
+        let mut new = post.new.clone();
+        if !new.script.is_empty() {
+            match works.get(&new.script) {
+                Some(id) => new.script = id.clone(),
+                None if scripts::published(tx, &new.script).is_ok() => {}
+                None => {
+                    left.push(Left {
+                        what: format!("Post {}", post.post),
+                        why: "It shows a sketch that isn't here.".into(),
+                    });
+                    continue;
+                }
+            }
+        }
+        for picture in &mut new.pictures {
+            let Some(old) = picture.media.take() else { continue };
+            let here = media
+                .get(&*old)
+                .ok_or_else(|| Error::internal("a post's picture didn't come along"))?;
+            let found = media::picture(tx, wall.user_id, here)?;
+            (picture.width, picture.height) = (found.width, found.height);
+            picture.media = Some(found.id);
+        }
+        let id = mutations::publish(tx, wall, &new, None, post.created_at)?;
+        numbers.insert(post.post, id);
         tx.run(
             "update posts set brought = 1, edited_at = ?2, version = ?3 where id = ?1",
             params![id, post.edited_at, post.before.len() as i64 + 1],
         )?;
         for before in &post.before {
+            let led_to = before
+                .url
+                .strip_prefix(SANDBOX)
+                .and_then(|id| works.get(id))
+                .map_or_else(|| before.url.clone(), |id| format!("{SANDBOX}{id}"));
             let pictures = serde_json::to_string(&before.pictures).map_err(Error::internal)?;
             tx.run(
                 "insert into post_edits (post_id, title, body, url, pictures, until) values (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![id, before.title, before.body, before.url, pictures, before.until],
+                params![id, before.title, before.body, led_to, pictures, before.until.clamp(0, now_ms())],
             )?;
         }
     }
-    let has = queries::drafts(tx, wall.user_id)?.len();
-    if has + written.drafts.len() > DRAFTS_MOST {
-        return Err(Error::Conflict(format!(
-            "{} drafts come in, and you have {has}: {DRAFTS_MOST} is the most. Publish some or throw some away first.",
-            written.drafts.len()
-        )));
-    }
-    for (fields, at) in &written.drafts {
+    let has = queries::drafts(tx, wall.user_id)?;
+    let mut more = has.len();
+    for draft in &written.drafts {
+        let post = match draft.post {
+            Some(post) => match numbers.get(&post) {
+                Some(id) => Some(*id),
+                None => continue,
+            },
+            None => None,
+        };
+        let here = |(name, value): &(String, String)| {
+            let id = match name.as_str() {
+                "script" => works.get(value),
+                name if is_media(name) => media.get(value),
+                _ => None,
+            };
+            (name.clone(), id.unwrap_or(value).clone())
+        };
+        let fields = Form(draft.fields.iter().map(here).collect());
+        // The same draft isn't brought twice.
+        if post.is_none() && has.iter().any(|own| own.post.is_none() && own.fields == fields.0) {
+            continue;
+        }
+        more += 1;
         tx.run(
-            "insert into post_drafts (user_id, fields, updated_at) values (?1, ?2, ?3)",
-            params![wall.user_id, fields, at],
+            "insert into post_drafts (user_id, post_id, fields, updated_at) values (?1, ?2, ?3, ?4)",
+            params![wall.user_id, post, compose::typed(&fields)?, draft.updated_at],
         )?;
     }
-    Ok(())
+    if more > has.len() && more > DRAFTS_MOST {
+        return Err(Error::Conflict(format!(
+            "{} drafts come in, and you have {}: {DRAFTS_MOST} is the most. Publish some or throw some away first.",
+            more - has.len(),
+            has.len()
+        )));
+    }
+    Ok(left)
+}
+
+/// How many posts stand on a wall.
+///
+/// # Errors
+/// The database's.
+pub fn many_standing(db: &Reader, user_id: i64) -> Result<i64, Error> {
+    db.one(
+        "select count(*) from posts where user_id = ?1 and removed_at is null",
+        [user_id],
+        |row| row.get(0),
+    )
 }
 
 /// Fetches the previews of links that came along, one after the other. One that can't be had says so where it is shown.

@@ -157,6 +157,33 @@ pub fn remove(tx: &Tx, wall: Wall, id: i64) -> Result<(), Error> {
     )?)?;
     directory::hide_links(tx, "post", id, true)?;
     show_pictures(tx, wall, id, &queries::pictures(tx, id)?, false)?;
+    forget(tx, wall, now)?;
+    touch(tx, wall.name);
+    Ok(())
+}
+
+/// Deletes every post of a wall. The last of them are kept for a while, and can be put back.
+///
+/// # Errors
+/// The database's.
+pub fn remove_all(tx: &Tx, wall: Wall) -> Result<(), Error> {
+    let now = now_ms();
+    let removed = tx.all(
+        "update posts set removed_at = ?2 where user_id = ?1 and removed_at is null returning id",
+        [wall.user_id, now],
+        |row| row.get::<_, i64>(0),
+    )?;
+    for id in removed {
+        directory::hide_links(tx, "post", id, true)?;
+        show_pictures(tx, wall, id, &queries::pictures(tx, id)?, false)?;
+    }
+    forget(tx, wall, now)?;
+    touch(tx, wall.name);
+    Ok(())
+}
+
+/// Lets go of what was deleted long ago, and of more of a wall's than is kept.
+fn forget(tx: &Tx, wall: Wall, now: i64) -> Result<(), Error> {
     let old = tx.all("select id from posts where removed_at < ?1", [now - KEPT_MS], |row| {
         row.get(0)
     })?;
@@ -165,7 +192,7 @@ pub fn remove(tx: &Tx, wall: Wall, id: i64) -> Result<(), Error> {
           where user_id = ?1
             and removed_at is not null
             and id not in (
-              select id from posts where user_id = ?1 and removed_at is not null order by removed_at desc limit ?2
+              select id from posts where user_id = ?1 and removed_at is not null order by removed_at desc, position desc limit ?2
             )",
         [wall.user_id, KEPT_MOST],
         |row| row.get::<_, i64>(0),
@@ -174,7 +201,6 @@ pub fn remove(tx: &Tx, wall: Wall, id: i64) -> Result<(), Error> {
         media::detach(tx, POST, gone)?;
         tx.run("delete from posts where id = ?1", [gone])?;
     }
-    touch(tx, wall.name);
     Ok(())
 }
 

@@ -1,29 +1,32 @@
-//! What one said in rooms, as it goes along: it comes back nowhere, because it belongs to conversations with others. And what goes
-//! with an account: one's words everywhere, and one's name beside them. A mark stays where each message stood, so that what
+//! What one said in rooms, as it goes along. It comes back into no room, because it belongs to conversations with others: what is
+//! brought from elsewhere is kept for oneself alone. And what goes with an account: one's words everywhere, and one's name beside them. A mark stays where each message stood, so that what
 //! others answered still hangs on something.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
-use serde::Serialize;
+use rusqlite::params;
+use serde::{Deserialize, Serialize};
 
 use super::{
     live::{self, Told},
     mutations, queries,
 };
 use crate::{
-    app::App,
-    archive::Writer,
-    db::{Db, Tx},
+    app::{App, now_ms},
+    archive::{self, Archive, Writer},
+    db::{Db, Reader, Tx},
     error::Error,
-    media,
+    markdown, media,
 };
 
 /// Where it is in an archive.
 pub const ROOMS: &str = "data/rooms.jsonl";
 pub const MESSAGES: &str = "data/room-messages.jsonl";
+/// What was brought from elsewhere.
+const ELSEWHERE: &str = "data/rooms-elsewhere.jsonl";
 /// Messages that are read at once.
 const MESSAGES_AT_ONCE: usize = 200;
 
@@ -40,7 +43,7 @@ struct MovedRoom {
 }
 
 /// Something that one said. Times are Unix milliseconds.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 pub struct MovedMessage {
     pub room: String,
     pub id: i64,
@@ -62,15 +65,25 @@ pub struct MovedMessage {
     /// Who removed it: `author` or `owner`.
     pub deleted: Option<String>,
     /// Ids of `data/media.jsonl`.
+    #[serde(default)]
     pub pictures: Vec<String>,
 }
 
 /// What a message said before it was edited.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 pub struct Before {
     pub content: String,
     /// When it stopped saying so.
     pub until: i64,
+}
+
+/// Something that one said in a room of another place.
+#[derive(Clone, Deserialize, Serialize)]
+pub struct Elsewhere {
+    /// What that place calls itself.
+    pub node: String,
+    #[serde(flatten)]
+    pub said: MovedMessage,
 }
 
 /// Writes the rooms that a member belongs to, and what they said in any.
@@ -106,6 +119,31 @@ pub fn export(db: &Db, user_id: i64, out: &mut Writer) -> Result<(), Error> {
             messages.iter().try_for_each(|message| lines.push(message))?;
         }
         Ok(())
+    })})?;
+    out.lines(ELSEWHERE, |lines| {
+        let mut after = (i64::MIN, 0);
+        loop {
+            let found = db.read(|db| {
+                db.all(
+                    "select at, id, node, said from brought_messages
+                      where user_id = ?1 and (at, id) > (?2, ?3) order by at, id limit ?4",
+                    params![user_id, after.0, after.1, MESSAGES_AT_ONCE as i64],
+                    |row| {
+                        Ok((
+                            (row.get(0)?, row.get(1)?),
+                            row.get::<_, String>(2)?,
+                            row.get::<_, String>(3)?,
+                        ))
+                    },
+                )
+            })?;
+            let Some((last, ..)) = found.last() else { return Ok(()) };
+            after = *last;
+            for (_, node, said) in found {
+                let said = serde_json::from_str(&said).map_err(Error::internal)?;
+                lines.push(&Elsewhere { node, said })?;
+            }
+        }
     })
 }
 
@@ -234,4 +272,133 @@ pub fn leave_all(tx: &Tx, app: &App, user_id: i64, name: &str) -> Result<i64, Er
         tx.announce(move || live::tell_changed(&teller, &room, &topic, None));
     }
     Ok(tx.run("delete from room_members where user_id = ?1", [user_id])? as i64)
+}
+
+/// Messages of one archive, and bytes of what they say: they come in one transaction.
+const MESSAGES_MOST: usize = 50_000;
+const BYTES_MOST: usize = 32 << 20;
+/// Bytes of one message, of what it said before too, and how often it may have been changed.
+const MESSAGE_MOST: usize = 64 * 1024;
+const EDITS_MOST: usize = 500;
+/// Characters of a room's name, of a command, of what a place calls itself.
+const NAME_MOST: usize = 200;
+const COMMAND_MOST: usize = 4_000;
+/// Pictures of one message.
+const PICTURES_MOST: usize = 32;
+/// Messages on one page.
+const PAGE: i64 = 100;
+
+/// What was said in rooms, in an archive that was made at `node`: there, and what had been brought there.
+///
+/// # Errors
+/// [`Error::Invalid`] for what nobody says in a room of ours.
+pub fn read(archive: &Archive, node: &str) -> Result<Vec<Elsewhere>, Error> {
+    let (mut all, mut bytes, mut ids) = (Vec::new(), 0, HashSet::new());
+    let mut take = |it: Elsewhere| {
+        let said = &it.said;
+        let wrong = |why: &str| Err(archive::refused(format!("the message {} in a room {why}", said.id)));
+        let is_name = |name: &str| !name.is_empty() && name.chars().count() <= NAME_MOST && !name.chars().any(char::is_control);
+        if !is_name(&said.room) || !(it.node.is_empty() || is_name(&it.node)) {
+            return wrong("was said where nobody can say anything");
+        }
+        let long: usize = said.content.len() + said.before.iter().map(|before| before.content.len()).sum::<usize>();
+        let words = [(&said.plugin, NAME_MOST), (&said.command, COMMAND_MOST)];
+        let fits = |(text, most): &(&Option<String>, usize)| text.as_ref().is_none_or(|text| text.chars().count() <= *most);
+        let ids_fit = said.pictures.len() <= PICTURES_MOST && said.pictures.iter().all(|id| id.len() <= NAME_MOST);
+        if long > MESSAGE_MOST || said.before.len() > EDITS_MOST || !words.iter().all(fits) || !ids_fit {
+            return wrong("is longer than can be");
+        }
+        if !matches!(said.deleted.as_deref(), None | Some("author" | "owner")) {
+            return wrong("was taken down by nobody who could");
+        }
+        bytes += long;
+        if bytes > BYTES_MOST || all.len() >= MESSAGES_MOST {
+            return wrong("is more than one archive may say");
+        }
+        if !ids.insert((it.node.clone(), said.id)) {
+            return wrong("is in it twice");
+        }
+        all.push(it);
+        Ok(())
+    };
+    archive.lines(MESSAGES, MESSAGES_MOST, |said: MovedMessage| {
+        take(Elsewhere {
+            node: node.to_owned(),
+            said,
+        })
+    })?;
+    archive.lines(ELSEWHERE, MESSAGES_MOST, &mut take)?;
+    Ok(all)
+}
+
+/// Keeps what was said elsewhere, each message once. `media` has the ids here of pictures there.
+///
+/// # Errors
+/// The database's.
+pub fn import(tx: &Tx, user_id: i64, all: &[Elsewhere], media: &HashMap<String, String>) -> Result<(), Error> {
+    for it in all {
+        let mut said = it.said.clone();
+        said.at = said.at.clamp(0, now_ms());
+        for id in &mut said.pictures {
+            if let Some(here) = media.get(id) {
+                id.clone_from(here);
+            }
+        }
+        tx.run(
+            "insert into brought_messages (user_id, node, room, message, at, said) values (?1, ?2, ?3, ?4, ?5, ?6)
+             on conflict do nothing",
+            params![
+                user_id,
+                it.node,
+                said.room,
+                said.id,
+                said.at,
+                serde_json::to_string(&said).map_err(Error::internal)?
+            ],
+        )?;
+    }
+    let kept: i64 = tx.one("select count(*) from brought_messages where user_id = ?1", [user_id], |row| {
+        row.get(0)
+    })?;
+    match kept as usize > 2 * MESSAGES_MOST {
+        true => Err(Error::Conflict(format!(
+            "You would have {kept} messages from elsewhere, and {} is the most.",
+            2 * MESSAGES_MOST
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Whether a member brought something that they said elsewhere.
+///
+/// # Errors
+/// The database's.
+pub fn has_brought(db: &Reader, user_id: i64) -> Result<bool, Error> {
+    let any = "select 1 from brought_messages where user_id = ?1 limit 1";
+    Ok(db.maybe(any, [user_id], |_| Ok(()))?.is_some())
+}
+
+/// What a member said elsewhere, the newest first, before a place in that list; and the place where older ones begin.
+///
+/// # Errors
+/// The database's.
+pub fn brought(db: &Reader, user_id: i64, before: (i64, i64)) -> Result<(Vec<Elsewhere>, Option<(i64, i64)>), Error> {
+    let mut found = db.all(
+        "select at, id, node, said from brought_messages
+          where user_id = ?1 and (at, id) < (?2, ?3) order by at desc, id desc limit ?4",
+        params![user_id, before.0, before.1, PAGE + 1],
+        |row| {
+            let place: (i64, i64) = (row.get(0)?, row.get(1)?);
+            Ok((place, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
+        },
+    )?;
+    let is_more = found.len() as i64 > PAGE;
+    found.truncate(PAGE as usize);
+    let older = found.last().map(|(place, ..)| *place).filter(|_| is_more);
+    let of = |(_, node, said): ((i64, i64), String, String)| {
+        let mut said: MovedMessage = serde_json::from_str(&said).map_err(Error::internal)?;
+        said.html = markdown::render(&said.content).html;
+        Ok(Elsewhere { node, said })
+    };
+    Ok((found.into_iter().map(of).collect::<Result<_, Error>>()?, older))
 }

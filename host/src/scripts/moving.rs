@@ -1,16 +1,24 @@
 //! Scripts as they go along and come back, with all their versions, drafts, the credit of forks, and what is pinned on the wall; and
 //! what becomes of them when their author goes.
 
+use std::collections::{HashMap, HashSet};
+
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{GALLERY, Mode, mutations, queries, standalone, topic};
+use super::{
+    ASIDES_MOST, DESCRIPTION_MOST, GALLERY, LICENCES, Mode, NOTE_MOST, PINS_MOST, SCRIPTS_MOST, SOURCE_MOST, TITLE_MOST,
+    VERSIONS_MOST, Visibility, is_id, mutations, pins, queries, standalone, topic,
+};
 use crate::{
-    app::App,
-    archive::Writer,
+    app::{App, now_ms},
+    archive::{self, Archive, Left, Writer},
+    crypto,
     db::{Db, Reader, Tx},
     error::Error,
+    profiles,
+    session::Member,
 };
 
 /// Where scripts are in an archive, their versions, what was put aside, and what is pinned.
@@ -327,4 +335,346 @@ pub fn forget(tx: &Tx, user_id: i64, most: i64) -> Result<i64, Error> {
     )?;
     gone.iter().for_each(|id| tx.touch(topic(id)));
     Ok(gone.len() as i64)
+}
+
+/// Bytes of all sources of one archive: they come in one transaction.
+const BYTES_MOST: usize = 64 << 20;
+
+/// A script about to come along; everything in it is checked.
+struct Incoming {
+    moved: Moved,
+    mode: Mode,
+    visibility: Visibility,
+    versions: Vec<MovedVersion>,
+    asides: Vec<(String, i64)>,
+}
+
+/// What an archive has of scripts.
+#[derive(Default)]
+pub struct Workshop {
+    /// The oldest first.
+    scripts: Vec<Incoming>,
+    /// What runs on the wall, in order: id there, seed, parameters.
+    pins: Vec<(String, Option<i64>, String)>,
+    pub left: Vec<Left>,
+}
+
+impl Workshop {
+    /// What there is, in words; empty where there is nothing.
+    pub fn says(&self) -> String {
+        let of = |n: usize, one: &str, more: &str| match n {
+            1 => format!("1 {one}"),
+            n => format!("{n} {more}"),
+        };
+        let versions = self.scripts.iter().map(|script| script.versions.len()).sum();
+        let mut says = match self.scripts.len() {
+            0 => String::new(),
+            n => format!(
+                "{} with {}",
+                of(n, "script", "scripts"),
+                of(versions, "version", "versions")
+            ),
+        };
+        if !self.pins.is_empty() {
+            let and = if says.is_empty() { "" } else { ", " };
+            says += &format!("{and}{} on the wall", self.pins.len());
+        }
+        says
+    }
+
+    /// The ids that its scripts have there.
+    pub fn ids(&self) -> HashSet<String> {
+        self.scripts.iter().map(|script| script.moved.script.clone()).collect()
+    }
+}
+
+/// A text that was put aside.
+#[derive(Deserialize)]
+struct ComingAside {
+    script: String,
+    source: String,
+    at: i64,
+}
+
+/// The scripts of an archive, with their versions, and what is pinned.
+///
+/// # Errors
+/// [`Error::Invalid`] for what no script of ours is.
+pub fn read(app: &App, archive: &Archive) -> Result<Workshop, Error> {
+    let (mut all, mut places, mut bytes) = (Workshop::default(), HashMap::new(), 0);
+    archive.lines(SCRIPTS, SCRIPTS_MOST as usize, |script: Moved| {
+        let called = archive::shown(&script.title);
+        let wrong = |why: &str| Err(archive::refused(format!("the script “{called}” {why}")));
+        if !is_id(&script.script) {
+            return wrong("has an id that can't be one");
+        }
+        if !is_line(&script.title, TITLE_MOST) || script.title.is_empty() {
+            return wrong(&format!("has a title that isn't one line of 1 to {TITLE_MOST} characters"));
+        }
+        let (Some(mode), Some(visibility)) = (Mode::named(&script.mode), Visibility::named(&script.visibility)) else {
+            return wrong("is of a mode or seen by people that aren't known here");
+        };
+        if !LICENCES.iter().any(|(id, _)| *id == script.licence) {
+            return wrong("is under a licence that isn't known here");
+        }
+        if script.description.chars().count() > DESCRIPTION_MOST || script.draft.len() > SOURCE_MOST {
+            return wrong("is longer than can be");
+        }
+        if let Some(parent) = &script.parent
+            && (!is_line(&parent.title, TITLE_MOST) || !profiles::is_name(&parent.author) || parent.version < 1)
+        {
+            return wrong("is a fork of what can't be one");
+        }
+        bytes += script.draft.len();
+        if places.insert(script.script.clone(), all.scripts.len()).is_some() {
+            return wrong("is in it twice");
+        }
+        all.scripts.push(Incoming {
+            moved: script,
+            mode,
+            visibility,
+            versions: Vec::new(),
+            asides: Vec::new(),
+        });
+        Ok(())
+    })?;
+    let mut modern = HashSet::new();
+    archive.lines(VERSIONS, (SCRIPTS_MOST * VERSIONS_MOST) as usize, |mut version: MovedVersion| {
+        let wrong = |why: &str| Err(archive::refused(format!("version {} of a script {why}", version.number)));
+        let Some(script) = places.get(&version.script).map(|place| &mut all.scripts[*place]) else {
+            return wrong("is of one that isn't in it");
+        };
+        let last = script.versions.last().map_or(0, |last| last.number);
+        if version.number <= last || version.number > VERSIONS_MOST {
+            return wrong("stands out of order, or is one more than there can be");
+        }
+        if version.source.len() > SOURCE_MOST || !is_line(&version.note, NOTE_MOST) {
+            return wrong("is longer than can be");
+        }
+        bytes += version.source.len();
+        if bytes > BYTES_MOST {
+            return wrong("is more than one archive of scripts may say");
+        }
+        let is_known = match version.library.is_empty() {
+            true => script.mode.libraries().is_empty(),
+            false => script.mode.library(&version.library).is_some(),
+        };
+        if !is_known {
+            modern.insert(version.script.clone());
+            version.library = script.mode.newest().to_owned();
+        }
+        script.versions.push(version);
+        Ok(())
+    })?;
+    archive.lines(ASIDES, (SCRIPTS_MOST * ASIDES_MOST) as usize, |aside: ComingAside| {
+        let script = places.get(&aside.script).map(|place| &mut all.scripts[*place]);
+        bytes += aside.source.len();
+        match script {
+            Some(script)
+                if aside.source.len() <= SOURCE_MOST
+                    && bytes <= BYTES_MOST
+                    && (script.asides.len() as i64) < ASIDES_MOST =>
+            {
+                script.asides.push((aside.source, aside.at));
+                Ok(())
+            }
+            _ => Err(archive::refused("a text that was put aside is too long, or of a script that isn't in it")),
+        }
+    })?;
+    for script in &all.scripts {
+        let published = script.moved.published;
+        let stands = |number: i64| {
+            let version = script.versions.iter().find(|version| version.number == number);
+            version.is_some_and(|version| version.published_at.is_some())
+        };
+        if published.is_some_and(|number| !stands(number)) {
+            return Err(archive::refused(format!(
+                "the script “{}” shows a version that isn't in it, or that was never published",
+                archive::shown(&script.moved.title)
+            )));
+        }
+        if modern.contains(&script.moved.script) {
+            all.left.push(Left {
+                what: format!("The library of “{}”", archive::shown(&script.moved.title)),
+                why: "That version of it isn't here: the script runs with the newest that is.".into(),
+            });
+        }
+    }
+    archive.lines(PINS, PINS_MOST as usize, |pin: MovedPin| {
+        let wrong = |why: &str| Err(archive::refused(format!("a script on the wall {why}")));
+        if !is_id(&pin.script) || all.pins.iter().any(|(id, ..)| *id == pin.script) {
+            return wrong("has an id that can't be one, or is there twice");
+        }
+        if pin.seed.is_some_and(|seed| u32::try_from(seed).is_err()) {
+            return wrong("starts with a seed that isn't a number of 32 bits");
+        }
+        let Some(params) = pins::checked_params(pin.params.get()) else {
+            return wrong("starts with numbers that it can't start with");
+        };
+        if !places.contains_key(&pin.script) && app.db.read(|db| super::published(db, &pin.script)).is_err() {
+            all.left.push(Left {
+                what: format!("“{}” by {} on the wall", archive::shown(&pin.title), archive::shown(&pin.author)),
+                why: "It is theirs and not in the archive.".into(),
+            });
+            return Ok(());
+        }
+        all.pins.push((pin.script, pin.seed, params));
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+fn is_line(text: &str, most: usize) -> bool {
+    text.chars().count() <= most && !text.chars().any(char::is_control)
+}
+
+/// Keeps scripts with their versions and drafts, those alone that aren't here yet; answers the id here of each one there.
+///
+/// # Errors
+/// [`Error::Conflict`] for more than one may have.
+pub fn import(tx: &Tx, user_id: i64, all: &Workshop) -> Result<HashMap<String, String>, Error> {
+    let mut ids = known(tx, user_id)?;
+    let now = now_ms();
+    let coming = all.scripts.iter().filter(|it| !ids.contains_key(&it.moved.script)).count() as i64;
+    let has: i64 = tx.one("select count(*) from scripts where user_id = ?1", [user_id], |row| {
+        row.get(0)
+    })?;
+    if coming > 0 && has + coming > SCRIPTS_MOST {
+        return Err(Error::Conflict(format!(
+            "{coming} scripts come in, and you have {has}, those included that you deleted in the last 30 days: {SCRIPTS_MOST} is the most."
+        )));
+    }
+    for script in &all.scripts {
+        let moved = &script.moved;
+        if ids.contains_key(&moved.script) {
+            continue;
+        }
+        // What it is a fork of came before it, or is here already, or is a credit and nothing else: so no script is its own ancestor.
+        let parent = moved.parent.as_ref().and_then(|parent| {
+            let there = parent.script.as_ref()?;
+            let here = ids.get(there).cloned();
+            here.or_else(|| super::published(tx, there).is_ok().then(|| there.clone()))
+        });
+        let id = crypto::Bytes(crypto::random::<16>()).to_string();
+        let time = |at: i64| at.clamp(0, now);
+        let is_listed = script.visibility == Visibility::Public && moved.published.is_some();
+        let listed_at = moved.listed_at.map(time).or(is_listed.then_some(now));
+        tx.run(
+            "insert into scripts (id, user_id, mode, title, description, licence, visibility, published, listed_at, draft, saved_at,
+                                  shuffle, parent_id, parent_version, parent_title, parent_author, created_at, changed_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+            params![
+                id,
+                user_id,
+                script.mode,
+                moved.title,
+                moved.description,
+                moved.licence,
+                script.visibility,
+                moved.published,
+                listed_at,
+                moved.draft,
+                time(moved.saved_at),
+                i64::from_le_bytes(crypto::random()),
+                parent,
+                moved.parent.as_ref().map(|parent| parent.version),
+                moved.parent.as_ref().map(|parent| &parent.title),
+                moved.parent.as_ref().map(|parent| &parent.author),
+                time(moved.created_at),
+                time(moved.changed_at)
+            ],
+        )?;
+        for version in &script.versions {
+            tx.run(
+                "insert into script_versions (script_id, number, source, note, library, made_at, published_at)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    id,
+                    version.number,
+                    version.source,
+                    version.note,
+                    version.library,
+                    time(version.made_at),
+                    version.published_at.map(time)
+                ],
+            )?;
+        }
+        for (nth, (source, at)) in script.asides.iter().rev().enumerate() {
+            tx.run(
+                "insert into script_asides (script_id, number, window_name, source, revision, at) values (?1, ?2, ?3, ?4, 0, ?5)",
+                params![id, nth as i64 + 1, format!("brought-{}", nth + 1), source, time(*at)],
+            )?;
+        }
+        tx.run(
+            "insert into brought_things (user_id, kind, there, here) values (?1, 'script', ?2, ?3)
+             on conflict do update set here = excluded.here",
+            params![user_id, moved.script, id],
+        )?;
+        mutations::changed(tx, user_id, &id)?;
+        ids.insert(moved.script.clone(), id);
+    }
+    Ok(ids)
+}
+
+/// The scripts that a member has here, by the ids that they have in archives: those that were brought, and their own.
+///
+/// # Errors
+/// The database's.
+pub fn known(db: &Reader, user_id: i64) -> Result<HashMap<String, String>, Error> {
+    let known = db.all(
+        "select id, id from scripts where user_id = ?1 and deleted_at is null
+          union all
+         select b.there, b.here
+           from brought_things b
+           join scripts s on s.id = b.here and s.user_id = b.user_id and s.deleted_at is null
+          where b.user_id = ?1 and b.kind = 'script'",
+        [user_id],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(known.into_iter().collect())
+}
+
+/// Puts scripts on the wall behind those that run there, or `instead` of them; answers which found no room.
+///
+/// # Errors
+/// The database's.
+pub fn import_pins(
+    tx: &Tx,
+    member: &Member,
+    all: &Workshop,
+    ids: &HashMap<String, String>,
+    instead: bool,
+) -> Result<Vec<Left>, Error> {
+    if instead {
+        for pin in queries::pins(tx, member.id)? {
+            mutations::unpin(tx, member, &pin.script.id)?;
+        }
+    }
+    let mut left = Vec::new();
+    for (there, seed, params) in &all.pins {
+        let id = ids.get(there).unwrap_or(there);
+        match mutations::pin(tx, member, id, *seed, params) {
+            Ok(_) => {}
+            Err(Error::Conflict(why)) => left.push(Left {
+                what: "A script on the wall".into(),
+                why,
+            }),
+            Err(Error::NotFound) => left.push(Left {
+                what: "A script on the wall".into(),
+                why: "It isn't here any more.".into(),
+            }),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(left)
+}
+
+/// How many scripts run on a wall.
+///
+/// # Errors
+/// The database's.
+pub fn pinned(db: &Reader, user_id: i64) -> Result<i64, Error> {
+    db.one("select count(*) from script_pins where user_id = ?1", [user_id], |row| {
+        row.get(0)
+    })
 }

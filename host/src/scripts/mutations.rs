@@ -428,7 +428,10 @@ pub fn pins_topic(wall: &str) -> String {
 }
 
 /// Names everything that shows a script: its page, the gallery, its author's list, and the walls that it is pinned on or posted to.
-fn changed(tx: &Tx, user_id: i64, id: &str) -> Result<(), Error> {
+///
+/// # Errors
+/// The database's.
+pub(super) fn changed(tx: &Tx, user_id: i64, id: &str) -> Result<(), Error> {
     tx.touch(topic(id));
     tx.touch(GALLERY);
     tx.touch(mine_topic(user_id));

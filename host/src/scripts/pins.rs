@@ -220,7 +220,8 @@ fn start_of(form: &Form) -> Result<(Option<i64>, String), Error> {
     Ok((seed, params))
 }
 
-fn checked_params(text: &str) -> Option<String> {
+/// What a script starts with, as it is kept: a JSON object of numbers; nothing for what can't be that.
+pub(super) fn checked_params(text: &str) -> Option<String> {
     let params: serde_json::Map<String, Data> = serde_json::from_str(text).ok()?;
     let fits = |(name, value): (&String, &Data)| {
         let letters = name.chars().count();

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app::{App, now_ms},
     archive::{self, Archive, Left, Writer},
-    db::{Db, Tx},
+    db::{Db, Reader, Tx},
     error::Error,
     plugins::settings,
     session::Member,
@@ -164,7 +164,7 @@ pub struct Canvasful {
 ///
 /// # Errors
 /// [`Error::Invalid`] for what no sticker of ours is.
-pub fn read(app: &App, archive: &Archive, media: &HashSet<&str>) -> Result<Canvasful, Error> {
+pub fn read(app: &App, archive: &Archive, media: &HashSet<String>) -> Result<Canvasful, Error> {
     let mut all = Canvasful {
         canvas: archive.json(CANVAS)?,
         ..Canvasful::default()
@@ -198,7 +198,7 @@ pub fn read(app: &App, archive: &Archive, media: &HashSet<&str>) -> Result<Canva
                 None => return Err(wrong("is an emoji that Unicode doesn't list")),
             },
             ("image", None, Some(id), None) => {
-                if !media.contains(&**id) {
+                if !media.contains(id) {
                     return Err(wrong("shows a picture that isn't in it"));
                 }
                 all.media.insert(id.clone());
@@ -327,4 +327,16 @@ pub fn leave(tx: &Tx, user_id: i64) -> Result<i64, Error> {
         tx.touch(topic(wall));
     }
     Ok(walls.iter().map(|(_, many)| many).sum())
+}
+
+/// How many stickers of the owner's own lie on a wall.
+///
+/// # Errors
+/// The database's.
+pub fn standing(db: &Reader, user_id: i64) -> Result<i64, Error> {
+    db.one(
+        "select count(*) from stickers where wall_id = ?1 and user_id = ?1 and removed_at is null",
+        [user_id],
+        |row| row.get(0),
+    )
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     app::{App, now_ms},
     archive::{self, Archive, Kept, Writer},
-    db::{Db, Tx},
+    db::{Db, Reader, Tx},
     error::Error,
     plugins::{Plugin, grants, settings},
     words,
@@ -148,11 +148,11 @@ pub struct Incoming {
     entries: Vec<(String, Vec<u8>, Option<i64>)>,
 }
 
-/// What an archive has for a wall, in order; and of those in `wanted` that can come along, what is needed for it.
+/// What an archive has for a wall, in order; and of those that can come along, what is needed for it.
 ///
 /// # Errors
 /// [`Error::Invalid`] for what no module of ours is.
-pub fn read(app: &App, archive: &Archive, wanted: &[i64]) -> Result<(Vec<Seen>, Vec<Incoming>), Error> {
+pub fn read(app: &App, archive: &Archive) -> Result<(Vec<Seen>, Vec<Incoming>), Error> {
     let mut modules: Vec<Moved> = Vec::new();
     archive.lines(MODULES, MODULES_MOST, |module: Moved| {
         let wrong = |why: String| Err(archive::refused(format!("module {} {why}", module.module)));
@@ -210,7 +210,7 @@ pub fn read(app: &App, archive: &Archive, wanted: &[i64]) -> Result<(Vec<Seen>, 
             entries: entries.len(),
             why: why.clone(),
         });
-        let Some(plugin) = plugin.filter(|_| why.is_none() && wanted.contains(&module.module)) else {
+        let Some(plugin) = plugin.filter(|_| why.is_none()) else {
             continue;
         };
         let size = &plugin.manifest.size;
@@ -325,4 +325,16 @@ pub fn leave(tx: &Tx, user_id: i64, name: &str) -> Result<i64, Error> {
     modules.iter().for_each(|id| tx.touch(format!("module:{id}")));
     tx.touch(format!("wall:{name}"));
     Ok(modules.len() as i64)
+}
+
+/// How many modules stand on a wall.
+///
+/// # Errors
+/// The database's.
+pub fn standing(db: &Reader, user_id: i64) -> Result<i64, Error> {
+    db.one(
+        "select count(*) from modules where user_id = ?1 and removed_at is null",
+        [user_id],
+        |row| row.get(0),
+    )
 }
