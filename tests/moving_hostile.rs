@@ -22,8 +22,23 @@ fn quick() -> neospace_tests::Builder {
 fn standing(server: &Server, person: &Person) -> Vec<String> {
     let database = server.database();
     let mut standing: Vec<String> = [
-        "posts", "post_drafts", "stickers", "modules", "looks", "scripts", "script_versions", "script_pins", "media", "tags", "sounds",
-        "brought", "brought_things", "brought_messages", "plugin_storage", "media_uses", "arrivals",
+        "posts",
+        "post_drafts",
+        "stickers",
+        "modules",
+        "looks",
+        "scripts",
+        "script_versions",
+        "script_pins",
+        "media",
+        "tags",
+        "sounds",
+        "brought",
+        "brought_things",
+        "brought_messages",
+        "plugin_storage",
+        "media_uses",
+        "arrivals",
     ]
     .iter()
     .map(|table| {
@@ -33,7 +48,11 @@ fn standing(server: &Server, person: &Person) -> Vec<String> {
     })
     .collect();
     let profile = "select bio || status || mood || colour || time_zone from profiles p join users u on u.id = p.user_id where u.name = ?1";
-    standing.push(database.query_row(profile, [&person.name], |row| row.get(0)).expect("a profile"));
+    standing.push(
+        database
+            .query_row(profile, [&person.name], |row| row.get(0))
+            .expect("a profile"),
+    );
     for folder in ["arrivals", "media", "uploads"] {
         let files = std::fs::read_dir(server.data().join(folder)).expect("a folder").count();
         standing.push(format!("{folder} {files}"));
@@ -61,14 +80,34 @@ fn zips() -> Vec<(String, Vec<u8>, &'static str)> {
 
     // Names that lead elsewhere.
     for name in [
-        "../evil", "data/../../evil", "..", "data/..", "../../../../../../etc/cron.d/evil", "a/b/../../../evil", "./../evil",
+        "../evil",
+        "data/../../evil",
+        "..",
+        "data/..",
+        "../../../../../../etc/cron.d/evil",
+        "a/b/../../../evil",
+        "./../evil",
     ] {
-        add(&format!("the name {name}"), named(name.as_bytes()), "leads out of its folder");
+        add(
+            &format!("the name {name}"),
+            named(name.as_bytes()),
+            "leads out of its folder",
+        );
     }
     for name in ["/etc/passwd", "//server/share", "/"] {
-        add(&format!("the name {name}"), named(name.as_bytes()), "begins at the root");
+        add(
+            &format!("the name {name}"),
+            named(name.as_bytes()),
+            "begins at the root",
+        );
     }
-    for name in ["..\\evil", "data\\..\\..\\evil", "\\evil", "C:\\evil", "\\\\server\\share\\x"] {
+    for name in [
+        "..\\evil",
+        "data\\..\\..\\evil",
+        "\\evil",
+        "C:\\evil",
+        "\\\\server\\share\\x",
+    ] {
         add(&format!("the name {name}"), named(name.as_bytes()), "backslash");
     }
     for name in ["C:evil", "data/x:stream", "file:///etc/passwd"] {
@@ -77,62 +116,167 @@ fn zips() -> Vec<(String, Vec<u8>, &'static str)> {
     for name in ["data//x", "./x", "data/./x", "data/x.", "data/.../x"] {
         add(&format!("the name {name}"), named(name.as_bytes()), "isn't a name");
     }
-    for name in ["%2e%2e/evil", "data/x y", "~/x", "data/$HOME", "<script>.js", "data/x\u{202e}gpj.exe", "data/\u{ff0e}\u{ff0e}/x", "NUL\u{7f}"] {
-        add(&format!("the name {name}"), named(name.as_bytes()), "characters that no name");
+    for name in [
+        "%2e%2e/evil",
+        "data/x y",
+        "~/x",
+        "data/$HOME",
+        "<script>.js",
+        "data/x\u{202e}gpj.exe",
+        "data/\u{ff0e}\u{ff0e}/x",
+        "NUL\u{7f}",
+    ] {
+        add(
+            &format!("the name {name}"),
+            named(name.as_bytes()),
+            "characters that no name",
+        );
     }
     add("a name with a NUL", named(b"data/x\0.jsonl"), "NUL");
     add("a name without letters", named(b""), "no name");
     add("a name that is no UTF-8", named(b"data/\xff\xfe"), "isn't UTF-8");
-    add("an overlong spelling of ..", named(b"data/\xc0\xae\xc0\xae/x"), "isn't UTF-8");
+    add(
+        "an overlong spelling of ..",
+        named(b"data/\xc0\xae\xc0\xae/x"),
+        "isn't UTF-8",
+    );
     add("a name of 300 letters", named(&[b'a'; 300]), "more than 200 bytes");
 
     // Names that are two files, or a file and a folder.
-    add("a file that is in it twice", Zip::of([honest().files, vec![plain(), plain()]].concat()).bytes(), "in it twice");
+    add(
+        "a file that is in it twice",
+        Zip::of([honest().files, vec![plain(), plain()]].concat()).bytes(),
+        "in it twice",
+    );
     add(
         "two manifests",
         Zip::of([honest().files, vec![File::stored("neospace.json", b"{}")]].concat()).bytes(),
         "in it twice",
     );
-    add("names that differ in their case", among(File::stored("DATA/Posts.jsonl", b"")), "differ in small and capital");
-    add("a file that is a folder, too", Zip::of([honest().files, vec![File::stored("a", b"x"), File::stored("a/b", b"x")]].concat()).bytes(), "a file and a folder");
+    add(
+        "names that differ in their case",
+        among(File::stored("DATA/Posts.jsonl", b"")),
+        "differ in small and capital",
+    );
+    add(
+        "a file that is a folder, too",
+        Zip::of([honest().files, vec![File::stored("a", b"x"), File::stored("a/b", b"x")]].concat()).bytes(),
+        "a file and a folder",
+    );
 
     // Things that are no files.
     let mut link = File::stored("data/link", b"/etc/passwd");
     link.attributes = 0o120_777 << 16;
     add("a symbolic link", among(link), "a link");
-    for (what, mode) in [("a device", 0o020_666_u32), ("a pipe", 0o010_666), ("a socket", 0o140_666)] {
+    for (what, mode) in [
+        ("a device", 0o020_666_u32),
+        ("a pipe", 0o010_666),
+        ("a socket", 0o140_666),
+    ] {
         let mut odd = File::stored("data/odd", b"");
         odd.attributes = mode << 16;
         add(what, among(odd), "neither a file nor a folder");
     }
-    add("a folder with bytes", among(File::stored("data/folder/", b"bytes")), "folder");
+    add(
+        "a folder with bytes",
+        among(File::stored("data/folder/", b"bytes")),
+        "folder",
+    );
 
     // Packed in ways that nobody reads.
-    for (what, flags) in [("encrypted", 1_u16), ("strongly encrypted", 0x41), ("with a masked directory", 0x2000)] {
+    for (what, flags) in [
+        ("encrypted", 1_u16),
+        ("strongly encrypted", 0x41),
+        ("with a masked directory", 0x2000),
+    ] {
         add(what, among(plain().both(|head| head.flags |= flags)), "encrypted");
     }
     for method in [1_u16, 6, 9, 12, 14, 93, 95, 99, 0xffff] {
-        add(&format!("packed by method {method}"), among(plain().both(|head| head.method = method)), "packed in a way");
+        add(
+            &format!("packed by method {method}"),
+            among(plain().both(|head| head.method = method)),
+            "packed in a way",
+        );
     }
     for name in ["inner.zip", "media/x.ZIP", "x.tar", "x.gz", "x.7z", "data/x.jsonl.gz"] {
-        add(&format!("an archive in it: {name}"), among(File::stored(name, &Contents::honest(2).bytes())), "archive in the archive");
+        add(
+            &format!("an archive in it: {name}"),
+            among(File::stored(name, &Contents::honest(2).bytes())),
+            "archive in the archive",
+        );
     }
 
     // Sizes, sums and places that lie.
-    add("another name before the bytes", among(plain().locally(|head| head.name = b"data/less.txt".to_vec())), "another name");
-    add("another method before the bytes", among(plain().locally(|head| head.method = 8)), "another way of packing");
-    add("another sum before the bytes", among(plain().locally(|head| head.crc ^= 1)), "another size or sum");
-    add("another size before the bytes", among(plain().locally(|head| head.size += 1)), "another size or sum");
-    add("other flags before the bytes", among(plain().locally(|head| head.flags = 0x0802)), "another kind");
-    add("a sum that is wrong in both heads", among(plain().both(|head| head.crc ^= 1)), "sum");
-    add("a size that is too large", among(File::packed("data/x.txt", b"short").both(|head| head.size = 500)), "");
-    add("a size that is too small", among(File::packed("data/x.txt", &[b'a'; 500]).both(|head| head.size = 5)), "");
-    add("a packed size that is too small", among(File::packed("data/x.txt", &[7; 50]).both(|head| head.packed -= 2)), "");
-    add("a packed size that is too large", among(plain().both(|head| head.packed += 9)), "");
-    add("a packed size of 4 GiB", among(plain().both(|head| head.packed = 0xffff_fff0)), "");
-    add("a size of 4 GiB", among(File::packed("data/x.txt", b"x").both(|head| head.size = 0xffff_fff0)), "at most");
-    add("a descriptor with another sum", among(plain().described(|head| head.crc ^= 1)), "another size or sum");
-    add("a descriptor with another size", among(plain().described(|head| head.size += 7)), "another size or sum");
+    add(
+        "another name before the bytes",
+        among(plain().locally(|head| head.name = b"data/less.txt".to_vec())),
+        "another name",
+    );
+    add(
+        "another method before the bytes",
+        among(plain().locally(|head| head.method = 8)),
+        "another way of packing",
+    );
+    add(
+        "another sum before the bytes",
+        among(plain().locally(|head| head.crc ^= 1)),
+        "another size or sum",
+    );
+    add(
+        "another size before the bytes",
+        among(plain().locally(|head| head.size += 1)),
+        "another size or sum",
+    );
+    add(
+        "other flags before the bytes",
+        among(plain().locally(|head| head.flags = 0x0802)),
+        "another kind",
+    );
+    add(
+        "a sum that is wrong in both heads",
+        among(plain().both(|head| head.crc ^= 1)),
+        "sum",
+    );
+    add(
+        "a size that is too large",
+        among(File::packed("data/x.txt", b"short").both(|head| head.size = 500)),
+        "",
+    );
+    add(
+        "a size that is too small",
+        among(File::packed("data/x.txt", &[b'a'; 500]).both(|head| head.size = 5)),
+        "",
+    );
+    add(
+        "a packed size that is too small",
+        among(File::packed("data/x.txt", &[7; 50]).both(|head| head.packed -= 2)),
+        "",
+    );
+    add(
+        "a packed size that is too large",
+        among(plain().both(|head| head.packed += 9)),
+        "",
+    );
+    add(
+        "a packed size of 4 GiB",
+        among(plain().both(|head| head.packed = 0xffff_fff0)),
+        "",
+    );
+    add(
+        "a size of 4 GiB",
+        among(File::packed("data/x.txt", b"x").both(|head| head.size = 0xffff_fff0)),
+        "at most",
+    );
+    add(
+        "a descriptor with another sum",
+        among(plain().described(|head| head.crc ^= 1)),
+        "another size or sum",
+    );
+    add(
+        "a descriptor with another size",
+        among(plain().described(|head| head.size += 7)),
+        "another size or sum",
+    );
     let mut bare = plain().both(|head| head.flags |= 8);
     bare.behind = Vec::new();
     add("a descriptor that isn't there", among(bare), "");
@@ -145,38 +289,158 @@ fn zips() -> Vec<(String, Vec<u8>, &'static str)> {
     let mut more = File::packed("data/x.txt", b"hello hello hello");
     more.body.extend(b"hidden behind the end of the stream");
     let packed = more.body.len() as u32;
-    add("bytes behind the end of what is packed", among(more.both(|head| head.packed = packed)), "");
+    add(
+        "bytes behind the end of what is packed",
+        among(more.both(|head| head.packed = packed)),
+        "",
+    );
     let mut hidden = plain();
     hidden.central = None;
-    add("a file that the directory doesn't name", Zip::of([vec![hidden], honest().files].concat()).bytes(), "belong to no file");
+    add(
+        "a file that the directory doesn't name",
+        Zip::of([vec![hidden], honest().files].concat()).bytes(),
+        "belong to no file",
+    );
     let mut over = plain();
     over.offset = Some(0);
     add("two files at one place", among(over), "");
     let mut beyond = plain();
     beyond.offset = Some(0x7fff_ffff);
     add("a file beyond the end", among(beyond), "");
-    add("zip64 in a file's extra field", among(plain().both(|head| {
-        (head.size, head.packed) = (0xffff_ffff, 0xffff_ffff);
-        head.extra = [&1_u16.to_le_bytes()[..], &16_u16.to_le_bytes(), &u64::MAX.to_le_bytes(), &u64::MAX.to_le_bytes()].concat();
-    })), "");
-    add("zip64 sizes that aren't there", among(plain().both(|head| (head.size, head.packed) = (0xffff_ffff, 0xffff_ffff))), "");
+    add(
+        "zip64 in a file's extra field",
+        among(plain().both(|head| {
+            (head.size, head.packed) = (0xffff_ffff, 0xffff_ffff);
+            head.extra = [
+                &1_u16.to_le_bytes()[..],
+                &16_u16.to_le_bytes(),
+                &u64::MAX.to_le_bytes(),
+                &u64::MAX.to_le_bytes(),
+            ]
+            .concat();
+        })),
+        "",
+    );
+    add(
+        "zip64 sizes that aren't there",
+        among(plain().both(|head| (head.size, head.packed) = (0xffff_ffff, 0xffff_ffff))),
+        "",
+    );
 
     // The end of the archive.
-    add("a comment", Zip { comment: b"hello".to_vec(), ..honest() }.bytes(), "comment");
-    let fake = Contents::honest(9).field("data/profile.json", "bio", json!("another")).bytes();
-    add("a comment that is an archive of its own", Zip { comment: fake.clone(), ..honest() }.bytes(), "");
-    add("bytes behind the end", Zip { after: b"tail".to_vec(), ..honest() }.bytes(), "behind the archive's end");
-    add("an archive behind the archive", Zip { after: fake, ..honest() }.bytes(), "");
-    add("bytes before the first file", Zip { before: b"#!/bin/sh\necho hi\n".to_vec(), ..honest() }.bytes(), "");
-    add("bytes before the directory", Zip { between: vec![0; 99], ..honest() }.bytes(), "");
-    add("a picture before the archive", Zip { before: pictures::png(8, 8), ..honest() }.bytes(), "");
+    add(
+        "a comment",
+        Zip {
+            comment: b"hello".to_vec(),
+            ..honest()
+        }
+        .bytes(),
+        "comment",
+    );
+    let fake = Contents::honest(9)
+        .field("data/profile.json", "bio", json!("another"))
+        .bytes();
+    add(
+        "a comment that is an archive of its own",
+        Zip {
+            comment: fake.clone(),
+            ..honest()
+        }
+        .bytes(),
+        "",
+    );
+    add(
+        "bytes behind the end",
+        Zip {
+            after: b"tail".to_vec(),
+            ..honest()
+        }
+        .bytes(),
+        "behind the archive's end",
+    );
+    add(
+        "an archive behind the archive",
+        Zip {
+            after: fake,
+            ..honest()
+        }
+        .bytes(),
+        "",
+    );
+    add(
+        "bytes before the first file",
+        Zip {
+            before: b"#!/bin/sh\necho hi\n".to_vec(),
+            ..honest()
+        }
+        .bytes(),
+        "",
+    );
+    add(
+        "bytes before the directory",
+        Zip {
+            between: vec![0; 99],
+            ..honest()
+        }
+        .bytes(),
+        "",
+    );
+    add(
+        "a picture before the archive",
+        Zip {
+            before: pictures::png(8, 8),
+            ..honest()
+        }
+        .bytes(),
+        "",
+    );
     for entries in [0_u16, 1, 7, 60_000, 0xffff] {
-        add(&format!("an end that counts {entries} files"), Zip { entries: Some(entries), ..honest() }.bytes(), "");
+        add(
+            &format!("an end that counts {entries} files"),
+            Zip {
+                entries: Some(entries),
+                ..honest()
+            }
+            .bytes(),
+            "",
+        );
     }
-    add("a directory of 4 GiB", Zip { directory: Some(0xffff_fff0), ..honest() }.bytes(), "");
-    add("a directory of no bytes", Zip { directory: Some(0), ..honest() }.bytes(), "");
-    add("a directory that is elsewhere", Zip { offset: Some(3), ..honest() }.bytes(), "");
-    add("a directory beyond the end", Zip { offset: Some(0xffff_fff0), ..honest() }.bytes(), "");
+    add(
+        "a directory of 4 GiB",
+        Zip {
+            directory: Some(0xffff_fff0),
+            ..honest()
+        }
+        .bytes(),
+        "",
+    );
+    add(
+        "a directory of no bytes",
+        Zip {
+            directory: Some(0),
+            ..honest()
+        }
+        .bytes(),
+        "",
+    );
+    add(
+        "a directory that is elsewhere",
+        Zip {
+            offset: Some(3),
+            ..honest()
+        }
+        .bytes(),
+        "",
+    );
+    add(
+        "a directory beyond the end",
+        Zip {
+            offset: Some(0xffff_fff0),
+            ..honest()
+        }
+        .bytes(),
+        "",
+    );
     let mut end64 = b"PK\x06\x06".to_vec();
     end64.extend(44_u64.to_le_bytes());
     end64.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -189,15 +453,26 @@ fn zips() -> Vec<(String, Vec<u8>, &'static str)> {
     end64.extend([1, 0, 0, 0]);
     add(
         "a zip64 end with 2⁶⁴ files",
-        Zip { zip64: end64, entries: Some(0xffff), directory: Some(0xffff_ffff), offset: Some(0xffff_ffff), ..honest() }.bytes(),
+        Zip {
+            zip64: end64,
+            entries: Some(0xffff),
+            directory: Some(0xffff_ffff),
+            offset: Some(0xffff_ffff),
+            ..honest()
+        }
+        .bytes(),
         "",
     );
 
     // Too much of it.
-    add("60,000 files", {
-        let files = (0..60_000).map(|n| File::stored(&format!("data/{n}"), b""));
-        Zip::of(files).bytes()
-    }, "files");
+    add(
+        "60,000 files",
+        {
+            let files = (0..60_000).map(|n| File::stored(&format!("data/{n}"), b""));
+            Zip::of(files).bytes()
+        },
+        "files",
+    );
     let zeros = vec![0_u8; 200 << 20];
     let packed = deflated(&zeros);
     let bomb = |name: &str| {
@@ -210,7 +485,11 @@ fn zips() -> Vec<(String, Vec<u8>, &'static str)> {
             head.crc = 0;
         })
     };
-    add("a picture of 200 MiB from 200 KiB", among(bomb("media/x.bin")), "at most");
+    add(
+        "a picture of 200 MiB from 200 KiB",
+        among(bomb("media/x.bin")),
+        "at most",
+    );
     add("a page of 200 MiB from 200 KiB", among(bomb("index.html")), "at most");
     let small = |name: &str| {
         let packed = deflated(&zeros[..30 << 20]);
@@ -220,25 +499,41 @@ fn zips() -> Vec<(String, Vec<u8>, &'static str)> {
             (head.method, head.packed, head.size) = (8, packed.len() as u32, 30 << 20);
         })
     };
-    add("a page that is made to explode", among(small("site/x.css")), "made to explode");
-    add("a bomb that says that it is small", among(bomb("data/x.txt").both(|head| head.size = 10)), "");
-    add("lists that take more than all may", {
-        let file = |n: usize| {
-            let mut file = bomb(&format!("data/{n}.jsonl"));
-            file = file.both(|head| head.size = 60 << 20);
-            file
-        };
-        Zip::of(honest().files.into_iter().chain((0..60).map(file))).bytes()
-    }, "");
-    add("files that share one bomb", {
-        let first = bomb("media/0.bin").both(|head| head.size = 100 << 20);
-        let others = (1..200).map(|n| {
-            let mut file = first.clone().both(|head| head.name = format!("media/{n}.bin").into());
-            (file.body, file.offset) = (Vec::new(), Some(0));
-            file
-        });
-        Zip::of(std::iter::once(first.clone()).chain(others)).bytes()
-    }, "");
+    add(
+        "a page that is made to explode",
+        among(small("site/x.css")),
+        "made to explode",
+    );
+    add(
+        "a bomb that says that it is small",
+        among(bomb("data/x.txt").both(|head| head.size = 10)),
+        "",
+    );
+    add(
+        "lists that take more than all may",
+        {
+            let file = |n: usize| {
+                let mut file = bomb(&format!("data/{n}.jsonl"));
+                file = file.both(|head| head.size = 60 << 20);
+                file
+            };
+            Zip::of(honest().files.into_iter().chain((0..60).map(file))).bytes()
+        },
+        "",
+    );
+    add(
+        "files that share one bomb",
+        {
+            let first = bomb("media/0.bin").both(|head| head.size = 100 << 20);
+            let others = (1..200).map(|n| {
+                let mut file = first.clone().both(|head| head.name = format!("media/{n}.bin").into());
+                (file.body, file.offset) = (Vec::new(), Some(0));
+                file
+            });
+            Zip::of(std::iter::once(first.clone()).chain(others)).bytes()
+        },
+        "",
+    );
 
     // What is no zip at all.
     add("nothing but an end", Zip::default().bytes(), "neospace.json");
@@ -270,7 +565,11 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
     };
 
     // The manifest.
-    add("no manifest", Contents(honest().0.into_iter().skip(1).collect()), "has no neospace.json");
+    add(
+        "no manifest",
+        Contents(honest().0.into_iter().skip(1).collect()),
+        "has no neospace.json",
+    );
     for (field, value, why) in [
         ("format", json!("another-export"), "neospace-export"),
         ("format", json!(7), "not what it should be"),
@@ -287,7 +586,11 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         ("made_at", json!("yesterday"), "not what it should be"),
         ("made_at", json!(1e300), "not what it should be"),
     ] {
-        add(&format!("a manifest whose {field} is {:.40}", value.to_string()), honest().field("neospace.json", field, value), why);
+        add(
+            &format!("a manifest whose {field} is {:.40}", value.to_string()),
+            honest().field("neospace.json", field, value),
+            why,
+        );
     }
 
     // JSON that isn't.
@@ -296,17 +599,40 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         ("nothing", String::new()),
         ("an object that breaks off", "{\"bio\": \"x".into()),
         ("brackets without an end", "[".repeat(1 << 20)),
-        ("an object of objects of objects", "{\"a\":".repeat(100_000) + "1" + &"}".repeat(100_000)),
+        (
+            "an object of objects of objects",
+            "{\"a\":".repeat(100_000) + "1" + &"}".repeat(100_000),
+        ),
         ("a NUL", "{\"bio\": \"a\\u0000b\"}".into()),
         ("half of a pair", "{\"bio\": \"\\ud800\"}".into()),
         ("a field twice", "{\"bio\": \"x\", \"bio\": \"y\"}".into()),
     ] {
-        add(&format!("a profile that is {what}"), honest().with("data/profile.json", text), "");
+        add(
+            &format!("a profile that is {what}"),
+            honest().with("data/profile.json", text),
+            "",
+        );
     }
-    add("a profile that is no UTF-8", honest().with("data/profile.json", b"{\"bio\": \"\xff\xfe\"}".to_vec()), "");
-    add("a list with a line of 2 MiB", honest().with("data/posts.jsonl", "x".repeat(2 << 20)), "longer than");
-    add("a list that is no UTF-8", honest().with("data/posts.jsonl", b"\xff\xfe\n".to_vec()), "isn't UTF-8");
-    add("a list with an empty line", honest().with("data/posts.jsonl", "\n\n\n"), "not what it should be");
+    add(
+        "a profile that is no UTF-8",
+        honest().with("data/profile.json", b"{\"bio\": \"\xff\xfe\"}".to_vec()),
+        "",
+    );
+    add(
+        "a list with a line of 2 MiB",
+        honest().with("data/posts.jsonl", "x".repeat(2 << 20)),
+        "longer than",
+    );
+    add(
+        "a list that is no UTF-8",
+        honest().with("data/posts.jsonl", b"\xff\xfe\n".to_vec()),
+        "isn't UTF-8",
+    );
+    add(
+        "a list with an empty line",
+        honest().with("data/posts.jsonl", "\n\n\n"),
+        "not what it should be",
+    );
     add("a list with a NUL", posts(post(1, "a\0b")), "NUL");
 
     // Who one is.
@@ -321,10 +647,25 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         ("avatar", json!(one)),
         ("banner", json!("../../../secret")),
     ] {
-        add(&format!("a profile whose {field} is {:.40}", value.to_string()), honest().field("data/profile.json", field, value), "");
+        add(
+            &format!("a profile whose {field} is {:.40}", value.to_string()),
+            honest().field("data/profile.json", field, value),
+            "",
+        );
     }
-    add("a tag that is markup", honest().json("data/tags.json", &json!({ "tags": ["<script>"] })), "can't be a tag");
-    add("a hundred tags", honest().json("data/tags.json", &json!({ "tags": (0..100).map(|n| format!("t{n}")).collect::<Vec<_>>() })), "more tags");
+    add(
+        "a tag that is markup",
+        honest().json("data/tags.json", &json!({ "tags": ["<script>"] })),
+        "can't be a tag",
+    );
+    add(
+        "a hundred tags",
+        honest().json(
+            "data/tags.json",
+            &json!({ "tags": (0..100).map(|n| format!("t{n}")).collect::<Vec<_>>() }),
+        ),
+        "more tags",
+    );
 
     // Posts.
     for (field, value) in [
@@ -337,25 +678,98 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         ("post", json!("1")),
         ("post", json!(1.5)),
         ("created_at", json!(1e40)),
-        ("pictures", json!([{ "media": one, "alt": "", "width": 1, "height": 1 }])),
-        ("before", json!([{ "title": "", "body": "x".repeat(10_001), "url": "", "pictures": [], "until": 1 }])),
-        ("before", json!([{ "title": "", "body": "x", "url": "javascript:alert(1)", "pictures": [], "until": 1 }])),
-        ("before", json!(vec![json!({ "title": "", "body": "x", "url": "", "pictures": [], "until": 1 }); 501])),
+        (
+            "pictures",
+            json!([{ "media": one, "alt": "", "width": 1, "height": 1 }]),
+        ),
+        (
+            "before",
+            json!([{ "title": "", "body": "x".repeat(10_001), "url": "", "pictures": [], "until": 1 }]),
+        ),
+        (
+            "before",
+            json!([{ "title": "", "body": "x", "url": "javascript:alert(1)", "pictures": [], "until": 1 }]),
+        ),
+        (
+            "before",
+            json!(vec![
+                json!({ "title": "", "body": "x", "url": "", "pictures": [], "until": 1 });
+                501
+            ]),
+        ),
     ] {
-        add(&format!("a post whose {field} is {:.40}", value.to_string()), posts(with(post(1, "x"), field, value)), "");
+        add(
+            &format!("a post whose {field} is {:.40}", value.to_string()),
+            posts(with(post(1, "x"), field, value)),
+            "",
+        );
     }
-    for url in ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "https://me:secret@evil.example/", "", "//evil.example", "vbscript:x"] {
+    for url in [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "file:///etc/passwd",
+        "https://me:secret@evil.example/",
+        "",
+        "//evil.example",
+        "vbscript:x",
+    ] {
         let link = with(with(post(1, "x"), "kind", json!("link")), "url", json!(url));
         add(&format!("a link to {url}"), posts(link), "can't be posted");
     }
-    add("a post that is in it twice", honest().list("data/posts.jsonl", &[post(1, "x"), post(1, "y")]), "in it twice");
-    add("20,001 posts", honest().list("data/posts.jsonl", &vec![post(1, "x"); 20_001]), "");
-    add("a picture that isn't in it", posts(with(with(post(1, "x"), "kind", json!("image")), "pictures", json!([{ "media": one, "alt": "", "width": 1, "height": 1 }]))), "isn't in it");
-    add("an image without pictures", posts(with(post(1, "x"), "kind", json!("image"))), "");
-    add("a script's post without a script", posts(with(post(1, "x"), "kind", json!("script"))), "");
-    add("a script's post of a path", posts(with(with(post(1, "x"), "kind", json!("script")), "script", json!("../../settings"))), "");
-    add("a draft of a megabyte", honest().list("data/post-drafts.jsonl", &[json!({ "post": null, "fields": [["body", "x".repeat(900_000)]], "updated_at": 1 })]), "draft");
-    add("5,000 drafts", honest().list("data/post-drafts.jsonl", &vec![json!({ "post": null, "fields": [["body", "x"]], "updated_at": 1 }); 5_000]), "lines");
+    add(
+        "a post that is in it twice",
+        honest().list("data/posts.jsonl", &[post(1, "x"), post(1, "y")]),
+        "in it twice",
+    );
+    add(
+        "20,001 posts",
+        honest().list("data/posts.jsonl", &vec![post(1, "x"); 20_001]),
+        "",
+    );
+    add(
+        "a picture that isn't in it",
+        posts(with(
+            with(post(1, "x"), "kind", json!("image")),
+            "pictures",
+            json!([{ "media": one, "alt": "", "width": 1, "height": 1 }]),
+        )),
+        "isn't in it",
+    );
+    add(
+        "an image without pictures",
+        posts(with(post(1, "x"), "kind", json!("image"))),
+        "",
+    );
+    add(
+        "a script's post without a script",
+        posts(with(post(1, "x"), "kind", json!("script"))),
+        "",
+    );
+    add(
+        "a script's post of a path",
+        posts(with(
+            with(post(1, "x"), "kind", json!("script")),
+            "script",
+            json!("../../settings"),
+        )),
+        "",
+    );
+    add(
+        "a draft of a megabyte",
+        honest().list(
+            "data/post-drafts.jsonl",
+            &[json!({ "post": null, "fields": [["body", "x".repeat(900_000)]], "updated_at": 1 })],
+        ),
+        "draft",
+    );
+    add(
+        "5,000 drafts",
+        honest().list(
+            "data/post-drafts.jsonl",
+            &vec![json!({ "post": null, "fields": [["body", "x"]], "updated_at": 1 }); 5_000],
+        ),
+        "lines",
+    );
 
     // Stickers.
     for (field, value) in [
@@ -375,26 +789,62 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         ("media", json!(one)),
         ("seed", json!("many")),
     ] {
-        add(&format!("a sticker whose {field} is {:.40}", value.to_string()), stickers(with(sticker("🐙"), field, value)), "");
+        add(
+            &format!("a sticker whose {field} is {:.40}", value.to_string()),
+            stickers(with(sticker("🐙"), field, value)),
+            "",
+        );
     }
     let nan = sticker("🐙").to_string().replace("1000", "NaN");
-    add("a sticker at NaN", honest().with("data/stickers.jsonl", nan), "not what it should be");
+    add(
+        "a sticker at NaN",
+        honest().with("data/stickers.jsonl", nan),
+        "not what it should be",
+    );
     let endless = sticker("🐙").to_string().replace("1000", "1e999");
-    add("a sticker at infinity", honest().with("data/stickers.jsonl", endless), "not what it should be");
-    add("10,000 stickers", honest().list("data/stickers.jsonl", &vec![sticker("🐙"); 10_000]), "more than");
-    let picture = |id: &str| with(with(with(sticker(""), "kind", json!("image")), "emoji", json!(null)), "media", json!(id));
-    add("a sticker of a picture that isn't in it", stickers(picture(&two)), "isn't in it");
+    add(
+        "a sticker at infinity",
+        honest().with("data/stickers.jsonl", endless),
+        "not what it should be",
+    );
+    add(
+        "10,000 stickers",
+        honest().list("data/stickers.jsonl", &vec![sticker("🐙"); 10_000]),
+        "more than",
+    );
+    let picture = |id: &str| {
+        with(
+            with(with(sticker(""), "kind", json!("image")), "emoji", json!(null)),
+            "media",
+            json!(id),
+        )
+    };
+    add(
+        "a sticker of a picture that isn't in it",
+        stickers(picture(&two)),
+        "isn't in it",
+    );
     let drawn = |settings: Value| {
         let drawn = with(with(sticker(""), "kind", json!("drawn")), "emoji", json!(null));
         with(with(drawn, "plugin", json!("flower")), "settings", settings)
     };
-    add("a sticker drawn with a list", stickers(drawn(json!([]))), "drawn with something");
-    add("a sticker drawn with 100 KiB", stickers(drawn(json!({ "x": "y".repeat(100_000) }))), "drawn with something");
+    add(
+        "a sticker drawn with a list",
+        stickers(drawn(json!([]))),
+        "drawn with something",
+    );
+    add(
+        "a sticker drawn with 100 KiB",
+        stickers(drawn(json!({ "x": "y".repeat(100_000) }))),
+        "drawn with something",
+    );
 
     // Modules and what plugins keep.
-    let module = |number: i64, plugin: &str| json!({
-        "module": number, "plugin": plugin, "width": 2, "height": 2, "settings": {}, "refused": [], "seed": "1", "created_at": 1,
-    });
+    let module = |number: i64, plugin: &str| {
+        json!({
+            "module": number, "plugin": plugin, "width": 2, "height": 2, "settings": {}, "refused": [], "seed": "1", "created_at": 1,
+        })
+    };
     let modules = |value: Value| honest().list("data/modules.jsonl", &[value]);
     for (field, value) in [
         ("plugin", json!("../../guestbook")),
@@ -408,20 +858,55 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         ("seed", json!("1e9")),
         ("seed", json!(1)),
     ] {
-        add(&format!("a module whose {field} is {:.40}", value.to_string()), modules(with(module(1, "guestbook"), field, value)), "");
+        add(
+            &format!("a module whose {field} is {:.40}", value.to_string()),
+            modules(with(module(1, "guestbook"), field, value)),
+            "",
+        );
     }
-    add("a module that is in it twice", honest().list("data/modules.jsonl", &[module(1, "mood"), module(1, "mood")]), "in it twice");
-    add("1,000 modules", honest().list("data/modules.jsonl", &(0..1_000).map(|n| module(n, "mood")).collect::<Vec<_>>()), "more than");
+    add(
+        "a module that is in it twice",
+        honest().list("data/modules.jsonl", &[module(1, "mood"), module(1, "mood")]),
+        "in it twice",
+    );
+    add(
+        "1,000 modules",
+        honest().list(
+            "data/modules.jsonl",
+            &(0..1_000).map(|n| module(n, "mood")).collect::<Vec<_>>(),
+        ),
+        "more than",
+    );
     let kept = |number: i64, key: &str| json!({ "module": number, "key": key, "value": "x", "expires_at": null });
     let storage = |values: &[Value]| modules(module(1, "guestbook")).list("data/module-storage.jsonl", values);
     add("what another's module keeps", storage(&[kept(77, "x")]), "module 77");
-    add("a key that is kept twice", storage(&[kept(1, "x"), kept(1, "x")]), "in it twice");
-    add("a key of 300 bytes", storage(&[kept(1, &"k".repeat(300))]), "longer than");
-    add("a value of 100 KiB", storage(&[with(kept(1, "x"), "value", json!("v".repeat(100_000)))]), "longer than");
-    add("a value that is no text", storage(&[with(kept(1, "x"), "value", json!({ "a": 1 }))]), "");
+    add(
+        "a key that is kept twice",
+        storage(&[kept(1, "x"), kept(1, "x")]),
+        "in it twice",
+    );
+    add(
+        "a key of 300 bytes",
+        storage(&[kept(1, &"k".repeat(300))]),
+        "longer than",
+    );
+    add(
+        "a value of 100 KiB",
+        storage(&[with(kept(1, "x"), "value", json!("v".repeat(100_000)))]),
+        "longer than",
+    );
+    add(
+        "a value that is no text",
+        storage(&[with(kept(1, "x"), "value", json!({ "a": 1 }))]),
+        "",
+    );
 
     // Scripts.
-    let scripts = |value: Value| honest().list("data/scripts.jsonl", &[value]).list("data/script-versions.jsonl", &[version(&script_id, 1, "// x")]);
+    let scripts = |value: Value| {
+        honest()
+            .list("data/scripts.jsonl", &[value])
+            .list("data/script-versions.jsonl", &[version(&script_id, 1, "// x")])
+    };
     for (field, value) in [
         ("script", json!("../../etc/passwd")),
         ("mode", json!("wasm")),
@@ -433,16 +918,52 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         ("published", json!(-1)),
         ("draft", json!("x".repeat(200_000))),
         ("description", json!("x".repeat(3_000))),
-        ("parent", json!({ "script": null, "version": 1, "title": "x", "author": "<b>bob</b>" })),
+        (
+            "parent",
+            json!({ "script": null, "version": 1, "title": "x", "author": "<b>bob</b>" }),
+        ),
     ] {
-        add(&format!("a script whose {field} is {:.40}", value.to_string()), scripts(with(script(&script_id, "waves"), field, value)), "");
+        add(
+            &format!("a script whose {field} is {:.40}", value.to_string()),
+            scripts(with(script(&script_id, "waves"), field, value)),
+            "",
+        );
     }
     let mine = || honest().list("data/scripts.jsonl", &[script(&script_id, "waves")]);
-    add("a script that is in it twice", honest().list("data/scripts.jsonl", &[script(&script_id, "a"), script(&script_id, "b")]), "in it twice");
-    add("a version of somebody else's script", mine().list("data/script-versions.jsonl", &[version(&two, 1, "x")]), "isn't in it");
-    add("versions out of order", mine().list("data/script-versions.jsonl", &[version(&script_id, 2, "x"), version(&script_id, 1, "x")]), "out of order");
-    add("version 1,000,000", mine().list("data/script-versions.jsonl", &[version(&script_id, 1_000_000, "x")]), "out of order");
-    add("a version of 200 KiB", mine().list("data/script-versions.jsonl", &[version(&script_id, 1, &"x".repeat(200_000))]), "longer than");
+    add(
+        "a script that is in it twice",
+        honest().list(
+            "data/scripts.jsonl",
+            &[script(&script_id, "a"), script(&script_id, "b")],
+        ),
+        "in it twice",
+    );
+    add(
+        "a version of somebody else's script",
+        mine().list("data/script-versions.jsonl", &[version(&two, 1, "x")]),
+        "isn't in it",
+    );
+    add(
+        "versions out of order",
+        mine().list(
+            "data/script-versions.jsonl",
+            &[version(&script_id, 2, "x"), version(&script_id, 1, "x")],
+        ),
+        "out of order",
+    );
+    add(
+        "version 1,000,000",
+        mine().list("data/script-versions.jsonl", &[version(&script_id, 1_000_000, "x")]),
+        "out of order",
+    );
+    add(
+        "a version of 200 KiB",
+        mine().list(
+            "data/script-versions.jsonl",
+            &[version(&script_id, 1, &"x".repeat(200_000))],
+        ),
+        "longer than",
+    );
     let pins = |value: Value| scripts(script(&script_id, "waves")).list("data/script-pins.jsonl", &[value]);
     let pin = || json!({ "script": script_id, "title": "waves", "author": "ana", "seed": 1, "params": {} });
     for (field, value) in [
@@ -452,22 +973,47 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         ("params", json!([])),
         ("script", json!("x")),
     ] {
-        add(&format!("a pin whose {field} is {:.40}", value.to_string()), pins(with(pin(), field, value)), "");
+        add(
+            &format!("a pin whose {field} is {:.40}", value.to_string()),
+            pins(with(pin(), field, value)),
+            "",
+        );
     }
-    add("four pins", pins(pin()).list("data/script-pins.jsonl", &[pin(), pin(), pin(), pin()]), "");
+    add(
+        "four pins",
+        pins(pin()).list("data/script-pins.jsonl", &[pin(), pin(), pin(), pin()]),
+        "",
+    );
 
     // The look.
-    let look = |theme: Value, css: &str| honest().json("data/look.json", &json!({ "theme": theme, "css": css, "remixed_from": null, "remixable": true }));
+    let look = |theme: Value, css: &str| {
+        honest().json(
+            "data/look.json",
+            &json!({ "theme": theme, "css": css, "remixed_from": null, "remixable": true }),
+        )
+    };
     add("CSS of a megabyte", look(json!({}), &"a{}".repeat(400_000)), "its CSS");
-    add("a theme that leads elsewhere", look(json!({ "ink": "url(https://evil.example)" }), ""), "theme");
-    add("a theme that can't be read", look(json!({ "ink": "#777777", "paper": "#777777" }), ""), "theme");
+    add(
+        "a theme that leads elsewhere",
+        look(json!({ "ink": "url(https://evil.example)" }), ""),
+        "theme",
+    );
+    add(
+        "a theme that can't be read",
+        look(json!({ "ink": "#777777", "paper": "#777777" }), ""),
+        "theme",
+    );
     add("a theme that is a list", look(json!([]), ""), "");
 
     // Pictures and sounds.
     let picture = pictures::png(16, 16);
     let listed = |field: &str, value: Value| {
         let contents = honest().media(&one, "image", &picture);
-        let (_, list) = contents.0.iter().find(|(path, _)| path == "data/media.jsonl").expect("it is there");
+        let (_, list) = contents
+            .0
+            .iter()
+            .find(|(path, _)| path == "data/media.jsonl")
+            .expect("it is there");
         let line: Value = serde_json::from_slice(list).expect("one line");
         contents.clone().list("data/media.jsonl", &[with(line, field, value)])
     };
@@ -484,17 +1030,41 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         ("alt", json!("x".repeat(5_000))),
         ("transcript", json!("x".repeat(50_000))),
     ] {
-        add(&format!("a picture whose {field} is {:.40}", value.to_string()), listed(field, value), "");
+        add(
+            &format!("a picture whose {field} is {:.40}", value.to_string()),
+            listed(field, value),
+            "",
+        );
     }
-    add("a picture that is in it twice", honest().media(&one, "image", &picture).media(&one, "image", &picture), "");
-    add("an anthem that isn't in it", honest().json("data/sounds.json", &json!({ "anthem": two, "anthem_title": "", "voice": null })), "isn't in it");
-    add("an anthem that is a picture", honest().media(&one, "image", &picture).json("data/sounds.json", &json!({ "anthem": one, "anthem_title": "", "voice": null })), "isn't in it");
+    add(
+        "a picture that is in it twice",
+        honest().media(&one, "image", &picture).media(&one, "image", &picture),
+        "",
+    );
+    add(
+        "an anthem that isn't in it",
+        honest().json(
+            "data/sounds.json",
+            &json!({ "anthem": two, "anthem_title": "", "voice": null }),
+        ),
+        "isn't in it",
+    );
+    add(
+        "an anthem that is a picture",
+        honest().media(&one, "image", &picture).json(
+            "data/sounds.json",
+            &json!({ "anthem": one, "anthem_title": "", "voice": null }),
+        ),
+        "isn't in it",
+    );
 
     // Rooms.
-    let said = || json!({
-        "room": "lobby", "id": 1, "seq": 1, "at": 1, "content": "hello", "edited_at": null, "before": [], "reply_to": null, "plugin": null,
-        "command": null, "deleted": null, "pictures": [],
-    });
+    let said = || {
+        json!({
+            "room": "lobby", "id": 1, "seq": 1, "at": 1, "content": "hello", "edited_at": null, "before": [], "reply_to": null, "plugin": null,
+            "command": null, "deleted": null, "pictures": [],
+        })
+    };
     for (field, value) in [
         ("room", json!("")),
         ("room", json!("x".repeat(300))),
@@ -503,9 +1073,17 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         ("plugin", json!("x".repeat(300))),
         ("id", json!("one")),
     ] {
-        add(&format!("a message whose {field} is {:.40}", value.to_string()), honest().list("data/room-messages.jsonl", &[with(said(), field, value)]), "");
+        add(
+            &format!("a message whose {field} is {:.40}", value.to_string()),
+            honest().list("data/room-messages.jsonl", &[with(said(), field, value)]),
+            "",
+        );
     }
-    add("a message that is in it twice", honest().list("data/room-messages.jsonl", &[said(), said()]), "in it twice");
+    add(
+        "a message that is in it twice",
+        honest().list("data/room-messages.jsonl", &[said(), said()]),
+        "in it twice",
+    );
     all
 }
 
@@ -538,7 +1116,11 @@ fn zips_that_slip_explode_and_lie_are_refused_and_change_nothing() {
     for (what, zip, why) in all {
         let begun = Instant::now();
         refused(&what, &ana.bring_to(&zip), why);
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what}: {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{what}: {:?}",
+            begun.elapsed()
+        );
         let grown = server.memory().saturating_sub(calm) >> 20;
         assert!(grown < 192, "{what}: {grown} MiB more");
     }
@@ -553,8 +1135,18 @@ fn archives_that_break_off_anywhere_are_refused() {
     let before = standing(&server, &ana);
     let whole = Contents::honest(1).bytes();
     let steps = (1..whole.len()).step_by(whole.len() / 60);
-    for length in steps.chain([whole.len() - 1, whole.len() - 2, whole.len() - 21, whole.len() - 22, whole.len() - 23]) {
-        refused(&format!("the first {length} bytes"), &ana.bring_to(&whole[..length]), "");
+    for length in steps.chain([
+        whole.len() - 1,
+        whole.len() - 2,
+        whole.len() - 21,
+        whole.len() - 22,
+        whole.len() - 23,
+    ]) {
+        refused(
+            &format!("the first {length} bytes"),
+            &ana.bring_to(&whole[..length]),
+            "",
+        );
     }
     for at in (0..whole.len()).step_by(whole.len() / 60) {
         let mut flipped = whole.clone();
@@ -581,7 +1173,11 @@ fn archives_that_say_what_cannot_be_are_refused_and_change_nothing() {
     for (what, contents, why) in all {
         let begun = Instant::now();
         refused(&what, &ana.bring_to(&contents.bytes()), why);
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what}: {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{what}: {:?}",
+            begun.elapsed()
+        );
     }
     assert_eq!(standing(&server, &ana), before);
 }
@@ -601,16 +1197,27 @@ fn files_that_are_no_pictures_are_found_out_and_nothing_comes() {
         ("half a JPEG", "image", cut),
         ("a picture that says that it is a sound", "audio", pictures::png(8, 8)),
         ("nothing", "image", Vec::new()),
-        ("a GIF of a script", "image", b"GIF89a/*<svg/onload=alert(1)>*/=1;".to_vec()),
+        (
+            "a GIF of a script",
+            "image",
+            b"GIF89a/*<svg/onload=alert(1)>*/=1;".to_vec(),
+        ),
     ] {
-        let contents = Contents::honest(1).media(&id_of(0x55), "image", &pictures::png(40, 40)).media(&id_of(0x66), kind, &bytes);
+        let contents = Contents::honest(1)
+            .media(&id_of(0x55), "image", &pictures::png(40, 40))
+            .media(&id_of(0x66), kind, &bytes);
         ana.bring_to(&contents.bytes()).expect(201);
         let now = ana.bring(&[("how", "replace")]);
         assert_eq!(now["state"], "waiting", "{what}: {now:#}");
         let why = now["refused"].as_str().unwrap_or_default().to_owned();
         assert!(why.contains("thing.bin"), "{what}: {why}");
         // The page says so, too, and the archive can be thrown away.
-        let page = ana.request("GET", "/settings/import").header("accept", "text/html").send().expect(200).text();
+        let page = ana
+            .request("GET", "/settings/import")
+            .header("accept", "text/html")
+            .send()
+            .expect(200)
+            .text();
         assert!(page.contains("nothing was changed"), "{what}");
         ana.post_json("/settings/import/discard", &[]).expect(200);
         assert_eq!(standing(&server, &ana), before, "{what}");
@@ -628,14 +1235,24 @@ fn where_a_picture_was_taken_does_not_come_along() {
     let mut files = 0;
     for file in std::fs::read_dir(server.data().join("media")).expect("a folder") {
         let bytes = std::fs::read(file.expect("a file").path()).expect("its bytes");
-        for trace in [b"Exif".as_slice(), pictures::CAMERA.as_bytes(), pictures::PLACE[0], pictures::PLACE[1]] {
+        for trace in [
+            b"Exif".as_slice(),
+            pictures::CAMERA.as_bytes(),
+            pictures::PLACE[0],
+            pictures::PLACE[1],
+        ] {
             assert!(memchr::memmem::find(&bytes, trace).is_none());
         }
         files += 1;
     }
     assert!(files > 0);
     // The archive itself is gone.
-    assert_eq!(std::fs::read_dir(server.data().join("arrivals")).expect("a folder").count(), 0);
+    assert_eq!(
+        std::fs::read_dir(server.data().join("arrivals"))
+            .expect("a folder")
+            .count(),
+        0
+    );
 }
 
 #[test]
@@ -647,7 +1264,8 @@ fn every_text_of_an_archive_is_text() {
     for chunk in vectors.chunks(12) {
         id += 1;
         let (work, picture) = (id_of(100 + id), id_of(id));
-        let short = |text: &String, most: usize| -> String { text.chars().filter(|c| !c.is_control()).take(most).collect() };
+        let short =
+            |text: &String, most: usize| -> String { text.chars().filter(|c| !c.is_control()).take(most).collect() };
         let posts: Vec<Value> = chunk
             .iter()
             .enumerate()
@@ -697,7 +1315,11 @@ fn every_text_of_an_archive_is_text() {
             .list("data/script-versions.jsonl", &[version(&work, 1, first)])
             .media(&picture, "image", &pictures::png(8, 8));
         let line: Value = {
-            let (_, list) = contents.0.iter().find(|(path, _)| path == "data/media.jsonl").expect("a list");
+            let (_, list) = contents
+                .0
+                .iter()
+                .find(|(path, _)| path == "data/media.jsonl")
+                .expect("a list");
             serde_json::from_slice(list).expect("a line")
         };
         let mut line = line;
@@ -705,7 +1327,13 @@ fn every_text_of_an_archive_is_text() {
         line["alt"] = json!(short(first, 500));
         contents = contents.list("data/media.jsonl", &[line]);
         ana.bring_to(&contents.bytes()).expect(201);
-        let page = |path: &str| ana.request("GET", path).header("accept", "text/html").send().expect(200).text();
+        let page = |path: &str| {
+            ana.request("GET", path)
+                .header("accept", "text/html")
+                .send()
+                .expect(200)
+                .text()
+        };
         let check = |path: &str| {
             if let Some(fault) = markup::page_fault(&page(path)) {
                 panic!("{path} of {chunk:?}: {fault}");
@@ -714,7 +1342,14 @@ fn every_text_of_an_archive_is_text() {
         check("/settings/import");
         let now = ana.bring(&[("how", "replace")]);
         assert_eq!(now["state"], "none", "{now:#}");
-        for path in ["/settings/import", "/settings/import/rooms", "/wall/ana", "/wall/ana/posts", "/library", "/sandbox/mine"] {
+        for path in [
+            "/settings/import",
+            "/settings/import/rooms",
+            "/wall/ana",
+            "/wall/ana/posts",
+            "/library",
+            "/sandbox/mine",
+        ] {
             check(path);
         }
     }
@@ -737,9 +1372,19 @@ fn css_that_reaches_out_comes_along_and_reaches_nothing() {
     }
     ana.bring(&[("how", "replace")]);
     let wall = server.guest().get("/wall/ana").text();
-    let sheet = wall.split("id=\"look\" rel=\"stylesheet\" href=\"").nth(1).expect("a look");
-    let sheet = server.guest().get(sheet.split('"').next().unwrap_or_default()).expect(200).text();
-    assert!(!sheet.contains("evil.example") && !sheet.contains("@import") && !sheet.contains("<script"), "{sheet}");
+    let sheet = wall
+        .split("id=\"look\" rel=\"stylesheet\" href=\"")
+        .nth(1)
+        .expect("a look");
+    let sheet = server
+        .guest()
+        .get(sheet.split('"').next().unwrap_or_default())
+        .expect(200)
+        .text();
+    assert!(
+        !sheet.contains("evil.example") && !sheet.contains("@import") && !sheet.contains("<script"),
+        "{sheet}"
+    );
     assert!(!wall.contains("evil.example") && markup::page_fault(&wall).is_none());
 }
 
@@ -751,9 +1396,22 @@ fn times_that_have_not_come_yet_are_now() {
     late["created_at"] = json!(6_000_000_000_000_000_i64);
     let mut early = post(2, "from long before");
     early["created_at"] = json!(i64::MIN);
-    ana.brings(&Contents::honest(1).list("data/posts.jsonl", &[late, early]).bytes(), "add");
-    let mut times = server.database().prepare("select created_at from posts order by created_at").expect("SQL").query_map([], |row| row.get::<_, i64>(0)).expect("rows").map(Result::unwrap).collect::<Vec<_>>();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis() as i64;
+    ana.brings(
+        &Contents::honest(1).list("data/posts.jsonl", &[late, early]).bytes(),
+        "add",
+    );
+    let mut times = server
+        .database()
+        .prepare("select created_at from posts order by created_at")
+        .expect("SQL")
+        .query_map([], |row| row.get::<_, i64>(0))
+        .expect("rows")
+        .map(Result::unwrap)
+        .collect::<Vec<_>>();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_millis() as i64;
     assert!(times.pop().is_some_and(|last| (now - 60_000..=now).contains(&last)));
     assert_eq!(times, [0]);
     // Nothing of it is news for everybody.
@@ -766,23 +1424,46 @@ fn times_that_have_not_come_yet_are_now() {
 fn what_plugins_kept_comes_only_where_the_plugin_is_and_as_much_as_it_may_keep() {
     let server = server();
     let ana = server.person("ana");
-    let module = |number: i64, plugin: &str| json!({
-        "module": number, "plugin": plugin, "width": 2, "height": 2, "settings": { "nonsense": true }, "refused": ["nonsense"], "seed": "18446744073709551615", "created_at": 1,
-    });
+    let module = |number: i64, plugin: &str| {
+        json!({
+            "module": number, "plugin": plugin, "width": 2, "height": 2, "settings": { "nonsense": true }, "refused": ["nonsense"], "seed": "18446744073709551615", "created_at": 1,
+        })
+    };
     let kept = |number: i64, nth: usize| json!({ "module": number, "key": format!("k{nth}"), "value": "v".repeat(60_000), "expires_at": null });
     let mut storage: Vec<Value> = (0..400).map(|nth| kept(1, nth)).collect();
     storage.push(kept(2, 0));
     let contents = Contents::honest(1)
-        .list("data/modules.jsonl", &[module(1, "guestbook"), module(2, "not-installed"), module(3, "mood"), module(4, "flower")])
+        .list(
+            "data/modules.jsonl",
+            &[
+                module(1, "guestbook"),
+                module(2, "not-installed"),
+                module(3, "mood"),
+                module(4, "flower"),
+            ],
+        )
         .list("data/module-storage.jsonl", &storage);
     let found = ana.bring_to(&contents.bytes()).expect(201).json();
     let left = found["found"]["left"].to_string();
-    assert!(left.contains("may keep") && left.contains("not-installed") && left.contains("isn't installed here"), "{left}");
-    assert!(found["found"]["parts"]["modules"].as_str().is_some_and(|said| said.starts_with("1 module")), "{found:#}");
+    assert!(
+        left.contains("may keep") && left.contains("not-installed") && left.contains("isn't installed here"),
+        "{left}"
+    );
+    assert!(
+        found["found"]["parts"]["modules"]
+            .as_str()
+            .is_some_and(|said| said.starts_with("1 module")),
+        "{found:#}"
+    );
     ana.bring(&[("how", "replace")]);
-    let (modules, entries): (i64, i64) = server.database().query_row(
-        "select (select count(*) from modules where removed_at is null), (select count(*) from plugin_storage)", [], |row| Ok((row.get(0)?, row.get(1)?)),
-    ).expect("numbers");
+    let (modules, entries): (i64, i64) = server
+        .database()
+        .query_row(
+            "select (select count(*) from modules where removed_at is null), (select count(*) from plugin_storage)",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .expect("numbers");
     assert_eq!((modules, entries), (1, 0));
 }
 
@@ -790,13 +1471,23 @@ fn what_plugins_kept_comes_only_where_the_plugin_is_and_as_much_as_it_may_keep()
 fn more_than_a_wall_holds_does_not_come_halfway() {
     let server = server();
     let ana = server.person("ana");
-    ana.brings(&Contents::honest(1).list("data/stickers.jsonl", &vec![sticker("🐙"); 60]).bytes(), "add");
+    ana.brings(
+        &Contents::honest(1)
+            .list("data/stickers.jsonl", &vec![sticker("🐙"); 60])
+            .bytes(),
+        "add",
+    );
     let before = standing(&server, &ana);
     // Posts come before stickers in it, and don't stay either.
     let more = Contents::honest(2).list("data/stickers.jsonl", &vec![sticker("🦀"); 60]);
     ana.bring_to(&more.bytes()).expect(201);
     let now = ana.bring(&[("how", "add")]);
-    assert!(now["refused"].as_str().is_some_and(|why| why.contains("60 lie on your wall")), "{now:#}");
+    assert!(
+        now["refused"]
+            .as_str()
+            .is_some_and(|why| why.contains("60 lie on your wall")),
+        "{now:#}"
+    );
     ana.post_json("/settings/import/discard", &[]).expect(200);
     assert_eq!(standing(&server, &ana), before);
     // In their place, they fit.
@@ -816,11 +1507,26 @@ fn scripts_that_descend_from_each_other_descend_from_nobody() {
     };
     let contents = Contents::honest(1)
         .list("data/scripts.jsonl", &[fork(&one, &two), fork(&two, &one)])
-        .list("data/script-versions.jsonl", &[version(&one, 1, "// 1"), version(&two, 1, "// 2")]);
+        .list(
+            "data/script-versions.jsonl",
+            &[version(&one, 1, "// 1"), version(&two, 1, "// 2")],
+        );
     ana.brings(&contents.bytes(), "add");
-    let roots: i64 = server.database().query_row("select count(*) from scripts where parent_id is null", [], |row| row.get(0)).expect("a number");
+    let roots: i64 = server
+        .database()
+        .query_row("select count(*) from scripts where parent_id is null", [], |row| {
+            row.get(0)
+        })
+        .expect("a number");
     assert_eq!(roots, 1);
-    let ids: Vec<String> = server.database().prepare("select id from scripts").expect("SQL").query_map([], |row| row.get(0)).expect("rows").map(Result::unwrap).collect();
+    let ids: Vec<String> = server
+        .database()
+        .prepare("select id from scripts")
+        .expect("SQL")
+        .query_map([], |row| row.get(0))
+        .expect("rows")
+        .map(Result::unwrap)
+        .collect();
     for id in ids {
         assert!(![&one, &two].contains(&&id), "it has an id of its own");
         ana.get(&format!("/sandbox/{id}")).expect(200);
@@ -838,12 +1544,21 @@ fn an_archive_of_somebody_else_changes_nothing_of_theirs() {
     let mut image = post(1, "");
     image["kind"] = json!("image");
     image["pictures"] = json!([{ "media": theirs, "alt": "stolen", "width": 30, "height": 30 }]);
-    let contents = Contents::honest(1).field("neospace.json", "member", json!("bob")).list("data/posts.jsonl", &[image]);
+    let contents = Contents::honest(1)
+        .field("neospace.json", "member", json!("bob"))
+        .list("data/posts.jsonl", &[image]);
     refused("bob's picture", &ana.bring_to(&contents.bytes()), "isn't in it");
     assert_eq!(standing(&server, &bob), his);
     // One that brings bytes of its own under that id gets a picture of its own.
     ana.brings(&contents.media(&theirs, "image", &pictures::png(9, 9)).bytes(), "add");
-    let owners: Vec<(String, String)> = server.database().prepare("select m.id, u.name from media m join users u on u.id = m.user_id order by u.name").expect("SQL").query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows").map(Result::unwrap).collect();
+    let owners: Vec<(String, String)> = server
+        .database()
+        .prepare("select m.id, u.name from media m join users u on u.id = m.user_id order by u.name")
+        .expect("SQL")
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .expect("rows")
+        .map(Result::unwrap)
+        .collect();
     assert_eq!(owners.len(), 2);
     assert_eq!(owners[1], (theirs.clone(), "bob".to_owned()));
     server.guest().get(&format!("/media/{theirs}/full")).expect(404);
@@ -856,7 +1571,15 @@ fn only_members_bring_and_only_to_their_own_walls() {
     let ana = server.person("ana");
     let honest = Contents::honest(1).bytes();
     server.guest().bring_to(&honest).expect(401);
-    assert_eq!(server.guest().request("GET", "/settings/import").header("accept", "text/html").send().see_other(), "/login?next=/settings/import");
+    assert_eq!(
+        server
+            .guest()
+            .request("GET", "/settings/import")
+            .header("accept", "text/html")
+            .send()
+            .see_other(),
+        "/login?next=/settings/import"
+    );
     for path in ["/settings/import/bring", "/settings/import/discard"] {
         server.guest().post_json(path, &[("how", "add")]).expect(401);
     }
@@ -864,14 +1587,20 @@ fn only_members_bring_and_only_to_their_own_walls() {
     // No token reaches it, and no other site.
     let program = ana.program(&["walls:read", "walls:write"]);
     assert!(matches!(program.bring_to(&honest).status, 401 | 403));
-    ana.request("POST", "/settings/import").header("sec-fetch-site", "cross-site").body("application/zip", honest.clone()).send().expect(403);
+    ana.request("POST", "/settings/import")
+        .header("sec-fetch-site", "cross-site")
+        .body("application/zip", honest.clone())
+        .send()
+        .expect(403);
     // Nothing waits, so nothing comes.
     ana.post_json("/settings/import/bring", &[("how", "add")]).expect(404);
     ana.bring_to(&honest).expect(201);
     ana.post_json("/settings/import/bring", &[]).expect(422);
     ana.post_json("/settings/import/bring", &[("how", "burn")]).expect(422);
-    ana.post_json("/settings/import/bring", &[("how", "add"), ("part", "password")]).expect(422);
-    ana.post_json("/settings/import/bring", &[("how", "add"), ("parts", "1")]).expect(422);
+    ana.post_json("/settings/import/bring", &[("how", "add"), ("part", "password")])
+        .expect(422);
+    ana.post_json("/settings/import/bring", &[("how", "add"), ("parts", "1")])
+        .expect(422);
     assert!(!server.guest().get("/wall/ana").text().contains("A first post"));
 }
 
@@ -884,21 +1613,48 @@ fn the_same_archive_does_not_come_twice() {
         .media(&id_of(0x55), "image", &pictures::png(20, 20))
         .list("data/scripts.jsonl", &[script(&work, "waves")])
         .list("data/script-versions.jsonl", &[version(&work, 1, "// x")])
-        .list("data/post-drafts.jsonl", &[json!({ "post": null, "fields": [["body", "half a thought"]], "updated_at": 1 })]);
+        .list(
+            "data/post-drafts.jsonl",
+            &[json!({ "post": null, "fields": [["body", "half a thought"]], "updated_at": 1 })],
+        );
     ana.brings(&contents.bytes(), "add");
     let once = standing(&server, &ana);
     ana.bring_to(&contents.bytes()).expect(201);
-    let page = ana.request("GET", "/settings/import").header("accept", "text/html").send().expect(200).text();
+    let page = ana
+        .request("GET", "/settings/import")
+        .header("accept", "text/html")
+        .send()
+        .expect(200)
+        .text();
     assert!(page.contains("You brought this on"), "the page says so before");
-    let refusal = ana.post_json("/settings/import/bring", &[("how", "add")]).expect(409).json();
-    assert!(refusal["detail"].as_str().is_some_and(|why| why.contains("doesn't come twice")), "{refusal}");
+    let refusal = ana
+        .post_json("/settings/import/bring", &[("how", "add")])
+        .expect(409)
+        .json();
+    assert!(
+        refusal["detail"]
+            .as_str()
+            .is_some_and(|why| why.contains("doesn't come twice")),
+        "{refusal}"
+    );
     // In place of what is there, there is as much as before.
     let shown = |server: &Server| {
         let count = |table: &str, standing: &str| -> i64 {
-            server.database().query_row(&format!("select count(*) from {table} {standing}"), [], |row| row.get(0)).expect("a number")
+            server
+                .database()
+                .query_row(&format!("select count(*) from {table} {standing}"), [], |row| {
+                    row.get(0)
+                })
+                .expect("a number")
         };
         let standing = "where removed_at is null";
-        [count("posts", standing), count("stickers", standing), count("scripts", ""), count("media", ""), count("post_drafts", "")]
+        [
+            count("posts", standing),
+            count("stickers", standing),
+            count("scripts", ""),
+            count("media", ""),
+            count("post_drafts", ""),
+        ]
     };
     let before = shown(&server);
     assert_eq!(before, [1, 1, 1, 1, 1], "{once:?}");
@@ -910,10 +1666,21 @@ fn the_same_archive_does_not_come_twice() {
 fn a_few_are_looked_through_at_a_time_and_others_are_asked_to_wait() {
     let server = server();
     let people: Vec<Person> = (0..6).map(|n| server.person(&format!("person{n}"))).collect();
-    let heavy = Contents::honest(1).list("data/posts.jsonl", &(0..3_000).map(|n| post(n, &"word ".repeat(300))).collect::<Vec<_>>()).bytes();
+    let heavy = Contents::honest(1)
+        .list(
+            "data/posts.jsonl",
+            &(0..3_000).map(|n| post(n, &"word ".repeat(300))).collect::<Vec<_>>(),
+        )
+        .bytes();
     let answers: Vec<u16> = std::thread::scope(|scope| {
-        let threads: Vec<_> = people.iter().map(|person| scope.spawn(|| person.bring_to(&heavy).status)).collect();
-        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+        let threads: Vec<_> = people
+            .iter()
+            .map(|person| scope.spawn(|| person.bring_to(&heavy).status))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("an answer"))
+            .collect()
     });
     assert!(answers.iter().all(|status| matches!(status, 201 | 429)), "{answers:?}");
     assert!(answers.contains(&201), "{answers:?}");

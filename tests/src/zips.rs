@@ -222,7 +222,10 @@ impl Contents {
             ("neospace.json".into(), manifest.to_string().into()),
             ("data/profile.json".into(), profile.to_string().into()),
             ("data/tags.json".into(), json!({ "tags": ["boats"] }).to_string().into()),
-            ("data/canvas.json".into(), json!({ "visitors": true, "cursors": false }).to_string().into()),
+            (
+                "data/canvas.json".into(),
+                json!({ "visitors": true, "cursors": false }).to_string().into(),
+            ),
         ])
         .list("data/posts.jsonl", &[post(1, "A first post")])
         .list("data/stickers.jsonl", &[sticker("🐙")])

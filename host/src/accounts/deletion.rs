@@ -29,10 +29,11 @@ const ERASED_AT_ONCE: i64 = 100;
 const DROPPED_AT_ONCE: i64 = 500;
 /// What else one write after the other takes away before the rest goes: what the receipt calls it, how many one write takes, and how
 /// it takes them, which answers how many they were.
-const FORGETTING: [(&str, i64, fn(&Tx, i64, i64) -> Result<i64, Error>); 3] = [
+const FORGETTING: [(&str, i64, fn(&Tx, i64, i64) -> Result<i64, Error>); 4] = [
     ("posts", 100, posts::moving::forget),
     ("scripts", 5, scripts::moving::forget),
     ("entries that their plugins kept", 500, walls::moving::forget),
+    ("messages from elsewhere", 500, rooms::moving::forget_brought),
 ];
 /// Files that are removed before their names are crossed out.
 const REMOVED_AT_ONCE: i64 = 100;
@@ -151,6 +152,13 @@ fn go(tx: &Tx, app: &App, user_id: i64, name: &str) -> Result<(), Error> {
     let tagged = directory::moving::leave(tx, user_id, name)?;
     let lived = neighbourhoods::moving::leave(tx, user_id)?;
     put_down(tx, user_id, &files)?;
+    // What they sent to be brought, and said nothing about.
+    let waiting = tx.all(
+        "select 'arrivals/' || file from arrivals where user_id = ?1",
+        [user_id],
+        |row| row.get::<_, String>(0),
+    )?;
+    put_down(tx, user_id, &waiting)?;
     count(
         tx,
         user_id,

@@ -132,5 +132,9 @@ pub fn import(tx: &Tx, owner: &Profile, look: &Incoming, media: &HashMap<String,
 /// # Errors
 /// The database's.
 pub fn is_dressed(db: &Reader, user_id: i64) -> Result<bool, Error> {
-    db.one("select look is not null from profiles where user_id = ?1", [user_id], |row| row.get(0))
+    db.one(
+        "select look is not null from profiles where user_id = ?1",
+        [user_id],
+        |row| row.get(0),
+    )
 }

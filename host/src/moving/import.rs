@@ -26,6 +26,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{StatusCode, header};
+use http_body_util::BodyExt;
 use minijinja::{Value, context};
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
@@ -42,9 +43,7 @@ use crate::{
     error::{self, Error},
     files,
     http::{FRAGMENT, Form, Query, Wants, discard, see_other, unstored},
-    looks, media, posts,
-    profiles::{self, Profile},
-    rooms, scripts,
+    looks, media, posts, profiles, rooms, scripts,
     session::{Member, Viewer},
     stickers, walls, words,
 };
@@ -429,12 +428,7 @@ fn arrival(db: &Reader, user_id: i64) -> Result<Option<Arrival>, Error> {
 /// # Errors
 /// [`Error::Invalid`] for what isn't an archive of ours, saying what is wrong; [`Error::TooLarge`], [`Error::TooMany`],
 /// [`Error::Conflict`] while one is being brought.
-pub async fn take(
-    State(app): State<App>,
-    member: Member,
-    wants: Wants,
-    request: Request,
-) -> Result<Response, Error> {
+pub async fn take(State(app): State<App>, member: Member, wants: Wants, request: Request) -> Result<Response, Error> {
     let headers = request.headers().clone();
     let mut body = request.into_body();
     let file = crypto::Bytes(crypto::random::<16>()).to_string();
@@ -469,7 +463,10 @@ async fn try_take(
     file: &str,
 ) -> Result<(), Error> {
     let limits = app.config().limits.clone();
-    let of = [(("archives of a member", limits.uploads_per_minute), &*member.id.to_string())];
+    let of = [(
+        ("archives of a member", limits.uploads_per_minute),
+        &*member.id.to_string(),
+    )];
     app.buckets
         .take(Instant::now(), &of)
         .map_err(|(retry_after, _)| Error::TooMany {
@@ -610,12 +607,9 @@ struct Everything {
 impl Everything {
     fn read(app: &App, member: &Member, archive: &Archive) -> Result<Self, Error> {
         let manifest = manifest(archive)?;
-        let (owner, known) = app.db.read(|db| {
-            Ok((
-                profiles::find(db, &member.name)?,
-                media::moving::known(db, member.id)?,
-            ))
-        })?;
+        let (owner, known) = app
+            .db
+            .read(|db| Ok((profiles::find(db, &member.name)?, media::moving::known(db, member.id)?)))?;
         let mut media = media::moving::read(archive)?;
         let ids: HashSet<String> = media.iter().map(|it| it.id.clone()).collect();
         let profile = profiles::moving::read(archive, &owner, &ids)?;
@@ -640,21 +634,39 @@ impl Everything {
                 (None, None) => String::new(),
                 (profile, tags) => {
                     let mut has: Vec<String> = profile.as_ref().map(|it| it.says()).unwrap_or_default();
-                    has.extend(tags.iter().filter(|tags| !tags.is_empty()).map(|tags| many(tags.len(), "tag", "tags")));
+                    has.extend(
+                        tags.iter()
+                            .filter(|tags| !tags.is_empty())
+                            .map(|tags| many(tags.len(), "tag", "tags")),
+                    );
                     listed(has)
                 }
             },
         );
-        say(Part::Look, look.as_ref().map_or_else(String::new, |it| it.says().into()));
-        say(Part::Sounds, sounds.as_ref().map_or_else(String::new, |it| it.says().into()));
+        say(
+            Part::Look,
+            look.as_ref().map_or_else(String::new, |it| it.says().into()),
+        );
+        say(
+            Part::Sounds,
+            sounds.as_ref().map_or_else(String::new, |it| it.says().into()),
+        );
         say(Part::Stickers, some(canvas.stickers.len(), "sticker", "stickers"));
         say(Part::Modules, {
-            let names: Vec<_> = seen.iter().filter(|it| it.why.is_none()).map(|it| it.name.clone()).collect();
+            let names: Vec<_> = seen
+                .iter()
+                .filter(|it| it.why.is_none())
+                .map(|it| it.name.clone())
+                .collect();
             match names.len() {
                 0 => String::new(),
                 n => format!(
                     "{}: {}",
-                    many(n, "module with what its plugin keeps", "modules with what their plugins keep"),
+                    many(
+                        n,
+                        "module with what its plugin keeps",
+                        "modules with what their plugins keep"
+                    ),
                     listed(names)
                 ),
             }
@@ -730,9 +742,9 @@ impl Everything {
 }
 
 fn manifest(archive: &Archive) -> Result<Manifest, Error> {
-    let mut manifest: Manifest = archive.json(MANIFEST)?.ok_or_else(|| {
-        archive::refused(format!("it has no {MANIFEST}, so it is no archive of a NeoSpace"))
-    })?;
+    let mut manifest: Manifest = archive
+        .json(MANIFEST)?
+        .ok_or_else(|| archive::refused(format!("it has no {MANIFEST}, so it is no archive of a NeoSpace")))?;
     if manifest.format != FORMAT {
         return Err(archive::refused(format!(
             "its {MANIFEST} says that it is “{}”, and “{FORMAT}” is taken",
@@ -932,7 +944,11 @@ async fn bring_along(
     let made = |nth| bringing.made.store(nth, Relaxed);
     let arrived = Arc::new(media::moving::make(app, member.id, &archive, wanted, made).await?);
     drop(archive);
-    let links = if wish.has(Part::Posts) { all.posts.links() } else { Vec::new() };
+    let links = if wish.has(Part::Posts) {
+        all.posts.links()
+    } else {
+        Vec::new()
+    };
     let (teller, who, media, file) = (app.clone(), member.clone(), arrived.clone(), arrival.file.clone());
     let kept = app
         .db

@@ -465,7 +465,14 @@ pub fn import(
             let pictures = serde_json::to_string(&before.pictures).map_err(Error::internal)?;
             tx.run(
                 "insert into post_edits (post_id, title, body, url, pictures, until) values (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![id, before.title, before.body, led_to, pictures, before.until.clamp(0, now_ms())],
+                params![
+                    id,
+                    before.title,
+                    before.body,
+                    led_to,
+                    pictures,
+                    before.until.clamp(0, now_ms())
+                ],
             )?;
         }
     }

@@ -44,7 +44,7 @@ pub struct Moved {
 /// The database's; of whoever takes the archive.
 pub fn export(db: &Db, user_id: i64, out: &mut Writer) -> Result<(), Error> {
     let moved = db.read(|db| {
-        let Pictures { avatar, banner } = super::pictures_of(db, user_id)?;
+        let Pictures { avatar, banner } = pictures_of(db, user_id)?;
         db.one(
             "select bio, status, mood, colour, time_zone, present, cursor, plain from profiles where user_id = ?1",
             [user_id],
@@ -119,7 +119,12 @@ impl Incoming {
 }
 
 fn typed(fields: Vec<(&'static str, &str)>) -> Form {
-    Form(fields.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect())
+    Form(
+        fields
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .collect(),
+    )
 }
 
 /// The profile of an archive, if it has one. `media` are the ids of its pictures.

@@ -119,7 +119,7 @@ pub fn export(db: &Db, user_id: i64, out: &mut Writer) -> Result<(), Error> {
             messages.iter().try_for_each(|message| lines.push(message))?;
         }
         Ok(())
-    })})?;
+    })?;
     out.lines(ELSEWHERE, |lines| {
         let mut after = (i64::MIN, 0);
         loop {
@@ -297,13 +297,15 @@ pub fn read(archive: &Archive, node: &str) -> Result<Vec<Elsewhere>, Error> {
     let mut take = |it: Elsewhere| {
         let said = &it.said;
         let wrong = |why: &str| Err(archive::refused(format!("the message {} in a room {why}", said.id)));
-        let is_name = |name: &str| !name.is_empty() && name.chars().count() <= NAME_MOST && !name.chars().any(char::is_control);
+        let is_name =
+            |name: &str| !name.is_empty() && name.chars().count() <= NAME_MOST && !name.chars().any(char::is_control);
         if !is_name(&said.room) || !(it.node.is_empty() || is_name(&it.node)) {
             return wrong("was said where nobody can say anything");
         }
         let long: usize = said.content.len() + said.before.iter().map(|before| before.content.len()).sum::<usize>();
         let words = [(&said.plugin, NAME_MOST), (&said.command, COMMAND_MOST)];
-        let fits = |(text, most): &(&Option<String>, usize)| text.as_ref().is_none_or(|text| text.chars().count() <= *most);
+        let fits =
+            |(text, most): &(&Option<String>, usize)| text.as_ref().is_none_or(|text| text.chars().count() <= *most);
         let ids_fit = said.pictures.len() <= PICTURES_MOST && said.pictures.iter().all(|id| id.len() <= NAME_MOST);
         if long > MESSAGE_MOST || said.before.len() > EDITS_MOST || !words.iter().all(fits) || !ids_fit {
             return wrong("is longer than can be");
@@ -357,9 +359,11 @@ pub fn import(tx: &Tx, user_id: i64, all: &[Elsewhere], media: &HashMap<String, 
             ],
         )?;
     }
-    let kept: i64 = tx.one("select count(*) from brought_messages where user_id = ?1", [user_id], |row| {
-        row.get(0)
-    })?;
+    let kept: i64 = tx.one(
+        "select count(*) from brought_messages where user_id = ?1",
+        [user_id],
+        |row| row.get(0),
+    )?;
     match kept as usize > 2 * MESSAGES_MOST {
         true => Err(Error::Conflict(format!(
             "You would have {kept} messages from elsewhere, and {} is the most.",
@@ -401,4 +405,16 @@ pub fn brought(db: &Reader, user_id: i64, before: (i64, i64)) -> Result<(Vec<Els
         Ok(Elsewhere { node, said })
     };
     Ok((found.into_iter().map(of).collect::<Result<_, Error>>()?, older))
+}
+
+/// Takes away at most `most` messages that a member brought from elsewhere; answers how many there were.
+///
+/// # Errors
+/// The database's.
+pub fn forget_brought(tx: &Tx, user_id: i64, most: i64) -> Result<i64, Error> {
+    let taken = tx.run(
+        "delete from brought_messages where id in (select id from brought_messages where user_id = ?1 limit ?2)",
+        [user_id, most],
+    )?;
+    Ok(taken as i64)
 }

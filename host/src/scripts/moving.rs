@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    ASIDES_MOST, DESCRIPTION_MOST, GALLERY, LICENCES, Mode, NOTE_MOST, PINS_MOST, SCRIPTS_MOST, SOURCE_MOST, TITLE_MOST,
-    VERSIONS_MOST, Visibility, is_id, mutations, pins, queries, standalone, topic,
+    ASIDES_MOST, DESCRIPTION_MOST, GALLERY, LICENCES, Mode, NOTE_MOST, PINS_MOST, SCRIPTS_MOST, SOURCE_MOST,
+    TITLE_MOST, VERSIONS_MOST, Visibility, is_id, mutations, pins, queries, standalone, topic,
 };
 use crate::{
     app::{App, now_ms},
@@ -409,7 +409,9 @@ pub fn read(app: &App, archive: &Archive) -> Result<Workshop, Error> {
             return wrong("has an id that can't be one");
         }
         if !is_line(&script.title, TITLE_MOST) || script.title.is_empty() {
-            return wrong(&format!("has a title that isn't one line of 1 to {TITLE_MOST} characters"));
+            return wrong(&format!(
+                "has a title that isn't one line of 1 to {TITLE_MOST} characters"
+            ));
         }
         let (Some(mode), Some(visibility)) = (Mode::named(&script.mode), Visibility::named(&script.visibility)) else {
             return wrong("is of a mode or seen by people that aren't known here");
@@ -439,33 +441,42 @@ pub fn read(app: &App, archive: &Archive) -> Result<Workshop, Error> {
         Ok(())
     })?;
     let mut modern = HashSet::new();
-    archive.lines(VERSIONS, (SCRIPTS_MOST * VERSIONS_MOST) as usize, |mut version: MovedVersion| {
-        let wrong = |why: &str| Err(archive::refused(format!("version {} of a script {why}", version.number)));
-        let Some(script) = places.get(&version.script).map(|place| &mut all.scripts[*place]) else {
-            return wrong("is of one that isn't in it");
-        };
-        let last = script.versions.last().map_or(0, |last| last.number);
-        if version.number <= last || version.number > VERSIONS_MOST {
-            return wrong("stands out of order, or is one more than there can be");
-        }
-        if version.source.len() > SOURCE_MOST || !is_line(&version.note, NOTE_MOST) {
-            return wrong("is longer than can be");
-        }
-        bytes += version.source.len();
-        if bytes > BYTES_MOST {
-            return wrong("is more than one archive of scripts may say");
-        }
-        let is_known = match version.library.is_empty() {
-            true => script.mode.libraries().is_empty(),
-            false => script.mode.library(&version.library).is_some(),
-        };
-        if !is_known {
-            modern.insert(version.script.clone());
-            version.library = script.mode.newest().to_owned();
-        }
-        script.versions.push(version);
-        Ok(())
-    })?;
+    archive.lines(
+        VERSIONS,
+        (SCRIPTS_MOST * VERSIONS_MOST) as usize,
+        |mut version: MovedVersion| {
+            let wrong = |why: &str| {
+                Err(archive::refused(format!(
+                    "version {} of a script {why}",
+                    version.number
+                )))
+            };
+            let Some(script) = places.get(&version.script).map(|place| &mut all.scripts[*place]) else {
+                return wrong("is of one that isn't in it");
+            };
+            let last = script.versions.last().map_or(0, |last| last.number);
+            if version.number <= last || version.number > VERSIONS_MOST {
+                return wrong("stands out of order, or is one more than there can be");
+            }
+            if version.source.len() > SOURCE_MOST || !is_line(&version.note, NOTE_MOST) {
+                return wrong("is longer than can be");
+            }
+            bytes += version.source.len();
+            if bytes > BYTES_MOST {
+                return wrong("is more than one archive of scripts may say");
+            }
+            let is_known = match version.library.is_empty() {
+                true => script.mode.libraries().is_empty(),
+                false => script.mode.library(&version.library).is_some(),
+            };
+            if !is_known {
+                modern.insert(version.script.clone());
+                version.library = script.mode.newest().to_owned();
+            }
+            script.versions.push(version);
+            Ok(())
+        },
+    )?;
     archive.lines(ASIDES, (SCRIPTS_MOST * ASIDES_MOST) as usize, |aside: ComingAside| {
         let script = places.get(&aside.script).map(|place| &mut all.scripts[*place]);
         bytes += aside.source.len();
@@ -478,7 +489,9 @@ pub fn read(app: &App, archive: &Archive) -> Result<Workshop, Error> {
                 script.asides.push((aside.source, aside.at));
                 Ok(())
             }
-            _ => Err(archive::refused("a text that was put aside is too long, or of a script that isn't in it")),
+            _ => Err(archive::refused(
+                "a text that was put aside is too long, or of a script that isn't in it",
+            )),
         }
     })?;
     for script in &all.scripts {
@@ -513,7 +526,11 @@ pub fn read(app: &App, archive: &Archive) -> Result<Workshop, Error> {
         };
         if !places.contains_key(&pin.script) && app.db.read(|db| super::published(db, &pin.script)).is_err() {
             all.left.push(Left {
-                what: format!("“{}” by {} on the wall", archive::shown(&pin.title), archive::shown(&pin.author)),
+                what: format!(
+                    "“{}” by {} on the wall",
+                    archive::shown(&pin.title),
+                    archive::shown(&pin.author)
+                ),
                 why: "It is theirs and not in the archive.".into(),
             });
             return Ok(());
@@ -535,7 +552,11 @@ fn is_line(text: &str, most: usize) -> bool {
 pub fn import(tx: &Tx, user_id: i64, all: &Workshop) -> Result<HashMap<String, String>, Error> {
     let mut ids = known(tx, user_id)?;
     let now = now_ms();
-    let coming = all.scripts.iter().filter(|it| !ids.contains_key(&it.moved.script)).count() as i64;
+    let coming = all
+        .scripts
+        .iter()
+        .filter(|it| !ids.contains_key(&it.moved.script))
+        .count() as i64;
     let has: i64 = tx.one("select count(*) from scripts where user_id = ?1", [user_id], |row| {
         row.get(0)
     })?;
@@ -674,7 +695,9 @@ pub fn import_pins(
 /// # Errors
 /// The database's.
 pub fn pinned(db: &Reader, user_id: i64) -> Result<i64, Error> {
-    db.one("select count(*) from script_pins where user_id = ?1", [user_id], |row| {
-        row.get(0)
-    })
+    db.one(
+        "select count(*) from script_pins where user_id = ?1",
+        [user_id],
+        |row| row.get(0),
+    )
 }
