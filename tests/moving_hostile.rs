@@ -995,12 +995,12 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
     add("CSS of a megabyte", look(json!({}), &"a{}".repeat(400_000)), "its CSS");
     add(
         "a theme that leads elsewhere",
-        look(json!({ "ink": "url(https://evil.example)" }), ""),
+        look(json!({ "pattern": "url(https://evil.example)" }), ""),
         "theme",
     );
     add(
-        "a theme that can't be read",
-        look(json!({ "ink": "#777777", "paper": "#777777" }), ""),
+        "a theme whose cursor lies elsewhere",
+        look(json!({ "cursor": "../../secret" }), ""),
         "theme",
     );
     add("a theme that is a list", look(json!([]), ""), "");

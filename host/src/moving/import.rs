@@ -50,7 +50,7 @@ use crate::{
 
 /// Where archives wait, in the data folder.
 const FOLDER: &str = "arrivals";
-/// Archives that are looked through or brought at a time: each takes a thread and what its lists say in memory.
+/// Archives that are looked through at a time, and that are brought: each takes a thread, and what its lists say in memory.
 const AT_ONCE: usize = 2;
 /// An archive that nobody says anything about is dropped after so long, in milliseconds.
 const WAITS_MS: i64 = 24 * 3_600_000;
@@ -67,7 +67,8 @@ const LEFT_MOST: usize = 100;
 /// Bringings of one member that are remembered.
 const BROUGHT_MOST: i64 = 20;
 
-static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
+static LOOKING: Semaphore = Semaphore::const_new(AT_ONCE);
+static COMING: Semaphore = Semaphore::const_new(AT_ONCE);
 /// Who brings something just now.
 static UNDER_WAY: LazyLock<Mutex<HashMap<i64, Arc<Bringing>>>> = LazyLock::new(Mutex::default);
 
@@ -478,7 +479,7 @@ async fn try_take(
             "What you brought is coming along just now: wait until it is here.".into(),
         ));
     }
-    let _place = PLACES.try_acquire().map_err(|_| Error::TooMany {
+    let _place = LOOKING.try_acquire().map_err(|_| Error::TooMany {
         retry_after: 30,
         message: "Others bring their things just now, and a few at a time can.".into(),
     })?;
@@ -927,7 +928,7 @@ async fn bring_along(
     wish: Wish,
     bringing: &Arc<Bringing>,
 ) -> Result<Vec<String>, Error> {
-    let _place = PLACES.acquire().await.map_err(Error::internal)?;
+    let _place = COMING.acquire().await.map_err(Error::internal)?;
     let (reader, who, file) = (app.clone(), member.clone(), arrival.file.clone());
     let look = move || {
         let archive = open(&reader, &file)?;
