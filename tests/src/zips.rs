@@ -281,6 +281,7 @@ impl Contents {
         Zip::of(self.0.iter().map(|(path, bytes)| File::packed(path, bytes)))
     }
 
+    /// As it lies on disk.
     pub fn bytes(&self) -> Vec<u8> {
         self.zip().bytes()
     }

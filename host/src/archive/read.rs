@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
     io::{self, BufRead, BufReader, Read},
+    os::unix::fs::FileExt,
 };
 
 use flate2::bufread::DeflateDecoder;
@@ -27,6 +28,8 @@ const SHRINKS_FROM: u64 = 1 << 20;
 const SHRINKS_MOST: u64 = 400;
 /// Bytes of a line of a list, beyond which nothing of ours is.
 const LINE_MOST: usize = 1 << 20;
+/// Bytes of what a zip ends with.
+const END_BYTES: usize = 22;
 /// Bytes between two files where the first has its sums behind it: they take 12 to 24.
 const DESCRIPTOR: [u64; 4] = [12, 16, 20, 24];
 /// What the names of other archives end with. They are not looked into.
@@ -70,6 +73,7 @@ impl Archive {
     /// [`Error::Invalid`] about the field `archive`, with what is wrong; I/O.
     pub fn open(file: File, limits: Limits) -> Result<Self, Error> {
         let length = file.metadata()?.len();
+        let bytes = file.try_clone()?;
         let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
         let zip = ZipArchive::from_file(file, &mut buffer).map_err(|error| said(error, "the archive"))?;
         if zip.end_offset() != length {
@@ -77,6 +81,13 @@ impl Archive {
         }
         if zip.comment().remaining() > 0 {
             return Err(refused("the archive has a comment, which no archive of ours has"));
+        }
+        // Without a comment the end is what the file ends with. Of a directory that is too large for it, it says so.
+        let mut end = [0; END_BYTES];
+        bytes.read_exact_at(&mut end, length.saturating_sub(END_BYTES as u64))?;
+        let said = u32::from_le_bytes([end[12], end[13], end[14], end[15]]);
+        if said != u32::MAX && zip.directory_offset() + u64::from(said) != zip.eocd_offset() {
+            return Err(refused("its directory has another size than its end says"));
         }
         if zip.entries_hint() > ENTRIES_MOST {
             return Err(refused(format!(

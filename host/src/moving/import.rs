@@ -701,7 +701,7 @@ impl Everything {
         left.extend(posts.left.iter().cloned());
         left.extend(scripts.left.iter().cloned());
         left.extend(look.iter().flat_map(|it| it.left()));
-        if archive.paths().any(|path| path.starts_with("data/dm/")) {
+        if archive.size("data/dm/messages.jsonl").is_some_and(|bytes| bytes > 0) {
             left.push(Left {
                 what: "Direct messages".into(),
                 why: "They are sealed for the names and the key log of where they were written, and open there alone. The archive keeps them.".into(),

@@ -159,6 +159,14 @@ pub fn complete(schema: &[Setting], stored: &str) -> String {
     Value::Object(complete_object(schema, &stored)).to_string()
 }
 
+/// Of settings that come from elsewhere, those that the schema knows, as they fit it: what wasn't said isn't said here either.
+pub fn fitting(schema: &[Setting], said: &str) -> String {
+    let said: Map<String, Value> = serde_json::from_str(said).unwrap_or_default();
+    let mut all = complete_object(schema, &said);
+    all.retain(|key, _| said.contains_key(key));
+    Value::Object(all).to_string()
+}
+
 fn complete_object(schema: &[Setting], stored: &Map<String, Value>) -> Map<String, Value> {
     let value = |setting: &Setting| stored.get(&setting.key).and_then(|value| fit(setting, value));
     schema

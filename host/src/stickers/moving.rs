@@ -219,7 +219,7 @@ pub fn read(app: &App, archive: &Archive, media: &HashSet<String>) -> Result<Can
                 };
                 What::Drawn {
                     plugin: plugin.manifest.id.as_str().into(),
-                    settings: settings::complete(&plugin.manifest.settings, drawn_with).into(),
+                    settings: settings::fitting(&plugin.manifest.settings, drawn_with).into(),
                 }
             }
             _ => return Err(wrong("is neither an emoji nor a picture nor drawn")),

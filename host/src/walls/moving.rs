@@ -219,7 +219,7 @@ pub fn read(app: &App, archive: &Archive) -> Result<(Vec<Seen>, Vec<Incoming>), 
                 plugin: module.plugin.into(),
                 width: module.width.max(size.min_width),
                 height: module.height.max(size.min_height),
-                settings: settings::complete(&plugin.manifest.settings, module.settings.get()).into(),
+                settings: settings::fitting(&plugin.manifest.settings, module.settings.get()).into(),
                 refused: named(&module.refused),
             },
             // Kept as SQLite's signed integer, bit for bit.

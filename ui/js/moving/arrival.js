@@ -58,6 +58,7 @@ class NeoArrival extends HTMLElement {
       const { status, response } = request
       if (cancelled) return
       if (status >= 200 && status < 300) {
+        form.reset()
         await this.#refresh()
         const heading = this.querySelector("#waits h2")
         heading?.setAttribute("tabindex", "-1")
