@@ -24,6 +24,9 @@ static TEMPLATES: Dir = include_dir!("$CARGO_MANIFEST_DIR/../templates");
 static UI: Dir = include_dir!("$CARGO_MANIFEST_DIR/../ui");
 static STATIC: Dir = include_dir!("$CARGO_MANIFEST_DIR/../static");
 
+/// The segments after `/ui/` and `/static/` in the addresses of assets, which change with what lies behind them (`build.rs`).
+const UI_HASH: &str = env!("UI_HASH");
+const STATIC_HASH: &str = env!("STATIC_HASH");
 /// In place of a hash: what lies behind it has its version in its path.
 const VERSIONED: &str = "v";
 
@@ -37,8 +40,7 @@ struct Inner {
     sources: Option<PathBuf>,
     globals: Vec<(&'static str, minijinja::Value)>,
     assets: HashMap<String, Asset>,
-    ui_hash: String,
-    static_hash: String,
+    ui_hash: &'static str,
     import_maps: ImportMaps,
 }
 
@@ -130,21 +132,15 @@ impl Html {
         let mut assets = HashMap::new();
         collect_assets("ui", &UI, &mut assets);
         collect_assets("static", &STATIC, &mut assets);
-        let ui_hash = if sources.is_some() {
-            "dev".into()
-        } else {
-            tree_hash(&UI)
-        };
-        let static_hash = tree_hash(&STATIC);
-        let import_maps = ImportMaps::new(&ui_hash);
-        let templates = environment(sources.as_deref(), &globals, &ui_hash, &static_hash, &import_maps)?;
+        let ui_hash = if sources.is_some() { "dev" } else { UI_HASH };
+        let import_maps = ImportMaps::new(ui_hash);
+        let templates = environment(sources.as_deref(), &globals, ui_hash, &import_maps)?;
         Ok(Self(Arc::new(Inner {
             templates,
             sources,
             globals,
             assets,
             ui_hash,
-            static_hash,
             import_maps,
         })))
     }
@@ -157,13 +153,7 @@ impl Html {
         match &self.0.sources {
             Some(sources) => {
                 let inner = &self.0;
-                let fresh = environment(
-                    Some(sources),
-                    &inner.globals,
-                    &inner.ui_hash,
-                    &inner.static_hash,
-                    &inner.import_maps,
-                )?;
+                let fresh = environment(Some(sources), &inner.globals, inner.ui_hash, &inner.import_maps)?;
                 Ok(fresh.get_template(template)?.render(context)?)
             }
             None => Ok(self.0.templates.get_template(template)?.render(context)?),
@@ -182,7 +172,7 @@ impl Html {
 
     /// The segment after `/ui/` in the addresses of authored assets.
     pub fn ui_hash(&self) -> &str {
-        &self.0.ui_hash
+        self.0.ui_hash
     }
 
     /// Where an authored asset is served, e.g. `css/app.css`.
@@ -206,11 +196,7 @@ impl Html {
     pub fn serve(&self, folder: &str, hash: &str, path: &str, request: &HeaderMap) -> Result<Response, Error> {
         let inner = &self.0;
         let name = format!("{folder}/{path}");
-        let current = if folder == "ui" {
-            &inner.ui_hash
-        } else {
-            &inner.static_hash
-        };
+        let current = if folder == "ui" { inner.ui_hash } else { STATIC_HASH };
         if let (Some(sources), "ui") = (&inner.sources, folder) {
             return serve_from_disk(sources, &name);
         }
@@ -234,7 +220,6 @@ fn environment(
     sources: Option<&Path>,
     globals: &[(&'static str, minijinja::Value)],
     ui_hash: &str,
-    static_hash: &str,
     import_maps: &ImportMaps,
 ) -> Result<Environment<'static>, Error> {
     let mut env = Environment::new();
@@ -245,7 +230,7 @@ fn environment(
     for (name, value) in globals {
         env.add_global(*name, value.clone());
     }
-    let (ui, fixed) = (format!("/ui/{ui_hash}/"), format!("/static/{static_hash}/"));
+    let (ui, fixed) = (format!("/ui/{ui_hash}/"), format!("/static/{STATIC_HASH}/"));
     let safe = minijinja::Value::from_safe_string;
     env.add_function("asset", move |path: &str| safe(format!("{ui}{path}")));
     env.add_function("static", move |path: &str| safe(format!("{fixed}{path}")));
@@ -315,20 +300,6 @@ fn collect_assets(folder: &str, dir: &'static Dir, into: &mut HashMap<String, As
     dir.dirs().for_each(|dir| collect_assets(folder, dir, into));
 }
 
-fn tree_hash(dir: &Dir) -> String {
-    fn feed(dir: &Dir, hash: &mut Sha256) {
-        for file in dir.files() {
-            hash.update(file.path().to_string_lossy().as_bytes());
-            hash.update([0]);
-            hash.update(Sha256::digest(file.contents()));
-        }
-        dir.dirs().for_each(|dir| feed(dir, hash));
-    }
-    let mut hash = Sha256::new();
-    feed(dir, &mut hash);
-    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn serve_from_disk(sources: &Path, name: &str) -> Result<Response, Error> {
     if name.split('/').any(|part| part == ".." || part.is_empty()) {
         return Err(Error::NotFound);
@@ -378,6 +349,7 @@ fn content_type(name: &str) -> HeaderValue {
         "json" | "webmanifest" => "application/json; charset=utf-8",
         "svg" => "image/svg+xml",
         "png" => "image/png",
+        "webp" => "image/webp",
         "woff2" => "font/woff2",
         "html" => "text/html; charset=utf-8",
         "txt" | "md" | "toml" => "text/plain; charset=utf-8",

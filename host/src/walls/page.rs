@@ -2,8 +2,8 @@
 //!
 //! # How a slice puts something on walls
 //!
-//! A page is a *frame*, which changes as rarely as its owner, and what is spliced into it: the modules, and a [`Piece`] of each
-//! slice that has a place in [`PLACES`]. To plug in:
+//! A page is a *frame*, which is kept as long as nobody writes to the topic `wall:NAME`, and the modules that are spliced into it. The
+//! frame holds a [`Piece`] of each slice that has a place in [`PLACES`]. To plug in:
 //!
 //! 1. Write `on_wall(app, owner, sight) -> Result<Piece, Error>` in your slice: `head` holds the links and modules that your piece
 //!    needs, `html` one element with your id (`stickers`, `posts`, `scripts`, …), which is there even while it is empty, so
@@ -251,25 +251,10 @@ pub async fn render(
     let stamp = app.topics.stamp([format!("wall:{name}")]);
     let wall = app.db.read(|db| queries::wall(db, name))?;
     let modules = modules(app, viewer, &wall, scene).await?;
-    let sight = Sight {
-        viewer,
-        own: viewer.class(wall.owner.user_id) == ViewerClass::Owner,
-        edit: scene.edit.is_some(),
-        plain: scene.plain,
-    };
-    let pieces: Vec<Piece> = PLACES
-        .iter()
-        .map(|(_, on_wall)| on_wall(app, &wall.owner, sight))
-        .collect::<Result<_, _>>()?;
-    let frame = frame(app, viewer, &wall, scene, signed_in).await?;
-    let filling = Filling {
-        version: &stamp.version(),
-        pieces: &pieces,
-        modules: &modules.html,
-        made: &made(wall.modules.len(), scene, started),
-    };
+    let frame = frame(app, viewer, &wall, scene, &stamp, signed_in).await?;
+    let made = made(wall.modules.len(), scene, started);
     Ok(Rendered {
-        html: splice(&frame, &filling),
+        html: splice(&frame, &modules.html, &made),
         stamp: stamp.and(&modules.stamp),
         max_age: modules
             .until
@@ -278,28 +263,44 @@ pub async fn render(
     })
 }
 
-/// The page without its modules, without what other slices put on it, and without how it was made. It changes as rarely as its owner changes something, so
-/// it is kept, unless somebody edits.
-async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signed_in: bool) -> Result<Arc<str>, Error> {
+/// The page without its modules, and without how it was made: what changes with the wall's own topic alone. It is kept, unless
+/// somebody edits.
+async fn frame(
+    app: &App,
+    viewer: &Viewer,
+    wall: &Wall,
+    scene: &Scene<'_>,
+    stamp: &Stamp,
+    signed_in: bool,
+) -> Result<Arc<str>, Error> {
     let own = viewer.class(wall.owner.user_id) == ViewerClass::Owner;
     let drawer = match &scene.edit {
         Some((asked, refused)) => Some(drawer::context(app, viewer, wall, asked, refused.as_ref()).await?),
         None => None,
     };
-    let pictures = app.db.read(|db| profiles::pictures_of(db, wall.owner.user_id))?;
     let editing = drawer.is_some();
+    let sight = Sight {
+        viewer,
+        own,
+        edit: editing,
+        plain: scene.plain,
+    };
     let removed = scene.edit.as_ref().and_then(|(asked, _)| asked.removed);
-    let gap = |what: u8| Value::from_safe_string(format!("{}{}", *GAP_TEXT, char::from(what)));
-    let places = PLACES
-        .iter()
-        .zip(FIRST_PIECE..)
-        .map(|((name, _), what)| (*name, gap(what)));
+    let gap = |what: char| Value::from_safe_string(format!("{}{what}", *GAP_TEXT));
     let render = || {
+        let pictures = app.db.read(|db| profiles::pictures_of(db, wall.owner.user_id))?;
+        let mut heads = String::new();
+        let mut place = Vec::with_capacity(PLACES.len());
+        for (name, on_wall) in PLACES {
+            let piece = on_wall(app, &wall.owner, sight)?;
+            heads += &piece.head;
+            place.push((name, Value::from_safe_string(piece.html.to_string())));
+        }
         let context = context! {
             who => Who::of(app, &wall.owner, &pictures)?,
-            topic_version => gap(VERSION),
-            heads => gap(HEADS),
-            place => places.collect::<Value>(),
+            topic_version => stamp.version(),
+            heads => Value::from_safe_string(heads),
+            place => place.into_iter().collect::<Value>(),
             modules => if wall.modules.is_empty() { Value::from("") } else { gap(MODULES) },
             plain => scene.plain,
             own,
@@ -329,54 +330,34 @@ async fn frame(app: &App, viewer: &Viewer, wall: &Wall, scene: &Scene<'_>, signe
         id: wall.owner.user_id,
         audience: viewer.audience(Some(wall.owner.user_id)),
     };
-    let made_from = fragments::hash((&wall.owner, &pictures, wall.modules.is_empty()));
-    app.fragments.get_or_render(key, made_from, None, render)
+    app.fragments.get_or_render(key, fragments::hash(stamp), None, render)
 }
 
 /// Stands in a frame for what is spliced in, before a character that says what. Random, so that no text of anybody's is
 /// taken for it.
 static GAP_TEXT: LazyLock<String> = LazyLock::new(|| crypto::Bytes(crypto::random::<16>()).to_string());
 static GAP: LazyLock<Finder> = LazyLock::new(|| Finder::new(GAP_TEXT.as_bytes()));
-const VERSION: u8 = b'v';
-const HEADS: u8 = b'h';
-const MODULES: u8 = b'm';
-const MADE: u8 = b't';
-/// The pieces follow in the order of [`PLACES`].
-const FIRST_PIECE: u8 = b'0';
+const MODULES: char = 'm';
+const MADE: char = 't';
 
-/// What is spliced into a frame.
-struct Filling<'a> {
-    /// Of what the page is made from.
-    version: &'a str,
-    pieces: &'a [Piece],
-    modules: &'a [Arc<str>],
-    /// How it was made.
-    made: &'a str,
-}
-
-/// A whole page.
-fn splice(frame: &str, filling: &Filling) -> String {
-    let of_pieces = filling.pieces.iter().map(|piece| piece.head.len() + piece.html.len());
-    let of_modules = filling.modules.iter().map(|module| module.len());
-    let size = frame.len() + of_pieces.chain(of_modules).sum::<usize>();
+/// A whole page: a frame with its modules, and with how it was made.
+fn splice(frame: &str, modules: &[Arc<str>], made: &str) -> String {
+    let size = frame.len() + modules.iter().map(|module| module.len()).sum::<usize>();
     let mut page = String::with_capacity(size);
     let mut rest = frame;
     while let Some(at) = GAP.find(rest.as_bytes()) {
         page.push_str(&rest[..at]);
-        let after = &rest[at + GAP_TEXT.len()..];
-        // What stands for a gap is always two parts, and ASCII.
-        let what = after.as_bytes().first().copied().unwrap_or_default();
-        match what {
-            VERSION => page.push_str(filling.version),
-            HEADS => filling.pieces.iter().for_each(|piece| page.push_str(&piece.head)),
-            MODULES => filling.modules.iter().for_each(|module| page.push_str(module)),
-            MADE => page.push_str(filling.made),
-            nth => {
-                let piece = filling.pieces.get(usize::from(nth.wrapping_sub(FIRST_PIECE)));
-                page.push_str(piece.map_or("", |piece| &piece.html));
+        rest = &rest[at + GAP_TEXT.len()..];
+        match rest.strip_prefix(MODULES) {
+            Some(after) => {
+                modules.iter().for_each(|module| page.push_str(module));
+                rest = after;
+            }
+            None => {
+                page.push_str(made);
+                rest = rest.strip_prefix(MADE).unwrap_or(rest);
             }
         }
-        rest = after.get(1..).unwrap_or_default();
     }
     page.push_str(rest);
     page
