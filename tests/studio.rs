@@ -535,6 +535,8 @@ fn each_of_the_thirty_examples_draws_moves_and_fails_at_nothing() {
         }
         page.goto(&server.url(&format!("/sandbox/examples/{name}")));
         page.wait_until("customElements.get('neo-frame')");
+        // How it looks is seen before it runs.
+        page.wait_until("document.querySelector('img.still').naturalWidth === 640");
         page.eval(
             "window.heard = { faults: [], params: [], frames: [] }
              addEventListener('frame:error', ({ detail }) => heard.faults.push(detail.message))

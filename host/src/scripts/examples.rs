@@ -99,7 +99,7 @@ fn frame(app: &App, example: &Example) -> String {
 }
 
 /// The example of this name in a frame, for a page that reads `f`; its id there.
-pub fn framed(app: &App, name: &'static str, id: &str) -> Option<minijinja::Value> {
+pub fn framed(app: &App, name: &str, id: &str) -> Option<minijinja::Value> {
     let example = named(name)?;
     let f = Framed {
         id: id.to_owned(),
@@ -109,6 +109,7 @@ pub fn framed(app: &App, name: &'static str, id: &str) -> Option<minijinja::Valu
         frame: frame(app, example),
         source: format!("/sandbox/examples/{name}/source.js"),
         params: "{}".into(),
+        example: Some(example.name),
         ..Framed::default()
     };
     Some(minijinja::Value::from_serialize(&f))
@@ -156,27 +157,16 @@ pub async fn example(
     Path(name): Path<String>,
 ) -> Result<Response, Error> {
     let example = named(&name).ok_or(Error::NotFound)?;
-    let frame = frame(&app, example);
     if wants == Wants::Json {
         let body = json!({
             "name": example.name, "title": example.title, "about": example.about, "mode": example.mode,
-            "source": example.source, "frame": frame,
+            "source": example.source, "frame": frame(&app, example),
         });
         return Ok(Json(body).into_response());
     }
-    let f = Framed {
-        id: "example".into(),
-        title: example.title.into(),
-        mode: example.mode.name(),
-        mode_label: example.mode.label(),
-        frame,
-        source: format!("/sandbox/examples/{name}/source.js"),
-        params: "{}".into(),
-        ..Framed::default()
-    };
     let context = context! {
         example => context! { name => example.name, title => example.title, about => example.about, mode => example.mode.name(), mode_label => example.mode.label(), source => example.source },
-        f => minijinja::Value::from_serialize(&f),
+        f => framed(&app, &name, "example"),
         signed_in => viewer.member.is_some(),
         here => "sandbox",
     };

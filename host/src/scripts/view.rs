@@ -212,6 +212,8 @@ pub struct Framed {
     /// A JSON object.
     pub params: String,
     pub bare: bool,
+    /// The example that it is, for its picture.
+    pub example: Option<&'static str>,
 }
 
 /// A published script in a frame.
@@ -241,5 +243,6 @@ pub fn framed(app: &App, script: &Script, id: String) -> Framed {
         seed: None,
         params: "{}".into(),
         bare: false,
+        example: None,
     }
 }
