@@ -3,6 +3,7 @@
 //! They register as anyone does, with keys derived from their passwords; their modules are put up as they are, and hold
 //! what their plugins would have stored. Done once: whoever is there already is left alone.
 
+mod found;
 mod letters;
 mod posts;
 mod sketches;
@@ -88,6 +89,7 @@ pub async fn fill(app: &App) -> Result<bool, Error> {
         posts::write(app).await?;
         letters::write(app, &came_in).await?;
         sketches::make(app).await?;
+        found::settle(app).await?;
     }
     Ok(came)
 }

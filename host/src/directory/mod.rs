@@ -11,4 +11,4 @@ mod tags;
 
 pub use links::{hide as hide_links, leads_to, linked, note as note_links};
 pub use people::show;
-pub use tags::{all as tags, choose, drawer, on_wall};
+pub use tags::{all as tags, choose, drawer, on_wall, set as set_tags};
