@@ -112,7 +112,7 @@ impl App {
         let page_memory = u64::from(config.limits.page_cache_mib) << 20;
         let plugins = Plugins::start(&config, db.clone(), topics.clone(), secret, options.dev).await?;
         Ok(Self(Arc::new(Inner {
-            html: Html::new(options.dev, globals)?,
+            html: Html::new(options.dev, globals),
             options,
             config: RwLock::new(Arc::new(config)),
             reload_problem: Mutex::default(),

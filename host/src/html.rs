@@ -123,10 +123,7 @@ struct Asset {
 impl Html {
     /// Loads templates and assets. With `dev`, the templates and `ui/` are read from the source tree at every request,
     /// where there is one.
-    ///
-    /// # Errors
-    /// A template that doesn't parse.
-    pub fn new(dev: bool, globals: Vec<(&'static str, minijinja::Value)>) -> Result<Self, Error> {
+    pub fn new(dev: bool, globals: Vec<(&'static str, minijinja::Value)>) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let sources = (dev && root.join("templates").is_dir()).then_some(root);
         let mut assets = HashMap::new();
@@ -134,15 +131,15 @@ impl Html {
         collect_assets("static", &STATIC, &mut assets);
         let ui_hash = if sources.is_some() { "dev" } else { UI_HASH };
         let import_maps = ImportMaps::new(ui_hash);
-        let templates = environment(sources.as_deref(), &globals, ui_hash, &import_maps)?;
-        Ok(Self(Arc::new(Inner {
+        let templates = environment(sources.as_deref(), &globals, ui_hash, &import_maps);
+        Self(Arc::new(Inner {
             templates,
             sources,
             globals,
             assets,
             ui_hash,
             import_maps,
-        })))
+        }))
     }
 
     /// Renders a template.
@@ -153,7 +150,7 @@ impl Html {
         match &self.0.sources {
             Some(sources) => {
                 let inner = &self.0;
-                let fresh = environment(Some(sources), &inner.globals, inner.ui_hash, &inner.import_maps)?;
+                let fresh = environment(Some(sources), &inner.globals, inner.ui_hash, &inner.import_maps);
                 Ok(fresh.get_template(template)?.render(context)?)
             }
             None => Ok(self.0.templates.get_template(template)?.render(context)?),
@@ -221,7 +218,7 @@ fn environment(
     globals: &[(&'static str, minijinja::Value)],
     ui_hash: &str,
     import_maps: &ImportMaps,
-) -> Result<Environment<'static>, Error> {
+) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_trim_blocks(true);
@@ -248,9 +245,13 @@ fn environment(
     env.add_function("editor_preloads", move || safe(editor.concat()));
     match sources {
         Some(sources) => env.set_loader(minijinja::path_loader(sources.join("templates"))),
-        None => add_templates(&mut env, &TEMPLATES)?,
+        // Compiled when it is first asked for: most are not, on most days.
+        None => env.set_loader(|name| {
+            let file = TEMPLATES.get_file(name);
+            Ok(file.and_then(|file| file.contents_utf8()).map(str::to_owned))
+        }),
     }
-    Ok(env)
+    env
 }
 
 /// Writes a value as text or in an attribute. minijinja's own way turns each slash into six characters.
@@ -275,15 +276,6 @@ fn write_value(out: &mut Output, state: &State, value: &minijinja::Value) -> Res
         rest = &rest[at + 1..];
     }
     Ok(out.write_str(rest)?)
-}
-
-fn add_templates(env: &mut Environment<'static>, dir: &'static Dir) -> Result<(), Error> {
-    for file in dir.files() {
-        if let (Some(name), Some(text)) = (file.path().to_str(), file.contents_utf8()) {
-            env.add_template(name, text)?;
-        }
-    }
-    dir.dirs().try_for_each(|dir| add_templates(env, dir))
 }
 
 fn collect_assets(folder: &str, dir: &'static Dir, into: &mut HashMap<String, Asset>) {
@@ -355,4 +347,23 @@ fn content_type(name: &str) -> HeaderValue {
         "txt" | "md" | "toml" => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_compiles() {
+        fn all(dir: &'static Dir, html: &Html) -> usize {
+            for file in dir.files() {
+                let name = file.path().to_str().expect("names are UTF-8");
+                if let Err(fault) = html.0.templates.get_template(name) {
+                    panic!("{name}: {fault:#}");
+                }
+            }
+            dir.files().count() + dir.dirs().map(|dir| all(dir, html)).sum::<usize>()
+        }
+        assert!(all(&TEMPLATES, &Html::new(false, Vec::new())) > 100);
+    }
 }
