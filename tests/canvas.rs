@@ -40,15 +40,7 @@ fn seen(page: &Page) -> Value {
 
 /// Waits until a page shows what another one shows.
 fn agree(page: &Page, with: &Page) {
-    let mut last = (Value::Null, Value::Null);
-    for _ in 0..400 {
-        last = (seen(page), seen(with));
-        if last.0 == last.1 {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(25));
-    }
-    panic!("{} and {}", last.0, last.1);
+    eventually("both pages show the same", || (seen(page) == seen(with)).then_some(()));
 }
 
 fn said(page: &Page, words: &str) {
@@ -56,14 +48,6 @@ fn said(page: &Page, words: &str) {
         "document.querySelector('#said')?.textContent.includes({})",
         json!(words)
     ));
-}
-
-/// Wants motion, as most people do.
-fn moving(page: &Page) {
-    page.call(
-        "Emulation.setEmulatedMedia",
-        json!({ "features": [{ "name": "prefers-reduced-motion", "value": "no-preference" }] }),
-    );
 }
 
 fn open(page: &Page, server: &Server) {
@@ -147,7 +131,7 @@ fn a_sticker_is_seen_to_move_while_it_is_dragged() {
         .wait_for(&format!("#sticker-{id}"));
     guest.wait_until("document.querySelector('.here-now').textContent.includes('ana')");
     for page in [&here, &guest] {
-        moving(page);
+        page.moving();
     }
     let before = seen(&guest);
     let from = here.reach(&format!("#sticker-{id}"));
@@ -287,15 +271,8 @@ fn fingers_carry_size_and_turn() {
     let it = format!("#sticker-{id}");
     let at = page.reach(&it);
     let touch = |kind: &str, points: &[(f64, f64)]| {
-        let points: Vec<_> = points
-            .iter()
-            .enumerate()
-            .map(|(id, (x, y))| json!({ "x": x, "y": y, "id": id }))
-            .collect();
-        page.call(
-            "Input.dispatchTouchEvent",
-            json!({ "type": kind, "touchPoints": points }),
-        );
+        let fingers: Vec<_> = points.iter().map(|(x, y)| Point { x: *x, y: *y }).collect();
+        page.touch(kind, &fingers);
     };
     touch("touchStart", &[(at.x, at.y)]);
     for step in 1..=10 {
@@ -331,6 +308,72 @@ fn fingers_carry_size_and_turn() {
         (40..=50).contains(&pinched["rotation"].as_i64().unwrap_or(0)),
         "{pinched}"
     );
+    page.check();
+}
+
+#[test]
+fn on_a_phone_a_finger_carries_a_sticker_and_scrolls_everywhere_else() {
+    let server = Server::start();
+    let (ana, browser) = (server.person("ana"), Browser::start());
+    ana.post("/wall/ana/posts", &[("body", &"A long story.\n\n".repeat(40))])
+        .see_other();
+    let id = stick(
+        &ana,
+        "ana",
+        &[("emoji", "🐌"), ("x", "20"), ("y", "300"), ("width", "160")],
+    );
+    let watcher = browser.page();
+    watcher.viewport(1280, 900).goto(&server.url("/wall/ana"));
+    watcher.wait_until("document.querySelector('.here-now').textContent.includes('passer-by')");
+    let page = browser.page_of(&ana);
+    page.viewport(390, 844)
+        .goto(&server.url(TRAY))
+        .wait_for(".stickers.is-editing");
+    page.wait_until("!document.querySelector('#sticker-tools').hidden");
+    let it = format!("#sticker-{id}");
+    let glide = |from: Point, across: f64, down: f64| {
+        page.touch("touchStart", &[from]);
+        for step in 1..=10 {
+            let part = f64::from(step) / 10.0;
+            let to = Point {
+                x: from.x + across * part,
+                y: from.y + down * part,
+            };
+            page.touch("touchMove", &[to]);
+        }
+        page.touch("touchEnd", &[]);
+    };
+    let scrolled = || page.eval("scrollY").as_f64().expect("a number");
+    let (at, before) = (page.reach(&it), scrolled());
+    // Sideways and down: on a sticker that is no scrolling.
+    glide(at, 90.0, 60.0);
+    said(&page, "Saved.");
+    assert!((scrolled() - before).abs() < 1.0, "the page moved under the finger");
+    let carried = one(&ana, id);
+    // 90 of 390 pixels, and 60 in half of the size that it has on a desk.
+    let (x, y) = (carried["x"].as_f64().expect("x"), carried["y"].as_i64().expect("y"));
+    assert!((42.0..=44.5).contains(&x) && (416..=424).contains(&y), "{carried}");
+    let dropped = page.reach(&it);
+    assert!(
+        (dropped.x - at.x - 90.0).abs() < 3.0 && (dropped.y - at.y - 60.0).abs() < 3.0,
+        "it lies where it was let go"
+    );
+    watcher.wait_until(&format!("document.querySelector('{it}').dataset.rev === '2'"));
+    page.screenshot("stickers-phone-carried-390");
+    // Beside it the same finger scrolls.
+    let beside = Point { x: 350.0, y: dropped.y };
+    glide(beside, 0.0, -180.0);
+    page.wait_until(&format!("scrollY > {}", before + 100.0));
+    assert_eq!(one(&ana, id), carried);
+    // Handles size it.
+    page.eval("scrollTo(0, 0)");
+    page.wait_for(".handles b[data-grip=se]");
+    let corner = page.place(".handles b[data-grip=se]").centre();
+    glide(corner, 25.0, 25.0);
+    page.wait_until(&format!("document.querySelector('{it}').dataset.rev === '3'"));
+    assert!(one(&ana, id)["width"].as_i64() > Some(200));
+    assert!(!page.overflows());
+    page.check_accessibility();
     page.check();
 }
 
@@ -382,7 +425,7 @@ fn a_visitor_is_seen_to_point_where_both_like_it() {
         .expect(303);
     let (his, guest) = (browser.page_of(&bob), browser.page());
     for page in [&his, &guest] {
-        moving(page);
+        page.moving();
         page.viewport(1280, 900).goto(&server.url("/wall/ana"));
     }
     his.wait_until("document.querySelector('.here-now').textContent.includes('bob')");

@@ -309,6 +309,132 @@ fn a_feed_is_as_fresh_as_the_last_post_and_not_sent_twice() {
 }
 
 #[test]
+fn nothing_that_is_only_being_written_or_was_taken_back_stands_in_a_feed() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let id = post(&ana, &[("title", "Moths"), ("body", "as it stands")]);
+    let gone = post(&ana, &[("body", "taken back")]);
+    ana.post(&format!("/wall/ana/posts/{gone}/delete"), &[]).see_other();
+    // A new one that is being written, one that is being changed, and pictures that wait for theirs.
+    ana.post_json(
+        "/wall/ana/posts/drafts",
+        &[("kind", "text"), ("title", "drafted title"), ("body", "drafted body")],
+    )
+    .expect(200);
+    let changes = [
+        ("post", &*id.to_string()),
+        ("title", "changed title"),
+        ("body", "changed body"),
+    ]
+    .to_vec();
+    ana.post_json("/wall/ana/posts/drafts", &changes).expect(200);
+    let waiting = ana.uploaded("waiting.png", &neospace_tests::pictures::png(40, 40));
+    ana.post_json(
+        "/wall/ana/posts/drafts",
+        &[
+            ("kind", "image"),
+            ("media-1", &waiting),
+            ("alt-1", "drafted words"),
+            ("body", ""),
+        ],
+    )
+    .expect(200);
+    let next = format!("?before={}", i64::MAX);
+    for reader in [&server.guest(), &bob, &ana] {
+        for path in ["/public-feed", "/wall/ana", "/wall/ana/posts", "/sandbox"] {
+            let ways: &[&str] = match path {
+                "/public-feed" => &["", ".atom", ".json"],
+                "/wall/ana" => &["", "/feed.atom", "/feed.json"],
+                _ => &[""],
+            };
+            for way in ways {
+                for query in ["", &*next] {
+                    if !query.is_empty() && !path.contains("feed") && !way.contains("feed") {
+                        continue;
+                    }
+                    let text = reader.get(&format!("{path}{way}{query}")).expect(200).text();
+                    for leaked in ["drafted", "changed", "taken back", &*waiting] {
+                        assert!(
+                            !text.contains(leaked),
+                            "{leaked} in {path}{way}{query} for {}",
+                            reader.name
+                        );
+                    }
+                    assert!(
+                        path == "/sandbox" || text.contains("as it stands"),
+                        "{path}{way}{query}"
+                    );
+                }
+            }
+        }
+    }
+    server.guest().get(&format!("/media/{waiting}/small")).expect(404);
+    // Published, it is there at once, for everybody.
+    ana.post(
+        &format!("/wall/ana/posts/{id}"),
+        &[("title", "changed title"), ("body", "changed body")],
+    )
+    .see_other();
+    for path in ["/public-feed.atom", "/wall/ana/feed.json", "/public-feed"] {
+        let text = server.guest().get(path).expect(200).text();
+        assert!(
+            text.contains("changed body") && !text.contains("as it stands"),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn what_comes_while_one_reads_the_feed_is_offered_and_moves_nothing() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let first = post(&ana, &[("body", "first")]);
+    let second = post(&ana, &[("body", "second")]);
+    let browser = Browser::start();
+    let (member, guest) = (browser.page_of(&bob), browser.page());
+    for page in [&member, &guest] {
+        page.goto(&server.url("/public-feed"));
+        page.wait_until("customElements.get('neo-feed') && !document.documentElement.hasAttribute('data-offline')");
+    }
+    let seen = |page: &neospace_tests::Page| page.eval("[...document.querySelectorAll('.post')].map(post => post.id)");
+    let before = seen(&member);
+    assert!(!member.has("#feed-news a"));
+    // Both watch: an edit is seen where the post stands.
+    neospace_tests::eventually("an edit reaches both", || {
+        ana.post(
+            &format!("/wall/ana/posts/{second}"),
+            &[("body", &format!("second, {}", rand()))],
+        )
+        .see_other();
+        let changed = |page: &neospace_tests::Page| page.text(&format!("#post-{second}")).contains("second, ");
+        (changed(&member) && changed(&guest)).then_some(())
+    });
+    let third = post(&ana, &[("body", "third")]);
+    for page in [&member, &guest] {
+        page.wait_for("#feed-news a \"New posts\"");
+        assert_eq!(seen(page), before, "it was put in by itself");
+    }
+    member.check_accessibility();
+    member.screenshot("feed-news-1280");
+    ana.post(&format!("/wall/ana/posts/{first}/delete"), &[]).see_other();
+    for page in [&member, &guest] {
+        page.wait_gone(&format!("#post-{first}"));
+    }
+    member.focus("#feed-news a").press("Enter");
+    member.wait_for(&format!("#post-{third}")).wait_gone("#feed-news a");
+    member.check();
+    guest.check();
+}
+
+/// Something else each time.
+fn rand() -> u128 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("it is later than 1970")
+        .as_nanos()
+}
+
+#[test]
 fn long_feeds_go_on_page_by_page_without_gaps_or_repeats() {
     let server = Server::start();
     let people = ["ana", "bob"].map(|name| server.person(name));

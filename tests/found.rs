@@ -375,6 +375,49 @@ fn an_owner_alone_sees_who_links_to_their_wall() {
 }
 
 #[test]
+fn a_shelf_of_friends_leads_to_their_walls_as_long_as_it_stands() {
+    let server = Server::builder().plugins(&["top-friends"]).start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    server.person("cyd");
+    let made = bob
+        .post_json("/wall/bob/modules", &[("plugin", "top-friends")])
+        .expect(201)
+        .json();
+    let at = format!("/wall/bob/modules/{}", made["id"]);
+    let linked = || data(&ana, "/wall/ana/linked")["links"].clone();
+    assert_eq!(linked(), serde_json::json!([]));
+    let friends = [
+        ("s-friends-0-who", "cyd"),
+        ("s-friends-1-who", "ana"),
+        ("s-friends-2-who", "bob"),
+    ];
+    bob.post_json(&format!("{at}/settings"), &friends).expect(200);
+    let links = linked();
+    assert_eq!(links.as_array().map(Vec::len), Some(1), "{links}");
+    assert_eq!(
+        (&links[0]["what"], &links[0]["thing_id"]),
+        (&"module".into(), &made["id"])
+    );
+    let page = ana.get("/wall/ana/linked").expect(200).text();
+    let href = format!("href=\"/wall/bob#module-{}\"", made["id"]);
+    assert!(
+        page.contains(&href) && page.contains("in a module on their wall"),
+        "{page}"
+    );
+    assert!(
+        ana.get("/wall/bob")
+            .text()
+            .contains(&format!("id=\"module-{}\"", made["id"]))
+    );
+    bob.post(&format!("{at}/remove"), &[]).see_other();
+    assert_eq!(linked(), serde_json::json!([]));
+    bob.post(&format!("{at}/restore"), &[]).see_other();
+    assert_eq!(linked().as_array().map(Vec::len), Some(1));
+    bob.post_json(&format!("{at}/settings"), &friends[..1]).expect(200);
+    assert_eq!(linked(), serde_json::json!([]));
+}
+
+#[test]
 fn no_markup_in_tags_or_neighbourhoods_becomes_markup_of_a_page() {
     let server = Server::start();
     let ana = server.person("ana");

@@ -316,6 +316,206 @@ fn a_member_has_a_picture_and_a_banner_of_their_own() {
 }
 
 #[test]
+fn a_members_picture_stands_wherever_they_are_shown_and_a_plate_where_there_is_none() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let guest = server.guest();
+    for person in [&ana, &bob] {
+        person.post("/rooms/lobby/join", &[]).see_other();
+    }
+    ana.post(
+        "/neighbourhoods",
+        &[("title", "Moths"), ("about", "They come at dusk.")],
+    )
+    .see_other();
+    ana.post("/neighbourhoods/moths/come-in", &[]);
+    ana.post_json("/rooms/lobby/messages", &[("content", "before")])
+        .expect(201);
+    ana.post_json("/wall/ana/posts", &[("body", "a post")]).expect(201);
+    let first = ana.uploaded("first.png", &neospace_tests::pictures::png(64, 64));
+    let second = ana.uploaded("second.png", &neospace_tests::pictures::png(80, 60));
+    let places = |person: &neospace_tests::Person| {
+        [
+            "/directory",
+            "/directory?by=newest",
+            "/rooms/lobby",
+            "/rooms/lobby/people",
+            "/public-feed",
+            "/neighbourhoods/moths",
+            "/settings",
+        ]
+        .into_iter()
+        .filter(|path| person.name == "ana" || *path != "/settings")
+        .map(|path| (path, person.get(path).expect(200).text()))
+        .collect::<Vec<_>>()
+    };
+    let check = |face: Option<&str>| {
+        for person in [&ana, &bob] {
+            for (path, page) in places(person) {
+                let picture = |id: &str| page.contains(&format!("<img src=\"/media/{id}/small\" alt=\"\""));
+                assert_eq!(picture(&first), face == Some(&first), "the first at {path}");
+                assert_eq!(picture(&second), face == Some(&second), "the second at {path}");
+                assert!(
+                    path == "/rooms/lobby" || page.contains("aria-hidden=\"true\">an"),
+                    "no plate beneath at {path}"
+                );
+            }
+        }
+    };
+    check(None);
+    for face in [&first, &second] {
+        ana.post("/wall/ana/profile", &[("avatar", face)]).see_other();
+        check(Some(face));
+        assert!(guest.get("/public-feed").text().contains(&**face));
+        let live = ana.live();
+        assert_eq!(live.wait("connected", |_| true)["avatar"], face.as_str());
+    }
+    let browser = Browser::start();
+    let (desk, feed) = (browser.page_of(&ana), browser.page_of(&bob));
+    for (width, scheme) in [(1280, "light"), (390, "dark")] {
+        for (page, path, name) in [
+            (&desk, "/rooms/lobby", "room"),
+            (&feed, "/public-feed", "feed"),
+            (&feed, "/directory", "directory"),
+        ] {
+            page.viewport(width, 900).scheme(scheme).goto(&server.url(path));
+            page.wait_until(
+                "[...document.images].filter(one => one.src.includes('/media/')).every(one => one.complete)",
+            );
+            page.check_accessibility();
+            page.screenshot(&format!("faces-{name}-{width}-{scheme}"));
+        }
+    }
+    desk.wait_for(&format!("neo-me img[src='/media/{second}/small']"));
+    desk.check();
+    feed.check();
+    // Out of the library it is out of everything.
+    ana.post_json(&format!("/library/{second}/delete"), &[]).expect(204);
+    check(None);
+}
+
+#[test]
+fn a_theme_is_made_with_the_keyboard_alone() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let browser = Browser::start();
+    let page = browser.page_of(&ana);
+    page.goto(&server.url("/wall/ana?edit=1&tab=look"))
+        .wait_for("#look-tab h2");
+    let focused = |what: &str| page.eval(&format!("document.activeElement?.matches({what:?}) ?? false")) == true;
+    let walk_to = |what: &str| {
+        for _ in 0..200 {
+            if focused(what) {
+                assert!(
+                    page.eval("document.activeElement.matches(':focus-visible')") == true,
+                    "the focus on {what} isn't seen"
+                );
+                return;
+            }
+            page.press("Tab");
+        }
+        panic!("no Tab leads to {what}");
+    };
+    let worn = |expression: &str| {
+        page.eval(&format!(
+            "getComputedStyle(document.querySelector('main.wall')).{expression}"
+        ))
+    };
+    let bare = worn("backgroundColor");
+    // The tab itself, a start, a choice, a slider, and Keep.
+    page.focus(".drawer > .tabs a");
+    walk_to("button.start");
+    page.press("Enter");
+    page.wait_until(&format!(
+        "getComputedStyle(document.querySelector('main.wall')).backgroundColor !== {bare}"
+    ));
+    let started = sheet(&ana, "ana");
+    page.focus(".drawer > .tabs a");
+    walk_to("#look-form select");
+    let chosen = page.eval("[document.activeElement.id, document.activeElement.value]");
+    page.press("ArrowDown");
+    page.wait_until(&format!("document.activeElement.value !== {}", chosen[1]));
+    walk_to("#look-form input[type=range]");
+    let (id, value) = (
+        page.eval("document.activeElement.id"),
+        page.eval("document.activeElement.value"),
+    );
+    page.press("ArrowRight");
+    page.wait_until(&format!("document.activeElement.value !== {value}"));
+    assert_eq!(
+        page.eval("document.activeElement.parentElement.querySelector('output').value"),
+        format!(
+            "{} px",
+            page.eval("document.activeElement.value").as_str().unwrap_or_default()
+        ),
+        "{id} doesn't say what it is"
+    );
+    walk_to("#look-form button.plate-green");
+    page.press("Enter");
+    page.wait_for("#said \"Saved.\"");
+    neospace_tests::eventually("it is kept", || (sheet(&ana, "ana") != started).then_some(()));
+    // And back, with the keys that everybody knows.
+    page.focus("#look-form select").press("Control+z");
+    neospace_tests::eventually("it is undone", || (sheet(&ana, "ana") == started).then_some(()));
+    page.check();
+}
+
+#[test]
+fn css_that_flashes_is_left_out_by_line_and_stands_still_for_who_wants_that() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let css = "@keyframes my-blink { 50% { opacity: 0 } }\nh1 { animation: my-blink 2s infinite }\nh2 { animation: my-blink 0.1s infinite }";
+    let answer = ana.post_json("/wall/ana/look/css", &[("css", css)]).expect(200).json();
+    let left_out = answer["left_out"].as_array().expect("a list");
+    assert_eq!(left_out.len(), 1, "{answer}");
+    assert_eq!(left_out[0]["line"], 3, "{answer}");
+    assert!(
+        left_out[0]["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("three times a second")),
+        "{answer}"
+    );
+    assert!(sheet(&ana, "ana").contains("animation:my-blink 2s infinite") && !sheet(&ana, "ana").contains("0.1s"));
+    // Motion that the wall has is seen by who likes it, and nothing moves on the wall, the feed and in the studio for who doesn't.
+    ana.post_json("/wall/ana/posts", &[("body", "still")]).expect(201);
+    let made = ana.post_json("/sandbox", &[("mode", "canvas"), ("title", "still"), ("source", "1")]);
+    let studio = format!(
+        "/sandbox/{}/edit",
+        made.expect(201).json()["id"].as_str().expect("an id")
+    );
+    let browser = Browser::start();
+    let page = browser.page_of(&ana);
+    page.moving().goto(&server.url("/wall/ana")).wait_for("h1");
+    page.wait_until("document.getAnimations().some(one => one.animationName === 'my-blink')");
+    page.scheme("light");
+    for (path, there) in [
+        ("/wall/ana", "h1"),
+        ("/public-feed", ".post"),
+        (&*studio, ".studio.alive"),
+        ("/wall/ana?edit=1", ".drawer"),
+    ] {
+        page.goto(&server.url(path)).wait_for(there);
+        assert_eq!(
+            page.eval("matchMedia('(prefers-reduced-motion: reduce)').matches"),
+            true
+        );
+        // A caret may blink, and a busy bar may tell that it is busy: neither is here.
+        assert_eq!(
+            page.eval("document.getAnimations().length"),
+            0,
+            "something moves at {path}"
+        );
+        for what in ["a", "button", "summary"] {
+            let moves = page.eval(&format!(
+                "[...document.querySelectorAll({what:?})].filter(one => parseFloat(getComputedStyle(one).transitionDuration) > 0.01).length"
+            ));
+            assert_eq!(moves, 0, "{what} at {path}");
+        }
+    }
+    page.check();
+}
+
+#[test]
 fn each_of_the_twelve_can_be_read_by_day_and_by_night() {
     let server = Server::builder()
         .plugins(&["guestbook", "mood", "clock", "poll"])

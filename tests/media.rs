@@ -571,6 +571,84 @@ fn pictures_go_with_a_message_and_leave_with_it() {
 }
 
 #[test]
+fn a_picture_that_is_deleted_leaves_every_page_that_is_open() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    for person in [&ana, &bob] {
+        person.post("/rooms/lobby/join", &[]).see_other();
+    }
+    let id = ana.uploaded("cat.png", &pictures::png(500, 400));
+    let said = ana
+        .post_json("/rooms/lobby/messages", &[("content", "look"), ("picture", &id)])
+        .expect(201)
+        .json();
+    ana.post_json(
+        "/wall/ana/posts",
+        &[("kind", "image"), ("media-1", &id), ("alt-1", "A cat")],
+    )
+    .expect(201);
+    ana.post_json("/wall/ana/stickers", &[("media", &id)]).expect(201);
+    ana.post("/wall/ana/profile", &[("avatar", &id), ("banner", &id)])
+        .see_other();
+    let post = data(&ana, "/wall/ana/posts")["posts"][0]["id"].clone();
+    let browser = Browser::start();
+    let paths = [
+        "/rooms/lobby".to_owned(),
+        "/wall/ana".into(),
+        format!("/wall/ana/posts/{post}"),
+        "/public-feed".into(),
+    ];
+    let open: Vec<_> = paths
+        .iter()
+        .map(|path| {
+            let page = browser.page_of(&bob);
+            // What is on its way when it goes is not found any more.
+            page.allow("404");
+            page.goto(&server.url(path))
+                .wait_for(&format!("img[src^='/media/{id}/']"));
+            page
+        })
+        .collect();
+    open[0].wait_until("document.querySelector('neo-room').matches(':state(listening)')");
+    open[1].wait_until("document.querySelector('.here-now').textContent.includes('bob')");
+    open[2].wait_until("document.querySelector('.here-now').textContent.includes('bob')");
+    let (html, json) = (bob.live(), Live::open_json(&bob));
+    html.watch("feed");
+    json.join("lobby");
+    // How it is described is told at once, too.
+    ana.post_json(&format!("/library/{id}"), &[("alt", "A chequered cat")])
+        .expect(200);
+    open[0].wait_for(".message .pictures img[alt='A chequered cat']");
+    ana.post_json(&format!("/library/{id}/delete"), &[]).expect(204);
+    open[0].wait_gone(&format!(".message .pictures img[src^='/media/{id}/']"));
+    for page in &open[1..3] {
+        page.wait_gone(&format!("main img[src^='/media/{id}/']"));
+    }
+    for page in &open[2..] {
+        page.wait_for(".post .gone \"A picture hung here: A cat.\"");
+    }
+    assert_eq!(open[1].count("#stickers .stick"), 0);
+    let told = json.wait("message_edited", |frame| {
+        frame["id"] == said["id"] && frame["pictures"].is_null()
+    });
+    assert!(told["change"].as_i64() > said["change"].as_i64(), "{told}");
+    html.wait("patch", |frame| frame["target"] == format!("post-{post}").as_str());
+    // Who was away hears of it when they come back: the change is counted.
+    let late = Live::open_json(&bob);
+    let joined = late.join("lobby");
+    assert_eq!(joined["last_change"], told["change"]);
+    for page in &open {
+        page.check();
+    }
+}
+
+/// What a path answers to programs.
+fn data(person: &Person, path: &str) -> Value {
+    let ask = person.request("GET", path).header("accept", "application/json");
+    ask.send().expect(200).json()
+}
+
+#[test]
 fn ana_sends_a_picture_from_her_composer_and_bob_sees_it_come() {
     let server = Server::start();
     let (ana, bob) = (server.person("ana"), server.person("bob"));

@@ -49,6 +49,30 @@ fn a_member_may_have_every_wall_plain() {
 }
 
 #[test]
+fn who_signs_in_the_plain_view_stays_in_it() {
+    let server = Server::builder().plugins(&["guestbook", "mood"]).start();
+    let ana = server.person("ana");
+    ana.post("/wall/ana/modules", &[("plugin", "guestbook")]).see_other();
+    let browser = Browser::start();
+    for javascript in [true, false] {
+        let page = browser.page();
+        page.javascript(javascript)
+            .goto(&server.url("/wall/ana?plain=1"))
+            .wait_for("neo-module form");
+        let words = format!("signed plainly, {javascript}");
+        page.eval(&format!(
+            "(() => {{ const root = [...document.querySelectorAll('neo-module')].map(one => one.shadowRoot ?? one).find(root => root.querySelector('textarea, input[type=text], input:not([type])')); \
+             const field = root.querySelector('textarea') ?? root.querySelector('input[type=text], input:not([type=hidden])'); field.value = {words:?}; field.form.requestSubmit(); return true }})()"
+        ));
+        page.wait_until("location.search === '?plain=1' && location.hash.startsWith('#module-')");
+        page.wait_until("document.documentElement.hasAttribute('data-plain')");
+    }
+    // Elsewhere a form leads back to the wall as it was made.
+    let styled = server.guest().get("/wall/ana").expect(200).text();
+    assert!(styled.contains("/act\"") && !styled.contains("/act?plain=1\""));
+}
+
+#[test]
 fn in_the_plain_view_nothing_moves_and_all_can_be_read() {
     let server = Server::builder().plugins(&["mood", "guestbook", "poll"]).start();
     let ana = server.person("ana");

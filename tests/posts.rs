@@ -676,6 +676,77 @@ fn an_owner_carries_posts_with_the_mouse_and_with_arrow_keys() {
 }
 
 #[test]
+fn a_script_post_runs_where_it_stands_when_somebody_presses_it() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let source = "console.log('it runs'); context.fillRect(0, 0, canvas.width, 40)";
+    let made = bob.post_json("/sandbox", &[("mode", "canvas"), ("title", "bars"), ("source", source)]);
+    let script = made.expect(201).json()["id"].as_str().expect("an id").to_owned();
+    ana.post_json("/wall/ana/posts", &[("kind", "script"), ("script", &script)])
+        .expect(422);
+    bob.post_json(&format!("/sandbox/{script}/versions"), &[("publish", "on")])
+        .expect(200);
+    let browser = Browser::start();
+    let guest = browser.page();
+    // What Chromium says about the headers of the frame is no fault of ours.
+    for said in [
+        "Permissions-Policy",
+        "Permissions policy violation",
+        "directive 'webrtc'",
+    ] {
+        guest.allow(said);
+    }
+    let watcher = browser.page();
+    watcher.goto(&server.url("/wall/ana"));
+    watcher.wait_until("document.querySelector('.here-now').textContent.includes('passer-by')");
+    let id = post(
+        &ana,
+        &[
+            ("kind", "script"),
+            ("script", &script),
+            ("body", "look what **bob** made"),
+        ],
+    )["id"]
+        .clone();
+    // It comes to a wall that is open, on which nothing ran before.
+    watcher.wait_for(&format!("#post-{id} neo-frame"));
+    for path in [
+        "/wall/ana".to_owned(),
+        format!("/wall/ana/posts/{id}"),
+        "/public-feed".into(),
+    ] {
+        guest
+            .goto(&server.url(&path))
+            .wait_until("customElements.get('neo-frame')");
+        let post = format!("#post-{id}");
+        guest.wait_for(&format!("{post} .text strong \"bob\""));
+        assert!(!guest.has(&format!("{post} iframe")), "it runs by itself at {path}");
+        guest.eval(
+            "window.lines = []; document.addEventListener('frame:console', ({ detail }) => lines.push(detail.text))",
+        );
+        guest.click(&format!("{post} [data-run]"));
+        guest.wait_until("lines.includes('it runs')");
+        guest.wait_until(&format!(
+            "document.querySelector('{post} neo-frame').state === 'running'"
+        ));
+        guest.click(&format!("{post} [data-stop]"));
+        guest.wait_gone(&format!("{post} iframe"));
+        guest.check_accessibility();
+    }
+    guest.screenshot("post-script-1280");
+    guest.goto(&server.url("/public-feed?plain=1"));
+    guest.wait_for(&format!("#post-{id} a \"The sketch of this post\""));
+    assert!(!guest.has("neo-frame"));
+    guest.check();
+    // Its author keeps it to himself again.
+    bob.post_json(&format!("/sandbox/{script}/details"), &[("visibility", "private")])
+        .expect(200);
+    guest
+        .goto(&server.url("/public-feed"))
+        .wait_for(".post .gone \"A sketch ran here\"");
+}
+
+#[test]
 fn every_page_of_posts_is_accessible_and_fits_a_phone() {
     let server = Server::start();
     let ana = server.person("ana");

@@ -593,6 +593,58 @@ fn a_wall_has_room_for_three_scripts_in_their_owners_order() {
 }
 
 #[test]
+fn what_is_pinned_comes_moves_and_goes_on_a_wall_that_others_have_open() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let ids =
+        ["one", "two"].map(|title| publish(&ana, "canvas", title, "console.log('here'); setInterval(() => {}, 50)"));
+    let browser = Browser::start();
+    let (his, guest) = (browser.page_of(&bob), browser.page());
+    for page in [&his, &guest] {
+        for said in [
+            "Permissions-Policy",
+            "Permissions policy violation",
+            "directive 'webrtc'",
+        ] {
+            page.allow(said);
+        }
+        page.goto(&server.url("/wall/ana"));
+    }
+    his.wait_until("document.querySelector('.here-now').textContent.includes('bob')");
+    guest.wait_until("document.querySelector('.here-now').textContent.includes('bob')");
+    let pinned = "[...document.querySelectorAll('#scripts neo-frame')].map(one => one.dataset.title).join()";
+    let shows = |titles: &str| {
+        for page in [&his, &guest] {
+            page.wait_until(&format!("{pinned} === {titles:?}"));
+        }
+    };
+    ana.post_json("/wall/ana/scripts", &[("script", &ids[0])]).expect(200);
+    shows("one");
+    // It runs for him while the others change around it.
+    his.wait_until("customElements.get('neo-frame')");
+    his.click("#scripts neo-frame [data-run]");
+    his.wait_until("document.querySelector('#scripts neo-frame').state === 'running'");
+    ana.post_json("/wall/ana/scripts", &[("script", &ids[1])]).expect(200);
+    shows("one,two");
+    ana.post_json(&format!("/wall/ana/scripts/{}/move", ids[1]), &[("before", &ids[0])])
+        .expect(200);
+    shows("two,one");
+    assert!(
+        his.has("#scripts neo-frame[data-title=one] iframe"),
+        "what ran was stopped"
+    );
+    ana.post_json(&format!("/wall/ana/scripts/{}/remove", ids[1]), &[])
+        .expect(200);
+    shows("one");
+    ana.post_json(&format!("/wall/ana/scripts/{}/remove", ids[0]), &[])
+        .expect(200);
+    shows("");
+    assert!(!his.has("#scripts iframe"));
+    his.check();
+    guest.check();
+}
+
+#[test]
 fn what_is_refused_says_what_is_allowed() {
     let server = Server::start();
     let ana = server.person("ana");

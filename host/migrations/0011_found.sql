@@ -39,8 +39,8 @@ create index neighbours_by_name on neighbours (name);
 -- What names a wall or leads to it.
 create table wall_links (
   to_name text not null,                  -- has a name's shape; perhaps nobody has it
-  what text not null,                     -- post, bio
-  thing_id integer not null,              -- of a post its id, of a bio its owner's
+  what text not null,                     -- post, bio, module
+  thing_id integer not null,              -- of a post or a module its id, of a bio its owner's
   from_user_id integer not null references users (id) on delete cascade,
   at integer not null,
   gone_at integer,                        -- what leads there was deleted, and may come back

@@ -5,6 +5,7 @@
 
 mod found;
 mod letters;
+mod media;
 mod posts;
 mod sketches;
 mod stickers;
@@ -18,8 +19,11 @@ use crate::{
     accounts,
     app::{App, now_ms},
     db::Tx,
+    directory,
     error::Error,
-    looks, profiles,
+    looks,
+    plugins::settings as schema,
+    profiles,
     rooms::{self, Post, Said, Speaker},
     session::{Member, Viewer},
     walls::{self, NewModule},
@@ -90,6 +94,7 @@ pub async fn fill(app: &App) -> Result<bool, Error> {
         letters::write(app, &came_in).await?;
         sketches::make(app).await?;
         found::settle(app).await?;
+        media::make(app).await?;
     }
     Ok(came)
 }
@@ -325,7 +330,10 @@ async fn settle(app: &App, person: Person) -> Result<(&'static str, Identity), E
         .iter()
         .map(|plugin| plugin.manifest.id.clone())
         .collect();
-    app.db.write(move |tx| hang_up(tx, id, &person, &installed)).await?;
+    let plugins = app.clone();
+    app.db
+        .write(move |tx| hang_up(&plugins, tx, id, &person, &installed))
+        .await?;
     app.db
         .write(move |tx| {
             let (_, start) = DRESSED.iter().find(|(who, _)| *who == name).ok_or(Error::NotFound)?;
@@ -335,7 +343,7 @@ async fn settle(app: &App, person: Person) -> Result<(&'static str, Identity), E
     Ok((name, keys))
 }
 
-fn hang_up(tx: &Tx, id: i64, person: &Person, installed: &[String]) -> Result<(), Error> {
+fn hang_up(app: &App, tx: &Tx, id: i64, person: &Person, installed: &[String]) -> Result<(), Error> {
     tx.run(
         "update profiles set bio = ?2, status = ?3, mood = ?4, colour = ?5, time_zone = ?6 where user_id = ?1",
         params![id, person.bio, person.status, person.mood, person.colour, person.zone],
@@ -353,6 +361,10 @@ fn hang_up(tx: &Tx, id: i64, person: &Person, installed: &[String]) -> Result<()
             refused: Default::default(),
         };
         let module = walls::put_up(tx, id, person.name, &new)?;
+        if let Some(plugin) = app.plugins.standing(plugin).plugin() {
+            let named = schema::members(&plugin.manifest.settings, settings);
+            directory::note_links(tx, (id, person.name), walls::MODULE, module, &named)?;
+        }
         for (key, value) in storage {
             // Plugins store JSON, and counters as plain text.
             let bytes = match value {

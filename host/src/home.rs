@@ -28,6 +28,7 @@ const DRAWN: usize = 3;
 struct Thumb {
     name: String,
     colour: String,
+    avatar: Option<String>,
     status: String,
     picture: String,
 }
@@ -83,22 +84,26 @@ fn random() -> i64 {
 
 fn drawn(db: &Reader, from: i64, many: usize) -> Result<Vec<Thumb>, Error> {
     let names = drawn_names(db, from, many)?;
-    let thumb = |(name, colour, status): (String, String, String)| Thumb {
-        picture: pictures::thumbnail(&name, &colour),
-        name,
-        colour,
-        status,
+    let thumb = |row: Drawn| Thumb {
+        picture: pictures::thumbnail(&row.0, &row.1),
+        name: row.0,
+        colour: row.1,
+        status: row.2,
+        avatar: row.3,
     };
     Ok(names.into_iter().map(thumb).collect())
 }
 
-/// Name, colour and status of the members after a random place in the shuffled order, round the corner.
-fn drawn_names(db: &Reader, from: i64, many: usize) -> Result<Vec<(String, String, String)>, Error> {
-    let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+/// Somebody's name, colour, status and picture.
+type Drawn = (String, String, String, Option<String>);
+
+/// Name, colour, status and picture of the members after a random place in the shuffled order, round the corner.
+fn drawn_names(db: &Reader, from: i64, many: usize) -> Result<Vec<Drawn>, Error> {
+    let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
     let mut names = db.all(
-        "select u.name, p.colour, p.status
+        "select u.name, p.colour, p.status, p.avatar
            from users u
-           join profiles p on p.user_id = u.id
+           join faces p on p.user_id = u.id
           where u.shuffle >= ?1 and u.leaving_at is null
           order by u.shuffle
           limit ?2",
@@ -107,9 +112,9 @@ fn drawn_names(db: &Reader, from: i64, many: usize) -> Result<Vec<(String, Strin
     )?;
     if names.len() < many {
         names.extend(db.all(
-            "select u.name, p.colour, p.status
+            "select u.name, p.colour, p.status, p.avatar
                from users u
-               join profiles p on p.user_id = u.id
+               join faces p on p.user_id = u.id
               where u.shuffle < ?1 and u.leaving_at is null
               order by u.shuffle
               limit ?2",

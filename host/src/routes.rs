@@ -11,12 +11,13 @@ use http::{HeaderMap, StatusCode};
 use crate::{
     accounts,
     app::App,
-    db, desk, directory, dms,
+    db::{self, Tx},
+    desk, directory, dms,
     error::Error,
     gallery, home,
-    http::{Path, Peer, Seat},
+    http::{Form, Path, Peer, Seat, Wants},
     live, looks, media, moving, neighbourhoods, posts, rooms, scripts,
-    session::{Credential, Viewer},
+    session::{Credential, Member, Viewer},
     stickers, system, throttle,
     tokens::Scope,
     walls, welcome,
@@ -154,8 +155,8 @@ pub fn router(app: App) -> Router {
             "/library/uploads/{id}",
             get(media::progress).patch(media::append).delete(media::cancel),
         )
-        .route("/library/{id}", get(media::item).post(media::change))
-        .route("/library/{id}/delete", post(media::delete))
+        .route("/library/{id}", get(media::item).post(change_media))
+        .route("/library/{id}/delete", post(delete_media))
         .route("/library/{id}/discard", post(media::discard))
         .route("/media/{id}/{variant}", get(media_file))
         .route("/keys", get(dms::log))
@@ -223,6 +224,7 @@ fn may_watch(app: &App, viewer: &Viewer, topic: &str) -> Result<(), Error> {
             viewer.check(Scope::RoomsRead)?;
             rooms::may_watch(app, viewer, name)
         }
+        None if topic == posts::FEED => viewer.check(Scope::WallsRead),
         None if topic == system::TOPIC => {
             system::watched(app);
             Ok(())
@@ -240,6 +242,40 @@ async fn media_file(
 ) -> Result<Response, Error> {
     let may_see = |viewer: &Viewer, topic: &str| may_watch(&app, viewer, topic).is_ok();
     media::serve(&app, &viewer, (&id, &variant), &headers, may_see).await
+}
+
+async fn change_media(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path(id): Path<String>,
+    form: Form,
+) -> Result<Response, Error> {
+    media::change(app, member, wants, id, form, show_media_anew).await
+}
+
+async fn delete_media(
+    State(app): State<App>,
+    member: Member,
+    wants: Wants,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    media::delete(app, member, wants, id, show_media_anew).await
+}
+
+/// Who shows a picture or a sound that is about to be another one, or gone.
+fn show_media_anew(app: &App, tx: &Tx, used: &media::Use) -> Result<(), Error> {
+    match (&*used.what, used.topic.split_once(':')) {
+        ("message", _) => rooms::picture_changed(app, tx, used.thing)?,
+        ("post", _) => posts::picture_changed(app, tx, used.thing)?,
+        ("sticker", Some(("wall", name))) => stickers::picture_changed(app, tx, name, used.thing),
+        (_, Some(("wall", name))) => {
+            let (app, name) = (app.clone(), name.to_owned());
+            tx.announce(move || walls::everything_changed(&app, &name));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// What a socket may do.

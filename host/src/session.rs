@@ -1,7 +1,7 @@
 //! Who asks: the cookie, the session behind it, and the extractors that slices take.
 //!
 //! The cookie holds 256 random bits, the database their SHA-256. A session is kept in memory under the topic
-//! `member:{id}`: a log-out, a revocation or a change of the member's name or colour touches that topic, and the next
+//! `member:{id}`: a log-out, a revocation or a change of the member's name, colour or picture touches that topic, and the next
 //! request looks again.
 
 use std::sync::{
@@ -40,6 +40,8 @@ pub struct Member {
     pub name: Arc<str>,
     /// The name of their colour.
     pub colour: Arc<str>,
+    /// The picture that stands for them, if there is one: its id.
+    pub avatar: Option<Arc<str>>,
 }
 
 /// Whoever asks. As an extractor it never refuses.
@@ -227,10 +229,10 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Session>, Error> {
     let find = || {
         app.db.read(|db| {
             db.maybe(
-                "select s.id, s.created_at, s.last_seen_at, u.id, u.name, p.colour, p.present = 0, p.plain, u.leaving_at
+                "select s.id, s.created_at, s.last_seen_at, u.id, u.name, p.colour, p.avatar, p.present = 0, p.plain, u.leaving_at
                    from sessions s
                    join users u on u.id = s.user_id
-                   join profiles p on p.user_id = u.id
+                   join faces p on p.user_id = u.id
                   where s.token_hash = ?1",
                 [hash],
                 |row| {
@@ -242,10 +244,11 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Session>, Error> {
                             id: row.get(3)?,
                             name: row.get(4)?,
                             colour: row.get(5)?,
+                            avatar: row.get(6)?,
                         },
-                        hidden: row.get(6)?,
-                        plain: row.get(7)?,
-                        leaving_at: row.get(8)?,
+                        hidden: row.get(7)?,
+                        plain: row.get(8)?,
+                        leaving_at: row.get(9)?,
                         stamp: Stamp::default(),
                     })
                 },
@@ -258,7 +261,7 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Session>, Error> {
     Ok(find()?.map(|session| Session { stamp, ..session }))
 }
 
-/// What changes when a member's sessions, name or colour do.
+/// What changes when a member's sessions, name, colour or picture do.
 pub fn topic(member_id: i64) -> String {
     format!("member:{member_id}")
 }

@@ -365,10 +365,10 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Token>, Error> {
     let find = || {
         app.db.read(|db| {
             db.maybe(
-                "select t.id, t.scopes, t.expires_at, t.last_used_at, u.id, u.name, p.colour, p.present = 0
+                "select t.id, t.scopes, t.expires_at, t.last_used_at, u.id, u.name, p.colour, p.present = 0, p.avatar
                    from tokens t
                    join users u on u.id = t.user_id
-                   join profiles p on p.user_id = u.id
+                   join faces p on p.user_id = u.id
                   where t.token_hash = ?1",
                 [hash],
                 |row| {
@@ -381,6 +381,7 @@ fn load(app: &App, hash: &[u8; 32]) -> Result<Option<Token>, Error> {
                             id: row.get(4)?,
                             name: row.get(5)?,
                             colour: row.get(6)?,
+                            avatar: row.get(8)?,
                         },
                         hidden: row.get(7)?,
                         stamp: Stamp::default(),

@@ -814,6 +814,27 @@ impl Page {
         self
     }
 
+    /// Wants motion, as most people do.
+    pub fn moving(&self) -> &Self {
+        let features = json!([{ "name": "prefers-reduced-motion", "value": "no-preference" }]);
+        self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+        self
+    }
+
+    /// Says where fingers are on a touch screen: `touchStart`, `touchMove` or, with none, `touchEnd`.
+    pub fn touch(&self, kind: &str, fingers: &[Point]) -> &Self {
+        let points: Vec<_> = fingers
+            .iter()
+            .enumerate()
+            .map(|(id, at)| json!({ "x": at.x, "y": at.y, "id": id }))
+            .collect();
+        self.call(
+            "Input.dispatchTouchEvent",
+            json!({ "type": kind, "touchPoints": points }),
+        );
+        self
+    }
+
     /// Prefers `light` or `dark`. Motion is always reduced, so that pictures stand still.
     pub fn scheme(&self, scheme: &str) -> &Self {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }, { "name": "prefers-reduced-motion", "value": "reduce" }]);

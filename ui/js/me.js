@@ -1,3 +1,4 @@
+import { show } from "./face.js"
 import { connect } from "./live.js"
 
 /** Where it stands whose direct messages this device keeps (dm/wipe.js). */
@@ -25,11 +26,11 @@ class NeoMe extends HTMLElement {
     document.removeEventListener("submit", this.#leave)
   }
 
-  #greet = ({ detail: { username, colour, unread } }) => {
+  #greet = ({ detail: { username, colour, avatar, unread } }) => {
     forgetUnless(username ?? "")
     if (!username) return sessionStorage.removeItem("me")
-    sessionStorage.setItem("me", JSON.stringify({ username, colour }))
-    this.#show({ username, colour })
+    sessionStorage.setItem("me", JSON.stringify({ username, colour, avatar }))
+    this.#show({ username, colour, avatar })
     this.#mark({ detail: { unread } })
   }
 
@@ -53,12 +54,12 @@ class NeoMe extends HTMLElement {
     link.append(dot)
   }
 
-  #show({ username, colour }) {
+  #show({ username, colour, avatar }) {
     this.#name = username
     const plate = document.createElement("span")
-    plate.className = `avatar plate-${colour ?? "green"}`
+    plate.className = "avatar"
     plate.ariaHidden = "true"
-    plate.textContent = username.slice(0, 2)
+    show(plate, username, colour ?? "green", avatar)
     const link = this.querySelector("a")
     link.replaceChildren(plate, username)
     link.setAttribute("aria-label", `${username}: settings`)

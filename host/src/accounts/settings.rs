@@ -66,7 +66,7 @@ pub(super) fn page(
     app.html.render(
         "settings/settings.html",
         context! {
-            me => context! { name => member.name, ink => member.colour, since => clock.day(owner.created_at) },
+            me => context! { name => member.name, ink => member.colour, avatar => member.avatar, since => clock.day(owner.created_at) },
             done => asked.done,
             present => !viewer.hidden,
             cursor => owner.cursor,

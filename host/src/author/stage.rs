@@ -422,6 +422,7 @@ impl Stage {
                 id,
                 name: name.into(),
                 colour: "green".into(),
+                avatar: None,
             })
         };
         match who {

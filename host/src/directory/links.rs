@@ -1,4 +1,4 @@
-//! Which walls link where: noted when somebody writes a post or about themselves, shown to the owner of the wall that is linked to, and to
+//! Which walls link where: noted when somebody writes a post or about themselves, or names members in a module's settings; shown to the owner of the wall that is linked to, and to
 //! nobody else.
 
 use axum::{
@@ -34,7 +34,7 @@ const KEPT_MS: i64 = 31 * 24 * 3_600_000;
 pub struct Link {
     /// Whose wall it stands on.
     pub from: String,
-    /// `post` or `bio`.
+    /// `post`, `bio` or `module`.
     pub what: String,
     pub thing_id: i64,
     /// Unix milliseconds.
@@ -46,6 +46,7 @@ impl Link {
     pub fn address(&self) -> String {
         match self.what.as_str() {
             "post" => format!("/wall/{}/posts/{}", self.from, self.thing_id),
+            "module" => format!("/wall/{}#module-{}", self.from, self.thing_id),
             _ => format!("/wall/{}", self.from),
         }
     }
@@ -68,7 +69,7 @@ pub fn leads_to(text: &str, origin: &str) -> Vec<String> {
     names
 }
 
-/// Notes where a thing of a member's leads to now, by id and name: `what` is `post` or `bio`.
+/// Notes where a thing of a member's leads to now, by id and name: `what` is `post`, `bio` or `module`.
 ///
 /// # Errors
 /// The database's.

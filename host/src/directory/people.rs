@@ -50,6 +50,7 @@ pub struct Asked {
 struct Person {
     name: String,
     colour: String,
+    avatar: Option<String>,
     status: String,
     since: String,
     #[serde(skip)]
@@ -126,13 +127,14 @@ pub async fn show(
         .respond(&headers))
 }
 
-/// A row of name, colour, status, created_at, and what the page after it begins with.
+/// A row of name, colour, status, created_at, avatar, and what the page after it begins with.
 fn person(row: &rusqlite::Row, key: impl ToString) -> rusqlite::Result<Person> {
     Ok(Person {
         name: row.get(0)?,
         colour: row.get(1)?,
         status: row.get(2)?,
         since: day(row.get(3)?),
+        avatar: row.get(4)?,
         key: key.to_string(),
     })
 }
@@ -142,19 +144,19 @@ fn list(db: &Reader, by: &str, q: &str, after: &str) -> Result<Vec<Person>, Erro
     let limit = PAGE as i64 + 1;
     match by {
         "newest" => db.all(
-            "select u.name, p.colour, p.status, u.created_at, u.id
+            "select u.name, p.colour, p.status, u.created_at, p.avatar, u.id
                from users u
-               join profiles p on p.user_id = u.id
+               join faces p on p.user_id = u.id
               where u.leaving_at is null and u.id < ?1
               order by u.id desc
               limit ?2",
             [after.parse().unwrap_or(i64::MAX), limit],
-            |row| person(row, row.get::<_, i64>(4)?),
+            |row| person(row, row.get::<_, i64>(5)?),
         ),
         _ => db.all(
-            "select u.name, p.colour, p.status, u.created_at
+            "select u.name, p.colour, p.status, u.created_at, p.avatar
                from users u
-               join profiles p on p.user_id = u.id
+               join faces p on p.user_id = u.id
               where u.leaving_at is null and u.name > ?1 and u.name >= ?2 and u.name < ?3
               order by u.name
               limit ?4",
@@ -169,21 +171,21 @@ fn tagged(db: &Reader, tag: &str, by: &str, q: &str, after: &str) -> Result<Vec<
     let limit = PAGE as i64 + 1;
     match by {
         "newest" => db.all(
-            "select u.name, p.colour, p.status, u.created_at, u.id
+            "select u.name, p.colour, p.status, u.created_at, p.avatar, u.id
                from tags t
                join users u on u.id = t.user_id
-               join profiles p on p.user_id = u.id
+               join faces p on p.user_id = u.id
               where u.leaving_at is null and t.tag = ?1 and t.user_id < ?2
               order by t.user_id desc
               limit ?3",
             params![tag, after.parse().unwrap_or(i64::MAX), limit],
-            |row| person(row, row.get::<_, i64>(4)?),
+            |row| person(row, row.get::<_, i64>(5)?),
         ),
         _ => db.all(
-            "select u.name, p.colour, p.status, u.created_at
+            "select u.name, p.colour, p.status, u.created_at, p.avatar
                from tags t
                join users u on u.id = t.user_id
-               join profiles p on p.user_id = u.id
+               join faces p on p.user_id = u.id
               where u.leaving_at is null and t.tag = ?1 and t.name > ?2 and t.name >= ?3 and t.name < ?4
               order by t.name
               limit ?5",
@@ -197,9 +199,9 @@ fn tagged(db: &Reader, tag: &str, by: &str, q: &str, after: &str) -> Result<Vec<
 fn drawn(db: &Reader) -> Result<Vec<Person>, Error> {
     let from = i64::from_le_bytes(crypto::random());
     let mut people = db.all(
-        "select u.name, p.colour, p.status, u.created_at
+        "select u.name, p.colour, p.status, u.created_at, p.avatar
            from users u
-           join profiles p on p.user_id = u.id
+           join faces p on p.user_id = u.id
           where u.leaving_at is null and u.shuffle >= ?1
           order by u.shuffle
           limit ?2",
@@ -207,9 +209,9 @@ fn drawn(db: &Reader) -> Result<Vec<Person>, Error> {
         |row| person(row, ""),
     )?;
     people.extend(db.all(
-        "select u.name, p.colour, p.status, u.created_at
+        "select u.name, p.colour, p.status, u.created_at, p.avatar
            from users u
-           join profiles p on p.user_id = u.id
+           join faces p on p.user_id = u.id
           where u.leaving_at is null and u.shuffle < ?1
           order by u.shuffle
           limit ?2",
@@ -224,10 +226,10 @@ fn drawn(db: &Reader) -> Result<Vec<Person>, Error> {
 fn drawn_tagged(db: &Reader, tag: &str) -> Result<Vec<Person>, Error> {
     let from = i64::from_le_bytes(crypto::random());
     let mut people = db.all(
-        "select u.name, p.colour, p.status, u.created_at
+        "select u.name, p.colour, p.status, u.created_at, p.avatar
            from tags t
            join users u on u.id = t.user_id
-           join profiles p on p.user_id = u.id
+           join faces p on p.user_id = u.id
           where u.leaving_at is null and t.tag = ?1 and t.shuffle >= ?2
           order by t.shuffle
           limit ?3",
@@ -235,10 +237,10 @@ fn drawn_tagged(db: &Reader, tag: &str) -> Result<Vec<Person>, Error> {
         |row| person(row, ""),
     )?;
     people.extend(db.all(
-        "select u.name, p.colour, p.status, u.created_at
+        "select u.name, p.colour, p.status, u.created_at, p.avatar
            from tags t
            join users u on u.id = t.user_id
-           join profiles p on p.user_id = u.id
+           join faces p on p.user_id = u.id
           where u.leaving_at is null and t.tag = ?1 and t.shuffle < ?2
           order by t.shuffle
           limit ?3",

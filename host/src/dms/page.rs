@@ -104,6 +104,7 @@ pub async fn show(
             let body = json!({
                 "with": pair.peer.name,
                 "colour": pair.peer.colour,
+                "avatar": pair.peer.avatar,
                 "state": pair.state(),
                 "last_seq": conversation.map_or(0, |it| it.last_seq),
                 "read_seq": conversation.map_or(0, |it| it.mine.read_seq),
@@ -149,7 +150,7 @@ fn you(viewer: &Viewer) -> Result<Value, Error> {
     Ok(context! { name => me.name, colour => me.colour })
 }
 
-/// One's conversations for the side of a page: `dms/list.html` reads them as `conversations` (name, colour, unread, state,
+/// One's conversations for the side of a page: `dms/list.html` reads them as `conversations` (name, colour, avatar, unread, state,
 /// muted, blocked).
 ///
 /// # Errors
@@ -162,6 +163,7 @@ pub fn sidebar(app: &App, viewer: &Viewer) -> Result<Value, Error> {
             context! {
                 name => it.with,
                 colour => it.colour,
+                avatar => it.avatar,
                 unread => it.last_seq > it.read_seq && !it.muted && !it.blocked,
                 state => it.state,
                 muted => it.muted,
@@ -171,7 +173,7 @@ pub fn sidebar(app: &App, viewer: &Viewer) -> Result<Value, Error> {
         .collect())
 }
 
-/// The conversation with somebody, as `dms/conversation.html` reads it: `with` (name, colour, state, muted, blocked) and `you`
+/// The conversation with somebody, as `dms/conversation.html` reads it: `with` (name, colour, avatar, state, muted, blocked) and `you`
 /// (name, colour).
 ///
 /// # Errors
@@ -183,6 +185,7 @@ pub fn conversation(app: &App, viewer: &Viewer, with: &str) -> Result<Value, Err
         with => context! {
             name => pair.peer.name,
             colour => pair.peer.colour,
+            avatar => pair.peer.avatar,
             state => pair.state(),
             muted => side.is_some_and(|it| it.muted),
             blocked => side.is_some_and(|it| it.blocked),

@@ -33,6 +33,7 @@ pub struct Peer {
     pub id: i64,
     pub name: Arc<str>,
     pub colour: Arc<str>,
+    pub avatar: Option<Arc<str>>,
 }
 
 /// A conversation as the two stand to it.
@@ -131,9 +132,9 @@ pub fn pair_and_head(db: &Reader, member: i64, name: &str, log_size: i64) -> Res
                 m.counter, m.hash, m.seen, m.log_size, m.read_seq,
                 m.accepted, m.declined_at is not null, m.blocked_at is not null, m.muted_at is not null,
                 o.counter, o.hash, o.seen, o.log_size, o.read_seq,
-                o.accepted, o.declined_at is not null, o.blocked_at is not null, o.muted_at is not null, l.hash
+                o.accepted, o.declined_at is not null, o.blocked_at is not null, o.muted_at is not null, l.hash, p.avatar
            from users u
-           left join profiles p on p.user_id = u.id
+           left join faces p on p.user_id = u.id
            left join dm_keys mk on mk.user_id = ?1
            left join dm_keys pk on pk.user_id = u.id and u.leaving_at is null
            left join dm_sides m on m.user_id = ?1 and m.peer_id = u.id
@@ -158,6 +159,7 @@ pub fn pair_and_head(db: &Reader, member: i64, name: &str, log_size: i64) -> Res
                     id: row.get(0)?,
                     name: row.get(1)?,
                     colour: row.get(2)?,
+                    avatar: row.get(29)?,
                 },
                 my_keys: newest(row, 3)?,
                 peer_keys: newest(row, 5)?,
@@ -216,6 +218,7 @@ fn side(row: &Row, at: usize) -> rusqlite::Result<Side> {
 pub struct Listed {
     pub with: Arc<str>,
     pub colour: Arc<str>,
+    pub avatar: Option<Arc<str>>,
     pub last_seq: i64,
     pub read_seq: i64,
     pub at: i64,
@@ -232,12 +235,12 @@ pub struct Listed {
 pub fn conversations(db: &Reader, member: i64, before: i64, limit: usize) -> Result<Vec<Listed>, Error> {
     db.all(
         "select u.name, coalesce(p.colour, 'paper'), c.last_seq, m.read_seq, c.at, m.accepted, o.accepted, m.muted_at is not null,
-                m.blocked_at is not null
+                m.blocked_at is not null, p.avatar
            from dm_sides m
            join dm_sides o on o.user_id = m.peer_id and o.peer_id = m.user_id
            join dm_conversations c on c.id = m.conversation_id
            join users u on u.id = m.peer_id
-           left join profiles p on p.user_id = u.id
+           left join faces p on p.user_id = u.id
           where m.user_id = ?1
             and c.at <= ?2
             and m.declined_at is null
@@ -250,6 +253,7 @@ pub fn conversations(db: &Reader, member: i64, before: i64, limit: usize) -> Res
             Ok(Listed {
                 with: row.get(0)?,
                 colour: row.get(1)?,
+                avatar: row.get(9)?,
                 last_seq,
                 read_seq: row.get(3)?,
                 at: row.get(4)?,

@@ -48,6 +48,8 @@ pub enum Event<'a> {
         username: Option<&'a str>,
         /// The name of the member's colour.
         colour: Option<&'a str>,
+        /// The picture that stands for the member: its id in `/media`.
+        avatar: Option<&'a str>,
         /// Whether something waits on `/settings` that the member has not read.
         unread: bool,
         /// Whether the member likes their cursor to be shown where it is wanted.

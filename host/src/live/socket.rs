@@ -258,6 +258,7 @@ impl Socket {
                 ok: true,
                 username: member.map(|m| &*m.name),
                 colour: member.map(|m| &*m.colour),
+                avatar: member.and_then(|m| m.avatar.as_deref()),
                 unread,
                 cursor,
                 version: env!("CARGO_PKG_VERSION"),

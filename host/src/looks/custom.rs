@@ -4,14 +4,16 @@
 //! line, and the rest is worn. What is worn stands in `@scope (.wall)`, so that no selector finds anything outside, and ends
 //! at what the host has put into the wall: tools, handles, dialogs. It loads nothing but pictures of its owner's, can't say `fixed`
 //! or `!important`, sets no custom property of the house's, moves nothing for those who asked for that, and puts no words
-//! into controls. A browser without `@scope` leaves all of it out.
+//! into controls. Nothing in it flashes fast (`pace.rs`). A browser without `@scope` leaves all of it out.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
-use cssparser::{Delimiter, ParseError, Parser, SourceLocation, ToCss, Token};
+use cssparser::{Parser, SourceLocation, ToCss, Token};
 
+use super::pace::Pace;
 use crate::plugins::css::{
-    CssError, Fault, Part, Tokens, condition, fault, in_block, is_function, is_position, properties, until_block,
+    CssError, Declared, Fault, Part, Stops, Tokens, condition, fault, in_block, is_function, is_position,
+    next_declaration, properties, until_block,
 };
 
 /// Bytes of source.
@@ -55,7 +57,31 @@ pub struct Rebuilt {
 
 /// Rebuilds an owner's CSS. `is_picture` says whether an id is that of a picture in the owner's library.
 pub fn rebuild(source: &str, is_picture: &dyn Fn(&str) -> bool) -> Rebuilt {
+    // How fast something may go depends on stops that may be written further down, so it is read twice.
+    let seen = read(source, is_picture, &Pace::default()).seen;
+    let sheet = read(source, is_picture, &seen);
+    let mut css = String::new();
+    if !sheet.rules.is_empty() || !sheet.words.is_empty() {
+        css = format!(
+            "@layer member{{{}@scope (.wall) to ({HOSTS}){{{}}}@scope (.wall) to ({HOSTS},{CONTROLS}){{{}}}",
+            sheet.keyframes, sheet.rules, sheet.words
+        );
+        if sheet.counted.motions > 0 {
+            css.push_str("@media (prefers-reduced-motion:reduce){@scope (.wall){:scope *,:scope ::before,:scope ::after{animation:none!important;transition:none!important}}}");
+        }
+        css.push_str("}\n");
+    }
+    Rebuilt {
+        css,
+        left_out: sheet.left_out,
+        pictures: sheet.pictures.into_inner(),
+    }
+}
+
+fn read<'a>(source: &str, is_picture: &'a dyn Fn(&str) -> bool, pace: &'a Pace) -> Sheet<'a> {
     let mut sheet = Sheet {
+        pace,
+        seen: Pace::default(),
         is_picture,
         rules: String::new(),
         words: String::new(),
@@ -81,26 +107,14 @@ pub fn rebuild(source: &str, is_picture: &dyn Fn(&str) -> bool) -> Rebuilt {
         let (rules, words) = sheet.rules(&mut parser, 0);
         (sheet.rules, sheet.words) = (rules, words);
     }
-    let mut css = String::new();
-    if !sheet.rules.is_empty() || !sheet.words.is_empty() {
-        css = format!(
-            "@layer member{{{}@scope (.wall) to ({HOSTS}){{{}}}@scope (.wall) to ({HOSTS},{CONTROLS}){{{}}}",
-            sheet.keyframes, sheet.rules, sheet.words
-        );
-        if sheet.counted.motions > 0 {
-            css.push_str("@media (prefers-reduced-motion:reduce){@scope (.wall){:scope *,:scope ::before,:scope ::after{animation:none!important;transition:none!important}}}");
-        }
-        css.push_str("}\n");
-    }
-    Rebuilt {
-        css,
-        left_out: sheet.left_out,
-        pictures: sheet.pictures.into_inner(),
-    }
+    sheet
 }
 
 struct Sheet<'a> {
     is_picture: &'a dyn Fn(&str) -> bool,
+    /// What its animations are held to, and what has been seen of them.
+    pace: &'a Pace,
+    seen: Pace,
     rules: String,
     /// What says `content`, which ends at controls.
     words: String,
@@ -200,7 +214,7 @@ impl Sheet<'_> {
         let prelude = prelude.text.trim().to_owned();
         if name == "keyframes" {
             self.counted.keyframes += 1;
-            let stops = in_block(parser, |parser| Ok(self.keyframes(parser)))?;
+            let stops = in_block(parser, |parser| Ok(self.keyframes(parser, &prelude)))?;
             if self.counted.keyframes > KEYFRAMES_MOST {
                 return fault(at, format!("{KEYFRAMES_MOST} @keyframes are enough for one wall"));
             }
@@ -216,27 +230,18 @@ impl Sheet<'_> {
         Ok(())
     }
 
-    fn keyframes(&mut self, parser: &mut Parser<'_>) -> String {
+    fn keyframes(&mut self, parser: &mut Parser<'_>, name: &str) -> String {
         let mut out = String::new();
+        let mut all = Vec::new();
         for nth in 0.. {
             parser.skip_whitespace();
             if parser.is_exhausted() {
                 break;
             }
             let at = parser.current_source_location();
-            let mut stops = Tokens::default();
-            let fine = until_block(parser, |parser| {
-                while let Ok(token) = parser.next().cloned() {
-                    match &token {
-                        Token::Percentage { .. } | Token::Comma => stops.push(&token),
-                        Token::Ident(word) if word.eq_ignore_ascii_case("from") || word.eq_ignore_ascii_case("to") => {
-                            stops.push(&token);
-                        }
-                        _ => return fault(at, "a keyframe is `from`, `to` or a percentage"),
-                    }
-                }
-                Ok(())
-            });
+            let mut stops = Stops::default();
+            let fine = stops.read(parser);
+            all.append(&mut stops.at);
             if !matches!(parser.next(), Ok(Token::CurlyBracketBlock)) {
                 self.leave_out(Fault(at, "a keyframe needs a block: { … }".into()));
                 break;
@@ -247,10 +252,11 @@ impl Sheet<'_> {
                 _ => fault(at, format!("{STOPS_MOST} stops are enough for one animation")),
             });
             match fine.and(declared) {
-                Ok(declared) => out.push_str(&format!("{}{{{}}}", stops.text, declared.plain)),
+                Ok(declared) => out.push_str(&format!("{}{{{}}}", stops.text.text, declared.plain)),
                 Err(fault) => self.leave_out(fault),
             }
         }
+        self.seen.note_stops(name, all);
         out
     }
 
@@ -292,35 +298,11 @@ impl Sheet<'_> {
     /// `name: value;` pairs, rebuilt.
     fn declarations(&mut self, parser: &mut Parser<'_>, place: Place) -> Declarations {
         let mut out = Declarations::default();
-        loop {
-            parser.skip_whitespace();
-            let at = parser.current_source_location();
-            let name = match parser.next().cloned() {
-                Err(_) => return out,
-                Ok(Token::Semicolon) => continue,
-                Ok(Token::Ident(name)) => name,
-                Ok(_) => {
-                    self.leave_out(Fault(
-                        at,
-                        "here only `property: value;` may stand; rules can't be nested".into(),
-                    ));
-                    while parser.next().is_ok() {}
-                    return out;
-                }
-            };
-            let mut name = name.to_string();
-            if !name.starts_with("--") {
-                name.make_ascii_lowercase();
-            }
-            let mut value = Tokens::default();
-            let mut result = None;
-            let _delimited = parser.parse_until_after(Delimiter::Semicolon, |parser| {
-                result = Some(self.declaration(parser, &name, place, at, &mut value));
-                while parser.next().is_ok() {}
-                Ok::<(), ParseError<()>>(())
-            });
-            match result {
-                Some(Ok(())) => {
+        while let Some(read) = next_declaration(parser, |parser, name, at, value| {
+            self.declaration(parser, name, place, at, value)
+        }) {
+            match read {
+                Ok(Declared { name, value }) => {
                     let list = match name.as_str() {
                         "content" => &mut out.words,
                         _ => &mut out.plain,
@@ -328,12 +310,12 @@ impl Sheet<'_> {
                     if !list.is_empty() {
                         list.push(';');
                     }
-                    list.push_str(&format!("{name}:{}", value.text.trim()));
+                    list.push_str(&format!("{name}:{value}"));
                 }
-                Some(Err(fault)) => self.leave_out(fault),
-                None => self.leave_out(Fault(at, "this can't be read".into())),
+                Err(fault) => self.leave_out(fault),
             }
         }
+        out
     }
 
     fn declaration(
@@ -389,6 +371,8 @@ impl Sheet<'_> {
         if values.said > CONTENT_MOST {
             return fault(at, format!("{CONTENT_MOST} characters are enough to say here"));
         }
+        self.pace.check(name, &out.text, at)?;
+        self.seen.note(name, &out.text);
         if name.starts_with("animation") || name.starts_with("transition") {
             self.counted.motions += 1;
             if self.counted.motions > MOTIONS_MOST {
@@ -928,6 +912,51 @@ mod tests {
         );
         let lines: Vec<_> = rebuilt.left_out.iter().map(|one| one.line).collect();
         assert_eq!(lines, [2, 4, 5], "{:?}", rebuilt.left_out);
+    }
+
+    #[test]
+    fn nothing_may_flash_more_than_three_times_a_second() {
+        const BLINK: &str = "@keyframes my-blink{50%{opacity:0}}";
+        const STORM: &str = "@keyframes my-storm{0%,2%,4%,6%{opacity:0}1%,3%,5%,7%{opacity:1}}";
+        for fine in [
+            "p{animation:my-blink 0.5s infinite}",
+            "p{animation:my-blink 500ms -100ms infinite cubic-bezier(.1,0,.2,1)}",
+            "p{animation-name:my-blink;animation-duration:1s}",
+            "p{animation:my-blink 1s infinite,my-blink 1s infinite}",
+            "p{animation:my-blink 0s}",
+            "p{transition:color 90ms}",
+        ] {
+            let rebuilt = rebuild(&format!("{fine}{BLINK}"), &|_| false);
+            assert!(rebuilt.left_out.is_empty(), "{fine}: {}", rebuilt.left_out[0]);
+        }
+        for fast in [
+            "p{animation:my-blink .4s infinite}",
+            "p{animation:infinite 400ms my-blink}",
+            "p{animation-name:my-blink}b{animation-duration:.4s}",
+            "p{animation:my-blink .5s infinite,my-blink .5s infinite}",
+            "p{animation:my-blink 1s,my-blink 1s}b{animation-duration:.9s}",
+            "p{--my-fast:1ms;animation:my-blink var(--my-fast)}",
+            "p{animation:my-blink calc(1s/100)}",
+            "p{animation:my-blink 1s linear(0,1,0,1,0)}",
+            "p{animation-timing-function:cubic-bezier(0,90,0,-90)}",
+        ] {
+            let rebuilt = rebuild(&format!("{BLINK}\n{fast}"), &|_| false);
+            assert_eq!(rebuilt.left_out.len(), 1, "{fast}: {}", rebuilt.css);
+            assert_eq!(rebuilt.left_out[0].line, 2, "{fast}: {}", rebuilt.left_out[0]);
+        }
+        // However long it lasts, its eight stops lie within a moment.
+        assert_eq!(
+            rebuild(&format!("{STORM}p{{animation:my-storm 16s}}"), &|_| false)
+                .left_out
+                .len(),
+            1
+        );
+        assert_eq!(
+            rebuild(&format!("{STORM}p{{animation:my-storm 17s}}"), &|_| false)
+                .left_out
+                .len(),
+            0
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod edit;
 mod live;
 pub mod moving;
 mod mutations;
+mod pace;
 mod page;
 mod queries;
 mod starts;

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     TRANSCRIPT_MOST, file_of, mutations,
-    queries::{self, Item, Wanted},
+    queries::{self, Item, Use, Wanted},
     take::check_alt,
     view,
 };
@@ -22,7 +22,6 @@ use crate::{
     error::{self, Error},
     files,
     http::{FRAGMENT, Form, Path, Query, Wants, see_other, unstored},
-    live::frame::Event,
     session::Member,
     words,
 };
@@ -182,16 +181,20 @@ pub async fn item(
     }
 }
 
+/// What a slice does, in the same write, when something that it shows is deleted or described anew: whoever looks at it is to see it.
+pub type ShowAnew = fn(&App, &Tx, &Use) -> Result<(), Error>;
+
 /// `POST /library/{id}`: fields `alt`, `transcript`; those that are absent stay.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Invalid`].
 pub async fn change(
-    State(app): State<App>,
+    app: App,
     member: Member,
     wants: Wants,
-    Path(id): Path<String>,
+    id: String,
     form: Form,
+    show_anew: ShowAnew,
 ) -> Result<Response, Error> {
     let item = app.db.read(|db| queries::item(db, member.id, &id))?;
     let alt = form.get("alt").map_or(item.alt, |alt| alt.trim().to_owned());
@@ -211,7 +214,7 @@ pub async fn change(
     app.db
         .write(move |tx| {
             mutations::describe(tx, owner, &row, &alt, &transcript)?;
-            tell(tx, teller, &row)
+            tell(tx, &teller, &row, show_anew)
         })
         .await?;
     answer(&app, &member, wants, &id)
@@ -236,15 +239,16 @@ fn answer(app: &App, member: &Member, wants: Wants, id: &str) -> Result<Response
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn delete(
-    State(app): State<App>,
+    app: App,
     member: Member,
     wants: Wants,
-    Path(id): Path<String>,
+    id: String,
+    show_anew: ShowAnew,
 ) -> Result<Response, Error> {
     let (row, owner, teller) = (id.clone(), member.id, app.clone());
     app.db
         .write(move |tx| {
-            tell(tx, teller, &row)?;
+            tell(tx, &teller, &row, show_anew)?;
             mutations::delete(tx, owner, &row)
         })
         .await?;
@@ -255,17 +259,11 @@ pub async fn delete(
     })
 }
 
-/// Lets everyone who watches a wall that shows something fetch it again.
-fn tell(tx: &Tx, app: App, id: &str) -> Result<(), Error> {
-    let walls = queries::uses(tx, id)?.into_iter().map(|used| used.topic);
-    for wall in walls.filter(|topic| topic.starts_with("wall:")) {
-        let app = app.clone();
-        tx.announce(move || {
-            let frame = Event::Resync { topic: &wall }.frame();
-            app.hub.publish(&wall, |_| Some(frame.clone()));
-        });
-    }
-    Ok(())
+/// Lets everyone who looks at something that shows it see how that is now.
+fn tell(tx: &Tx, app: &App, id: &str, show_anew: ShowAnew) -> Result<(), Error> {
+    queries::uses(tx, id)?
+        .iter()
+        .try_for_each(|used| show_anew(app, tx, used))
 }
 
 /// `POST /library/{id}/discard`: it goes, if it was sent for one thing and nothing uses it.

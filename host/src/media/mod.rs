@@ -24,9 +24,10 @@ use std::{
 
 pub use library::{change, delete, discard, item, show as library};
 pub use mutations::{attach, detach};
+pub use queries::Use;
 pub use serve::serve;
-pub use take::{append, begin, cancel, progress, sweep, take};
-pub use wall::{MICROPHONE, drawer, on_wall, set_sound, show_sound};
+pub use take::{append, begin, cancel, give, progress, sweep, take};
+pub use wall::{MICROPHONE, drawer, keep as keep_sounds, on_wall, set_sound, show_sound};
 
 use minijinja::context;
 

@@ -426,7 +426,7 @@ pub fn leave(tx: &Tx, user_id: i64) -> Result<(i64, Vec<String>), Error> {
         row.get::<_, String>(0)
     })?;
     for id in &media {
-        mutations::touch_uses(tx, id)?;
+        mutations::touch_uses(tx, user_id, id)?;
     }
     let mut files = tx.all(
         "select f.media_id, f.variant from media_files f join media m on m.id = f.media_id where m.user_id = ?1",

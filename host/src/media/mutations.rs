@@ -4,7 +4,7 @@ use neospace_media::protocol::Facts;
 use rusqlite::params;
 
 use super::{queries, worker::Made};
-use crate::{app::now_ms, db::Tx, error::Error, words};
+use crate::{app::now_ms, db::Tx, error::Error, session, words};
 
 /// Uploads of one member that may be under way.
 const OPEN_MOST: i64 = 16;
@@ -207,7 +207,7 @@ pub fn describe(tx: &Tx, owner: i64, id: &str, alt: &str, transcript: &str) -> R
     if changed == 0 {
         return Err(Error::NotFound);
     }
-    touch_uses(tx, id)
+    touch_uses(tx, owner, id)
 }
 
 /// Deletes something of a member's that was sent for one thing and that nothing uses; whether it was that.
@@ -229,7 +229,7 @@ pub fn discard(tx: &Tx, owner: i64, id: &str) -> Result<bool, Error> {
 /// # Errors
 /// [`Error::NotFound`].
 pub fn delete(tx: &Tx, owner: i64, id: &str) -> Result<(), Error> {
-    touch_uses(tx, id)?;
+    touch_uses(tx, owner, id)?;
     match tx.run("delete from media where id = ?1 and user_id = ?2", params![id, owner])? {
         0 => Err(Error::NotFound),
         _ => Ok(()),
@@ -248,9 +248,16 @@ pub fn transcribe(tx: &Tx, owner: i64, id: &str, transcript: &str) -> Result<(),
     Ok(())
 }
 
-/// Makes stale what shows something: pages by their own topics, pieces of them by `media`.
-pub(super) fn touch_uses(tx: &Tx, id: &str) -> Result<(), Error> {
+/// Makes stale what shows something of a member's: pages by their own topics, pieces of them by `media`, and what knows who
+/// somebody is where it is their own picture.
+pub(super) fn touch_uses(tx: &Tx, owner: i64, id: &str) -> Result<(), Error> {
     tx.touch(super::TOPIC);
-    queries::uses(tx, id)?.into_iter().for_each(|used| tx.touch(used.topic));
+    for used in queries::uses(tx, id)? {
+        if used.what == "avatar" {
+            tx.touch("people");
+            tx.touch(session::topic(owner));
+        }
+        tx.touch(used.topic);
+    }
     Ok(())
 }

@@ -105,6 +105,8 @@ pub fn choices(db: &Reader, owner: i64, kind: &str, most: i64) -> Result<Vec<(St
 /// What uses something.
 pub struct Use {
     pub what: String,
+    /// Which one.
+    pub thing: i64,
     pub topic: String,
     pub href: String,
 }
@@ -115,13 +117,14 @@ pub struct Use {
 /// The database's.
 pub fn uses(db: &Reader, id: &str) -> Result<Vec<Use>, Error> {
     db.all(
-        "select what, topic, href from media_uses where media_id = ?1 order by id",
+        "select what, thing_id, topic, href from media_uses where media_id = ?1 order by id",
         [id],
         |row| {
             Ok(Use {
                 what: row.get(0)?,
-                topic: row.get(1)?,
-                href: row.get(2)?,
+                thing: row.get(1)?,
+                topic: row.get(2)?,
+                href: row.get(3)?,
             })
         },
     )

@@ -388,6 +388,25 @@ pub async fn cancel(State(app): State<App>, member: Member, Path(id): Path<Strin
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// Puts what our own code has made into a member's library, as an upload comes there; answers its id.
+///
+/// # Errors
+/// As [`take`].
+pub async fn give(app: &App, member: &Member, name: &str, alt: &str, bytes: &[u8]) -> Result<String, Error> {
+    let upload = new_id();
+    let path = upload_of(app, &upload);
+    let sent = Sent {
+        name: name.into(),
+        alt: alt.into(),
+        passing: false,
+        next: String::new(),
+    };
+    fs::write(&path, bytes).await.map_err(files::disk)?;
+    let kept = keep(app, member, &upload, &sent, None).await;
+    files::drop_file(&path).await;
+    kept
+}
+
 /// Makes an upload anew and puts it into the library; answers its id there.
 async fn keep(app: &App, member: &Member, upload: &str, sent: &Sent, row: Option<String>) -> Result<String, Error> {
     let id = new_id();

@@ -208,7 +208,7 @@ fn one_html(
     })?;
     let walls: Vec<_> = walls
         .iter()
-        .map(|wall| context! { name => wall.name, colour => wall.colour, status => wall.status, since => day(wall.came_at) })
+        .map(|wall| context! { name => wall.name, colour => wall.colour, avatar => wall.avatar, status => wall.status, since => day(wall.came_at) })
         .collect();
     let context = context! {
         it,

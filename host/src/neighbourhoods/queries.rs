@@ -84,6 +84,7 @@ pub fn of(db: &Reader, user_id: i64) -> Result<Vec<Neighbourhood>, Error> {
 pub struct Neighbour {
     pub name: String,
     pub colour: String,
+    pub avatar: Option<String>,
     pub status: String,
     /// Unix milliseconds.
     pub came_at: i64,
@@ -95,6 +96,7 @@ fn neighbour(row: &rusqlite::Row) -> rusqlite::Result<Neighbour> {
     Ok(Neighbour {
         name: row.get(0)?,
         colour: row.get(1)?,
+        avatar: row.get(5)?,
         status: row.get(2)?,
         came_at: row.get(3)?,
         user_id: row.get(4)?,
@@ -107,9 +109,9 @@ fn neighbour(row: &rusqlite::Row) -> rusqlite::Result<Neighbour> {
 /// The database's.
 pub fn by_name(db: &Reader, id: i64, after: &str, many: usize) -> Result<Vec<Neighbour>, Error> {
     db.all(
-        "select b.name, p.colour, p.status, b.came_at, b.user_id
+        "select b.name, p.colour, p.status, b.came_at, b.user_id, p.avatar
            from neighbours b
-           join profiles p on p.user_id = b.user_id
+           join faces p on p.user_id = b.user_id
           where b.neighbourhood_id = ?1 and b.name > ?2 and b.put_out = 0
             and b.user_id not in (select id from users where leaving_at is not null)
           order by b.name
@@ -125,9 +127,9 @@ pub fn by_name(db: &Reader, id: i64, after: &str, many: usize) -> Result<Vec<Nei
 /// The database's.
 pub fn newest(db: &Reader, id: i64, before: (i64, i64), many: usize) -> Result<Vec<Neighbour>, Error> {
     db.all(
-        "select b.name, p.colour, p.status, b.came_at, b.user_id
+        "select b.name, p.colour, p.status, b.came_at, b.user_id, p.avatar
            from neighbours b
-           join profiles p on p.user_id = b.user_id
+           join faces p on p.user_id = b.user_id
           where b.neighbourhood_id = ?1 and b.put_out = 0 and (b.came_at, b.user_id) < (?2, ?3)
             and b.user_id not in (select id from users where leaving_at is not null)
           order by b.came_at desc, b.user_id desc

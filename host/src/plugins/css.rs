@@ -199,25 +199,14 @@ impl Sheet {
                 return;
             }
             let at = parser.current_source_location();
-            let mut stops = Tokens::default();
-            let stops_fine = until_block(parser, |parser| {
-                while let Ok(token) = parser.next().cloned() {
-                    match &token {
-                        Token::Percentage { .. } | Token::Comma => stops.push(&token),
-                        Token::Ident(word) if word.eq_ignore_ascii_case("from") || word.eq_ignore_ascii_case("to") => {
-                            stops.push(&token);
-                        }
-                        _ => return fault(at, "a keyframe is `from`, `to` or a percentage"),
-                    }
-                }
-                Ok(())
-            });
+            let mut stops = Stops::default();
+            let stops_fine = stops.read(parser);
             if !matches!(parser.next(), Ok(Token::CurlyBracketBlock)) {
                 return self.note(Fault(at, "a keyframe needs a block: { … }".to_owned()));
             }
             let declarations = in_block(parser, |parser| Ok(self.declarations(parser, false)));
             match stops_fine.and(declarations) {
-                Ok(declarations) => self.out.push_str(&format!("{}{{{declarations}}}", stops.text)),
+                Ok(declarations) => self.out.push_str(&format!("{}{{{declarations}}}", stops.text.text)),
                 Err(fault) => self.note(fault),
             }
         }
@@ -247,45 +236,98 @@ impl Sheet {
     /// `name: value;` pairs, rebuilt.
     fn declarations(&mut self, parser: &mut Parser<'_>, of_host: bool) -> String {
         let mut out = String::new();
-        loop {
-            parser.skip_whitespace();
-            let at = parser.current_source_location();
-            let name = match parser.next().cloned() {
-                Err(_) => return out,
-                Ok(Token::Semicolon) => continue,
-                Ok(Token::Ident(name)) => name,
-                Ok(_) => {
-                    self.note(Fault(
-                        at,
-                        "here only `property: value;` may stand; rules can't be nested".to_owned(),
-                    ));
-                    while parser.next().is_ok() {}
-                    return out;
-                }
-            };
-            let mut value = Tokens::default();
-            let mut name = name.to_string();
-            if !name.starts_with("--") {
-                name.make_ascii_lowercase();
-            }
-            let mut result = None;
-            let _delimited = parser.parse_until_after(Delimiter::Semicolon, |parser| {
-                result = Some(declaration(parser, &name, of_host, at, &mut value));
-                while parser.next().is_ok() {}
-                Ok::<(), ParseError<()>>(())
-            });
-            match result {
-                Some(Ok(())) => {
+        while let Some(read) = next_declaration(parser, |parser, name, at, value| {
+            declaration(parser, name, of_host, at, value)
+        }) {
+            match read {
+                Ok(Declared { name, value }) => {
                     self.moves |= name.starts_with("animation") || name.starts_with("transition");
                     if !out.is_empty() {
                         out.push(';');
                     }
-                    out.push_str(&format!("{name}:{}", value.text.trim()));
+                    out.push_str(&format!("{name}:{value}"));
                 }
-                Some(Err(fault)) => self.note(fault),
-                None => self.note(Fault(at, "this can't be read".to_owned())),
+                Err(fault) => self.note(fault),
             }
         }
+        out
+    }
+}
+
+/// A property and what it is set to, rebuilt.
+pub struct Declared {
+    /// In lower case, unless it is a custom property.
+    pub name: String,
+    pub value: String,
+}
+
+/// Reads the next `name: value;` of a block with `read`, which gets the name and writes the value; nothing at its end. After a fault
+/// the next one can be read.
+pub fn next_declaration<'i>(
+    parser: &mut Parser<'i>,
+    read: impl FnOnce(&mut Parser<'i>, &str, SourceLocation, &mut Tokens) -> Part,
+) -> Option<Part<Declared>> {
+    let (name, at) = loop {
+        parser.skip_whitespace();
+        let at = parser.current_source_location();
+        match parser.next().cloned().ok()? {
+            Token::Semicolon => {}
+            Token::Ident(name) => break (name, at),
+            _ => {
+                while parser.next().is_ok() {}
+                return Some(fault(
+                    at,
+                    "here only `property: value;` may stand; rules can't be nested",
+                ));
+            }
+        }
+    };
+    let mut name = name.to_string();
+    if !name.starts_with("--") {
+        name.make_ascii_lowercase();
+    }
+    let mut value = Tokens::default();
+    let mut result = None;
+    let _delimited = parser.parse_until_after(Delimiter::Semicolon, |parser| {
+        result = Some(read(parser, &name, at, &mut value));
+        while parser.next().is_ok() {}
+        Ok::<(), ParseError<()>>(())
+    });
+    let read = result.unwrap_or_else(|| fault(at, "this can't be read"));
+    Some(read.map(|()| Declared {
+        value: value.text.trim().to_owned(),
+        name,
+    }))
+}
+
+/// Where a keyframe lies in its animation.
+#[derive(Default)]
+pub struct Stops {
+    pub text: Tokens,
+    /// In parts of the duration.
+    pub at: Vec<f32>,
+}
+
+impl Stops {
+    /// Reads up to the keyframe's block.
+    ///
+    /// # Errors
+    /// What is neither `from` nor `to` nor a percentage.
+    pub fn read(&mut self, parser: &mut Parser<'_>) -> Part {
+        let at = parser.current_source_location();
+        until_block(parser, |parser| {
+            while let Ok(token) = parser.next().cloned() {
+                match &token {
+                    Token::Comma => {}
+                    Token::Percentage { unit_value, .. } => self.at.push(*unit_value),
+                    Token::Ident(word) if word.eq_ignore_ascii_case("from") => self.at.push(0.0),
+                    Token::Ident(word) if word.eq_ignore_ascii_case("to") => self.at.push(1.0),
+                    _ => return fault(at, "a keyframe is `from`, `to` or a percentage"),
+                }
+                self.text.push(&token);
+            }
+            Ok(())
+        })
     }
 }
 

@@ -310,6 +310,28 @@ fn read(setting: &Setting, text: &str) -> Result<Value, String> {
     }
 }
 
+/// The members that settings name, each once: `value` is an object that was stored by this schema, or an older one.
+pub fn members(schema: &[Setting], value: &Value) -> Vec<String> {
+    let mut names = Vec::new();
+    for setting in schema {
+        let value = &value[&setting.key];
+        let found = match &setting.kind {
+            Kind::Member => value.as_str().map(|name| vec![name.to_owned()]).unwrap_or_default(),
+            Kind::List { fields, .. } => {
+                let items = value.as_array().into_iter().flatten();
+                items.flat_map(|item| members(fields, item)).collect()
+            }
+            _ => Vec::new(),
+        };
+        for name in found {
+            if !name.is_empty() && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
 /// Whole numbers as integers.
 fn number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_991.0 {

@@ -210,6 +210,21 @@ impl New {
             html: markdown::render(body).html,
         }
     }
+
+    /// The same with pictures, by their ids; [`New::find_pictures`] looks them up.
+    pub fn images(title: &str, body: &str, media: &[String]) -> Self {
+        let picture = |id: &String| Picture {
+            media: Some(id.as_str().into()),
+            alt: String::new(),
+            width: 0,
+            height: 0,
+        };
+        Self {
+            kind: Kind::Image,
+            pictures: media.iter().map(picture).collect(),
+            ..Self::text(title, body)
+        }
+    }
 }
 
 /// The pictures that a form names, with what they show: `media-1` and `alt-1`, or for programs `media` and `alt`, each as often as

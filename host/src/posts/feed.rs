@@ -56,7 +56,8 @@ pub async fn everybody(
     let plain = looks::is_plain(&viewer, &from.plain);
     let render = async || {
         let started = Instant::now();
-        let stamp = app.topics.stamp([FEED, MEDIA]);
+        // Whose posts they are is shown by name, colour and picture.
+        let stamp = app.topics.stamp([FEED, MEDIA, "people"]);
         let (posts, next) = posts(&app, None, &from)?;
         let context = context! {
             head => Value::from_safe_string(view::head(&app, &posts, None, plain)?),
@@ -64,6 +65,7 @@ pub async fn everybody(
             plain,
             next => next.map(|next| format!("/public-feed?before={next}")),
             first => from.before.is_none(),
+            topic_version => stamp.version(),
             signed_in => audience != Audience::Guests,
             here => "feed",
             made => format!("one query, {}", lasted(started)),

@@ -1,12 +1,15 @@
-//! What posts say over `/live`, on the topic of their wall: rendered once for their author and once for everybody else, after the
-//! commit and in the order of the commits.
+//! What posts say over `/live`, on the topic of their wall and on that of the feed: rendered once for their author, once for everybody
+//! else and once for the feed, after the commit and in the order of the commits. On the feed, what is new is offered and never put in:
+//! who reads there is not to lose their place.
 
 use super::{
+    FEED,
     queries::Place,
     view::{self, Scene},
 };
 use crate::{
     app::App,
+    db::Tx,
     error::Error,
     live::{
         Frame,
@@ -25,11 +28,55 @@ pub enum Told {
     Ordered,
 }
 
-/// Shows a change to everyone who watches the wall.
+/// Shows a change to everyone who watches the wall or the feed.
 pub fn tell(app: &App, wall: &str, owner: i64, told: Told) {
-    if let Err(error) = try_tell(app, wall, owner, told) {
+    if let Err(error) = try_tell(app, wall, owner, told).and_then(|()| tell_feed(app, wall, owner, told)) {
         tracing::error!(%error, wall, "a change of posts could not be shown live");
     }
+}
+
+/// Shows a post anew, because one of its pictures is about to be deleted or described anew.
+///
+/// # Errors
+/// The database's.
+pub fn picture_changed(app: &App, tx: &Tx, id: i64) -> Result<(), Error> {
+    let post = tx.maybe(
+        "select u.name, u.id from posts p join users u on u.id = p.user_id where p.id = ?1 and p.removed_at is null",
+        [id],
+        |row| Ok((row.get::<_, String>(0)?, row.get(1)?)),
+    )?;
+    if let Some((wall, owner)) = post {
+        let app = app.clone();
+        tx.announce(move || tell(&app, &wall, owner, Told::Edited(id)));
+    }
+    Ok(())
+}
+
+/// What the feed's page has for this, once there is something new.
+fn tell_feed(app: &App, wall: &str, owner: i64, told: Told) -> Result<(), Error> {
+    if !app.hub.dialects(FEED).contains(&Dialect::Html) {
+        return Ok(());
+    }
+    let frame = match told {
+        Told::Published(_) => {
+            let html = app
+                .html
+                .render("posts/news.html", minijinja::context! { news => true })?;
+            Event::Patch {
+                target: "feed-news",
+                mode: PatchMode::Morph,
+                html: &html,
+            }
+            .frame()
+        }
+        Told::Edited(_) | Told::Removed(_) => rendered(app, wall, owner, told, Scene::in_feed(false))?,
+        // Nothing of it is seen there.
+        Told::Ordered => return Ok(()),
+    };
+    app.hub.publish(FEED, |watcher| {
+        (watcher.dialect == Dialect::Html).then(|| frame.clone())
+    });
+    Ok(())
 }
 
 fn try_tell(app: &App, wall: &str, owner: i64, told: Told) -> Result<(), Error> {

@@ -18,6 +18,7 @@ mod view;
 pub use compose::New;
 pub use feed::{everybody, everybody_atom, everybody_json, wall_atom, wall_json};
 pub use forms::{delete_draft, edit, look, place, publish, remove, restore, save_draft};
+pub use live::picture_changed;
 pub use mutations::{Wall, publish as put_up};
 pub use page::{edit_page, history, list, new_page, permalink};
 pub use preview::picture_file;

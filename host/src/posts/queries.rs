@@ -29,6 +29,8 @@ pub struct Post {
     pub author: Arc<str>,
     /// The author's colour.
     pub colour: Arc<str>,
+    /// The picture that stands for the author: its id.
+    pub avatar: Option<Arc<str>>,
     pub kind: Kind,
     pub title: String,
     /// Markdown, as it was typed.
@@ -53,10 +55,10 @@ pub struct Post {
 /// The columns of [`Post`].
 const POST: &str =
     "select p.id, u.name, f.colour, p.kind, p.title, p.body, p.html, p.url, p.script, p.position, p.version,
-        p.created_at, p.edited_at, v.site, v.title, v.description, v.why, v.fetched_at, v.picture_id
+        p.created_at, p.edited_at, v.site, v.title, v.description, v.why, v.fetched_at, v.picture_id, f.avatar
    from posts p
    join users u on u.id = p.user_id and u.leaving_at is null
-   join profiles f on f.user_id = p.user_id
+   join faces f on f.user_id = p.user_id
    left join link_previews v on v.url = p.url";
 
 impl Post {
@@ -65,6 +67,7 @@ impl Post {
             id: row.get(0)?,
             author: row.get(1)?,
             colour: row.get(2)?,
+            avatar: row.get(19)?,
             kind: Kind::stored(&row.get::<_, String>(3)?),
             title: row.get(4)?,
             body: row.get(5)?,

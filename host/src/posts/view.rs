@@ -80,7 +80,14 @@ pub fn post(app: &App, post: &Post, scene: Scene) -> Result<Arc<str>, Error> {
     };
     let frame = frame(app, post, scene)?;
     let looked_at = post.preview.as_ref().map(|preview| preview.fetched_at);
-    let made_from = fragments::hash((post.version, looked_at, &post.pictures, &frame, &post.colour));
+    let made_from = fragments::hash((
+        post.version,
+        looked_at,
+        &post.pictures,
+        &frame,
+        &post.colour,
+        &post.avatar,
+    ));
     app.fragments.get_or_render(key, made_from, None, || {
         let f = frame.as_ref().map(Value::from_serialize);
         app.html
@@ -127,6 +134,7 @@ pub fn shown(post: &Post, scene: Scene) -> Value {
         id => post.id,
         wall => post.author,
         colour => post.colour,
+        avatar => post.avatar,
         kind => post.kind,
         title => post.title,
         html => Value::from_safe_string(post.html.clone()),

@@ -38,10 +38,12 @@ pub struct Profile {
     /// An IANA name.
     pub time_zone: String,
     pub locale: Arc<str>,
+    /// The picture that stands for them, if there is one: its id.
+    pub avatar: Option<Arc<str>>,
 }
 
 impl Profile {
-    /// A row of id, name, created_at, bio, status, mood, colour, time_zone, locale.
+    /// A row of id, name, created_at, bio, status, mood, colour, time_zone, locale, avatar.
     pub fn of(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
             user_id: row.get(0)?,
@@ -53,6 +55,7 @@ impl Profile {
             colour: row.get(6)?,
             time_zone: row.get(7)?,
             locale: row.get(8)?,
+            avatar: row.get(9)?,
         })
     }
 
@@ -62,6 +65,7 @@ impl Profile {
             id: self.user_id,
             name: self.name,
             colour: self.colour,
+            avatar: self.avatar,
         }
     }
 
@@ -93,9 +97,9 @@ pub fn is_name(name: &str) -> bool {
 /// [`Error::NotFound`], also for somebody who is about to leave for good: others don't find them any more.
 pub fn find(db: &Reader, name: &str) -> Result<Profile, Error> {
     db.one(
-        "select u.id, u.name, u.created_at, p.bio, p.status, p.mood, p.colour, p.time_zone, p.locale
+        "select u.id, u.name, u.created_at, p.bio, p.status, p.mood, p.colour, p.time_zone, p.locale, p.avatar
            from users u
-           join profiles p on p.user_id = u.id
+           join faces p on p.user_id = u.id
           where u.name = ?1 and u.leaving_at is null",
         [name],
         Profile::of,
@@ -200,23 +204,42 @@ impl Changes {
     }
 }
 
+/// Lets a picture of a member's own stand for them: `what` is "avatar" or "banner", `id` nothing for none.
+fn wear(tx: &Tx, user_id: i64, name: &str, what: &str, id: &str) -> Result<(), Error> {
+    media::detach(tx, what, user_id)?;
+    if id.is_empty() {
+        return Ok(());
+    }
+    let picture = media::picture(tx, user_id, id).map_err(|_| {
+        Error::field(
+            what,
+            "This picture is not in your library. Choose another, or upload it.",
+        )
+    })?;
+    let wall = format!("wall:{name}");
+    media::attach(tx, &picture.id, what, user_id, &wall, &format!("/wall/{name}"))
+}
+
+/// Gives a member a picture of their library for a face, and names everything that shows it.
+///
+/// # Errors
+/// [`Error::Invalid`] for one that isn't theirs.
+pub fn wear_face(tx: &Tx, user_id: i64, name: &str, id: &str) -> Result<(), Error> {
+    wear(tx, user_id, name, "avatar", id)?;
+    tx.touch(format!("wall:{name}"));
+    tx.touch(session::topic(user_id));
+    tx.touch("people");
+    Ok(())
+}
+
 /// Keeps changes of a profile, and names everything that shows it.
 ///
 /// # Errors
 /// The database's.
 pub fn save(tx: &Tx, profile: &Profile, changes: &Changes) -> Result<(), Error> {
     for (what, chosen) in [("avatar", &changes.avatar), ("banner", &changes.banner)] {
-        let Some(id) = chosen else { continue };
-        media::detach(tx, what, profile.user_id)?;
-        if !id.is_empty() {
-            let picture = media::picture(tx, profile.user_id, id).map_err(|_| {
-                Error::field(
-                    what,
-                    "This picture is not in your library. Choose another, or upload it.",
-                )
-            })?;
-            let (topic, href) = (format!("wall:{}", profile.name), format!("/wall/{}", profile.name));
-            media::attach(tx, &picture.id, what, profile.user_id, &topic, &href)?;
+        if let Some(id) = chosen {
+            wear(tx, profile.user_id, &profile.name, what, id)?;
         }
     }
     tx.run(

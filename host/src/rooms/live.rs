@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
+    mutations,
     queries::{self, Message, Room, Unread},
     talk::{self, Origin, Post, Said, Speaker},
     topic, view,
 };
 use crate::{
     app::App,
+    db::Tx,
     error::Error,
     live::{Caller, Dialect, Frame, Sign},
     session::Viewer,
@@ -439,6 +441,22 @@ pub fn tell(app: &App, room: &str, message: &Message, told: Told, origin: Option
     if told == Told::Posted {
         app.hub.stir(&topic);
     }
+}
+
+/// Shows a message anew to everyone who listens, because one of its pictures is about to be deleted or described anew.
+///
+/// # Errors
+/// The database's.
+pub fn picture_changed(app: &App, tx: &Tx, id: i64) -> Result<(), Error> {
+    let Some((room_id, room)) = mutations::picture_changed(tx, id)? else {
+        return Ok(());
+    };
+    let app = app.clone();
+    tx.announce(move || match app.db.read(|db| queries::message(db, room_id, id)) {
+        Ok(message) => tell(&app, &room, &message, Told::Edited, None),
+        Err(error) => tracing::error!(%error, room = &*room, id, "a message could not be shown live"),
+    });
+    Ok(())
 }
 
 #[derive(Serialize)]

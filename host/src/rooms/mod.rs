@@ -21,6 +21,7 @@ mod view;
 pub use forms::{create, delete, edit, join, leave, read, send};
 pub use live::{
     follow, may_watch, on_backfill, on_delete, on_edit, on_join, on_leave, on_read, on_send, on_stop_typing, on_typing,
+    picture_changed,
 };
 pub use mutations::create as make;
 pub use owner::{ban, give_lobby, invite, kick, log, mute, people, set_topic, unban, unmute};

@@ -374,6 +374,7 @@ pub fn post(tx: &Tx, member: &Member, new: NewMessage) -> Result<Posted, Error> 
             user_id: Some(member.id),
             author,
             colour: member.colour.clone(),
+            avatar: member.avatar.clone().filter(|_| plugin.is_none()),
             by: plugin.is_some().then(|| member.name.clone()),
             plugin,
             command,
@@ -544,6 +545,24 @@ pub fn erase(tx: &Tx, room_id: i64, id: i64) -> Result<(), Error> {
     tx.run("delete from message_edits where message_id = ?1", [id])?;
     tx.run("delete from mentions where message_id = ?1", [id])?;
     Ok(())
+}
+
+/// Counts a message as changed because one of its pictures is another one now, or gone: who was away hears of it too. Answers
+/// its room's id and name; nothing for a message that was taken back.
+///
+/// # Errors
+/// The database's.
+pub fn picture_changed(tx: &Tx, id: i64) -> Result<Option<(i64, Arc<str>)>, Error> {
+    let room = tx.maybe(
+        "select r.id, r.name from messages m join rooms r on r.id = m.room_id where m.id = ?1 and m.deleted_by is null",
+        [id],
+        |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)),
+    )?;
+    if let Some((room_id, _)) = &room {
+        let change = next_change(tx, *room_id)?;
+        tx.run("update messages set change = ?2 where id = ?1", [id, change])?;
+    }
+    Ok(room)
 }
 
 fn next_change(tx: &Tx, room_id: i64) -> Result<i64, Error> {

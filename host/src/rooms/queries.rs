@@ -251,6 +251,8 @@ pub struct Message {
     /// A member's name, or a plugin's.
     pub author: Arc<str>,
     pub colour: Arc<str>,
+    /// The picture that stands for the member: its id.
+    pub avatar: Option<Arc<str>>,
     pub plugin: Option<Arc<str>>,
     /// Who asked the plugin, and what.
     pub by: Option<Arc<str>>,
@@ -306,10 +308,11 @@ macro_rules! messages {
             "select m.id, m.seq, m.user_id, m.author, coalesce(p.colour, 'paper'), m.plugin,
                     case when m.plugin is not null then u.name end, m.command,
                     m.thread_id, m.content, m.html, m.mentions, m.created_at, m.edited_at, m.deleted_by, m.change,
-                    a.id, a.author, substr(a.content, 1, 200), m.pictures, a.pictures
+                    a.id, a.author, substr(a.content, 1, 200), m.pictures, a.pictures,
+                    case when m.plugin is null then p.avatar end
                from messages m
                left join users u on u.id = m.user_id
-               left join profiles p on p.user_id = m.user_id
+               left join faces p on p.user_id = m.user_id
                left join messages a on a.id = m.reply_to ",
             $rest
         )
@@ -327,6 +330,7 @@ fn message_of(row: &Row) -> rusqlite::Result<Message> {
         user_id: row.get(2)?,
         author: row.get(3)?,
         colour: row.get(4)?,
+        avatar: row.get(21)?,
         plugin: row.get(5)?,
         by: row.get(6)?,
         command: row.get(7)?,
@@ -479,6 +483,7 @@ pub fn edits(db: &Reader, message_id: i64) -> Result<Vec<(String, i64)>, Error> 
 pub struct Person {
     pub name: String,
     pub colour: String,
+    pub avatar: Option<String>,
     pub muted: bool,
     pub owner: bool,
 }
@@ -489,11 +494,11 @@ pub struct Person {
 /// The database's.
 pub fn people(db: &Reader, room_id: i64, after: &str, limit: i64) -> Result<Vec<Person>, Error> {
     db.all(
-        "select u.name, p.colour, m.muted_at is not null, r.owner_id is u.id
+        "select u.name, p.colour, m.muted_at is not null, r.owner_id is u.id, p.avatar
            from room_members m
            join rooms r on r.id = m.room_id
            join users u on u.id = m.user_id
-           join profiles p on p.user_id = u.id
+           join faces p on p.user_id = u.id
           where m.room_id = ?1 and u.name > ?2 and u.leaving_at is null
           order by u.name
           limit ?3",
@@ -502,6 +507,7 @@ pub fn people(db: &Reader, room_id: i64, after: &str, limit: i64) -> Result<Vec<
             Ok(Person {
                 name: row.get(0)?,
                 colour: row.get(1)?,
+                avatar: row.get(4)?,
                 muted: row.get(2)?,
                 owner: row.get(3)?,
             })

@@ -50,6 +50,7 @@ pub fn shown(room: &str, m: &Message) -> Value {
         room,
         user => m.author,
         colour => m.colour,
+        avatar => m.avatar,
         plugin => m.plugin,
         by => m.by,
         command => m.command,

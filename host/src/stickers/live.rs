@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Place, queries, view, wall_topic};
 use crate::{
     app::App,
+    db::Tx,
     error::Error,
     live::{
         Caller, Dialect, Frame, Sign,
@@ -103,6 +104,12 @@ pub fn tell(app: &App, wall: &str, ids: &[i64]) {
             made.map(|(_, frame)| frame.clone())
         });
     }
+}
+
+/// Shows a sticker anew to everyone who watches its wall, because its picture is about to be deleted or described anew.
+pub fn picture_changed(app: &App, tx: &Tx, wall: &str, id: i64) {
+    let (app, wall) = (app.clone(), wall.to_owned());
+    tx.announce(move || tell(&app, &wall, &[id]));
 }
 
 /// `gesture`: a sticker that is dragged, in the units of `GET /wall/{user}/stickers`.

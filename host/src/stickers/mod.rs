@@ -20,7 +20,7 @@ mod view;
 pub use canvas::may_decorate;
 pub use canvas::{allow, shows_cursor};
 pub use forms::{add, change, clear, duplicate, list, one, preview, remove, restore, settings, stack};
-pub use live::{on_cursor, on_gesture};
+pub use live::{on_cursor, on_gesture, picture_changed};
 pub use mutations::{New, What, copy, put_up};
 pub use view::{drawer, drawing, on_wall};
 

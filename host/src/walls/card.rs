@@ -1,6 +1,7 @@
 //! A module as the template shows it: what the plugin platform says of it, in words for people.
 
 use std::{
+    borrow::Cow,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::Duration,
@@ -41,7 +42,7 @@ pub struct Card<'a> {
     state: &'static str,
     stamp: &'static str,
     note: String,
-    view: &'a str,
+    view: Cow<'a, str>,
     sheet: &'a str,
     drawing: String,
     /// Unix milliseconds from which on the view should be asked for again; 0: never.
@@ -130,6 +131,10 @@ fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
     let sticker = plugin.is_some_and(|plugin| plugin.roles.sticker);
     let (state, stamp, note) = state(class, standing, shown);
     let shown_fresh = shown.filter(|_| matches!(state, "fresh" | "stale"));
+    let view = shown_fresh.map_or(Cow::Borrowed(""), |shown| match plain {
+        true => Cow::Owned(back_to_plain(&shown.html, &owner.name, module.id)),
+        false => Cow::Borrowed(&*shown.html),
+    });
     Card {
         id: module.id,
         wall: &owner.name,
@@ -147,7 +152,7 @@ fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
         state,
         stamp,
         note,
-        view: shown_fresh.map_or("", |shown| &shown.html),
+        view,
         sheet: plugin.filter(|_| !plain).map_or("", |plugin| plugin.sheet()),
         drawing: plugin
             .filter(|_| sticker)
@@ -159,6 +164,15 @@ fn card<'a>(parts: &Parts<'a>) -> Card<'a> {
         said_bad: said.is_some_and(|(_, bad)| bad),
         cost: shown.map(|shown| cost(&shown.cost)),
     }
+}
+
+/// What asks for the plain view.
+pub const PLAIN: &str = "?plain=1";
+
+/// A view whose forms lead back to the plain view. The markup is our own writer's, so an address stands in it in one way only.
+fn back_to_plain(view: &str, wall: &str, id: i64) -> String {
+    let action = |query: &str| format!("action=\"/wall/{wall}/modules/{id}/act{query}\"");
+    view.replace(&action(""), &action(PLAIN))
 }
 
 /// The address of a sticker's picture: another one when the settings or the plugin change.

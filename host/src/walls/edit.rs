@@ -16,6 +16,7 @@ use neospace_runner::protocol::Grants;
 use serde_json::json;
 
 use super::{
+    card::PLAIN,
     drawer::{self, Refused},
     live,
     mutations::{self, NewModule},
@@ -26,8 +27,9 @@ use crate::{
     app::{App, now_ms},
     directory,
     error::Error,
-    http::{Form, Path, Peer, Wants, see_other},
+    http::{Form, Path, Peer, Query, Wants, see_other},
     live::frame::PatchMode,
+    looks,
     plugins::settings as schema,
     profiles::{self, Changes},
     session::{Member, Viewer},
@@ -225,8 +227,12 @@ pub async fn settings(
     let refused = drawer::refusals(plugin, &form);
     {
         let (wall, user, settings) = (wall.clone(), member.id, value.to_string());
+        let named = schema::members(&plugin.manifest.settings, &value);
         app.db
-            .write(move |tx| mutations::settings(tx, user, &wall, id, &settings, refused))
+            .write(move |tx| {
+                directory::note_links(tx, (user, &wall), mutations::MODULE, id, &named)?;
+                mutations::settings(tx, user, &wall, id, &settings, refused)
+            })
             .await?;
     }
     live::module_changed(&app, &wall, id, PatchMode::Morph).await;
@@ -416,6 +422,7 @@ pub async fn act(
     peer: Peer,
     wants: Wants,
     Path((wall, id)): Path<(String, i64)>,
+    Query(asked): Query<Asked>,
     form: Form,
 ) -> Result<Response, Error> {
     let (owner, module) = app.db.read(|db| queries::module(db, &wall, id))?;
@@ -444,6 +451,7 @@ pub async fn act(
             Wants::Page => {
                 let scene = page::Scene {
                     word: Some(word),
+                    plain: looks::is_plain(&viewer, &asked.plain),
                     ..page::Scene::default()
                 };
                 let signed_in = viewer.member.is_some();
@@ -464,7 +472,9 @@ pub async fn act(
     let message = acted.message.as_deref().unwrap_or("");
     match wants {
         Wants::Page => {
-            let mut response = see_other(&format!("/wall/{wall}#module-{id}"));
+            // Who came from the plain view goes back to it.
+            let query = if asked.plain == "1" { PLAIN } else { "" };
+            let mut response = see_other(&format!("/wall/{wall}{query}#module-{id}"));
             if !message.is_empty() {
                 page::say_once(response.headers_mut(), &wall, id, message);
             }

@@ -6,7 +6,7 @@ use neospace_runner::protocol::Grants;
 use rusqlite::params;
 
 use super::MODULES_MOST;
-use crate::{app::now_ms, crypto, db::Tx, error::Error};
+use crate::{app::now_ms, crypto, db::Tx, directory, error::Error};
 
 /// Between two modules' positions, so that one can be put between them without moving the others.
 const GAP: i64 = 1 << 20;
@@ -14,6 +14,9 @@ const GAP: i64 = 1 << 20;
 const KEPT_MS: i64 = 30 * 24 * 3_600_000;
 /// Modules that wait to be put back, on one wall.
 const KEPT_MOST: i64 = 50;
+
+/// What modules are called among what leads to walls.
+pub const MODULE: &str = "module";
 
 /// A module to put up.
 #[derive(Clone, Debug)]
@@ -175,6 +178,7 @@ pub fn remove(tx: &Tx, user_id: i64, wall: &str, id: i64) -> Result<(), Error> {
         "update modules set removed_at = ?3 where id = ?1 and user_id = ?2 and removed_at is null",
         params![id, user_id, now],
     )?)?;
+    directory::hide_links(tx, MODULE, id, true)?;
     tx.run("delete from modules where removed_at < ?1", [now - KEPT_MS])?;
     tx.run(
         "delete from modules
@@ -199,6 +203,7 @@ pub fn restore(tx: &Tx, user_id: i64, wall: &str, id: i64) -> Result<(), Error> 
         "update modules set removed_at = null where id = ?1 and user_id = ?2 and removed_at is not null",
         [id, user_id],
     )?)?;
+    directory::hide_links(tx, MODULE, id, false)?;
     touch(tx, wall, id);
     Ok(())
 }

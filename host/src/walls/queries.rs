@@ -70,10 +70,10 @@ impl Module {
 pub fn wall(db: &Reader, name: &str) -> Result<Wall, Error> {
     let mut owner = None;
     let modules = db.all(
-        "select u.id, u.name, u.created_at, p.bio, p.status, p.mood, p.colour, p.time_zone, p.locale,
+        "select u.id, u.name, u.created_at, p.bio, p.status, p.mood, p.colour, p.time_zone, p.locale, p.avatar,
                 m.id, m.plugin, m.width, m.height, m.settings, m.refused, m.seed
            from users u
-           join profiles p on p.user_id = u.id
+           join faces p on p.user_id = u.id
            left join modules m on m.user_id = u.id and m.removed_at is null
           where u.name = ?1 and u.leaving_at is null
           order by m.position, m.id",
@@ -82,8 +82,8 @@ pub fn wall(db: &Reader, name: &str) -> Result<Wall, Error> {
             if owner.is_none() {
                 owner = Some(Profile::of(row)?);
             }
-            let stands_there = row.get::<_, Option<i64>>(9)?.is_some();
-            stands_there.then(|| Module::of(row, 9)).transpose()
+            let stands_there = row.get::<_, Option<i64>>(10)?.is_some();
+            stands_there.then(|| Module::of(row, 10)).transpose()
         },
     )?;
     Ok(Wall {

@@ -136,7 +136,7 @@ export class Client extends EventTarget {
     this.#store.close()
   }
 
-  /** All conversations, newest first: `[{ with, colour, at, state, muted, blocked, unread, last_seq, read_seq, preview }]`; a preview is
+  /** All conversations, newest first: `[{ with, colour, avatar, at, state, muted, blocked, unread, last_seq, read_seq, preview }]`; a preview is
    *  `{ text, mine, files, deleted, alarm }`, or null where there is nothing to show. */
   async conversations() {
     const listed = await this.#list()
@@ -339,11 +339,12 @@ export class Client extends EventTarget {
 }
 
 function readListed(one) {
-  const { with: user, colour, last_seq, read_seq, at, state, muted, blocked } = one ?? {}
+  const { with: user, colour, avatar, last_seq, read_seq, at, state, muted, blocked } = one ?? {}
   if (!isName(user) || !isWhole(last_seq) || !isWhole(read_seq) || !isWhole(at)) return null
   const known = ["new", "open", "request", "asked"].includes(state) ? state : "open"
   const ink = typeof colour === "string" && /^[a-z]{1,20}$/.test(colour) ? colour : "green"
-  return { with: user, colour: ink, last_seq, read_seq, at, state: known, muted: muted === true, blocked: blocked === true || blocked === "me", unread: last_seq > read_seq, preview: null }
+  const face = typeof avatar === "string" && /^[\w-]{1,64}$/.test(avatar) ? avatar : null
+  return { with: user, colour: ink, avatar: face, last_seq, read_seq, at, state: known, muted: muted === true, blocked: blocked === true || blocked === "me", unread: last_seq > read_seq, preview: null }
 }
 
 function readConflict(error) {

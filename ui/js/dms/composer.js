@@ -1,11 +1,8 @@
+import { showLeft, tell } from "../composing.js"
 import { refusal } from "./gates.js"
 import { conversation, ready } from "./session.js"
 import { fileName, gist, size } from "./words.js"
 
-/** Characters of a message. */
-const MOST = 4_000
-/** From so many left on they are shown. */
-const COUNT_FROM = 300
 /** Files of one message, and bytes of one file. */
 const FILES_MOST = 8
 const FILE_MOST_BYTES = 20 * 1024 * 1024
@@ -136,12 +133,7 @@ class NeoDmComposer extends HTMLElement {
   }
 
   #count() {
-    const left = MOST - [...this.#text.value].length
-    const counter = this.querySelector(".left")
-    counter.hidden = left > COUNT_FROM
-    counter.textContent = left >= 0 ? `${left} left` : `${-left} too many: a message has at most ${MOST.toLocaleString("en")} characters`
-    counter.classList.toggle("over", left < 0)
-    return left
+    return showLeft(this.querySelector(".left"), this.#text.value)
   }
 
   #put(text) {
@@ -295,9 +287,7 @@ class NeoDmComposer extends HTMLElement {
   #told = ({ detail: { message } }) => this.#tell(message)
 
   #tell(message) {
-    const line = this.querySelector(".told")
-    line.textContent = message ?? ""
-    line.hidden = !message
+    tell(this.querySelector(".told"), message)
   }
 
   // ── files ────────────────────────────────────────────────────────────────────────────────────

@@ -1,3 +1,4 @@
+import { show } from "../face.js"
 import { gist, stamp } from "./words.js"
 
 /** Frames that come together are heeded together. */
@@ -86,14 +87,12 @@ class NeoDms extends HTMLElement {
     return this.querySelector("template").content.firstElementChild.cloneNode(true)
   }
 
-  #write(line, { with: name, colour, at, unread, muted, blocked, state, preview }) {
+  #write(line, { with: name, colour, avatar, at, unread, muted, blocked, state, preview }) {
     const link = line.querySelector("a")
     link.href = this.dataset.at + encodeURIComponent(name) + (this.dataset.hash ?? "")
     link.dataset.with = name
     link.querySelector(".name").textContent = name
-    const avatar = link.querySelector(".avatar")
-    avatar.textContent = name.slice(0, 2)
-    avatar.className = `avatar tiny plate-${colour}`
+    show(link.querySelector(".avatar"), name, colour, avatar)
     this.#dot(link, unread && !muted)
     const mark = link.querySelector(".tag")
     const word = blocked ? "blocked" : muted ? "muted" : state === "asked" ? "asked" : state === "request" && this.dataset.previews === undefined ? "asks" : ""

@@ -1,10 +1,7 @@
+import { showLeft, tell } from "../composing.js"
 import { ask, say } from "../live.js"
 import { parse } from "../morph.js"
 
-/** Characters of a message, counted as the server counts them. */
-const MOST = 4_000
-/** From so many left on they are shown. */
-const COUNT_FROM = 300
 /** While one types it is said so often. */
 const TYPING_EVERY_MS = 3_000
 
@@ -84,12 +81,7 @@ class NeoComposer extends HTMLElement {
   }
 
   #count() {
-    const left = MOST - [...this.#text.value].length
-    const counter = this.querySelector(".left")
-    counter.hidden = left > COUNT_FROM
-    counter.textContent = left >= 0 ? `${left} left` : `${-left} too many: a message has at most ${MOST.toLocaleString("en")} characters`
-    counter.classList.toggle("over", left < 0)
-    return left
+    return showLeft(this.querySelector(".left"), this.#text.value)
   }
 
   #put(text) {
@@ -235,9 +227,7 @@ class NeoComposer extends HTMLElement {
   #told = ({ detail: { message } }) => this.#tell(message)
 
   #tell(message) {
-    const line = this.querySelector(".told")
-    line.textContent = message ?? ""
-    line.hidden = !message
+    tell(this.querySelector(".told"), message)
   }
 
   #press = ({ target }) => {

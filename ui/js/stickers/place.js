@@ -43,7 +43,8 @@ export function lift(stick, place, size) {
   stick.style.setProperty("--r", `${place.rotation}deg`)
 }
 
-/** What `lift` needs to know of a layer. */
+/** What `lift` needs to know of a layer, in pixels: its width and height, and what a rem of the wall is on it. */
 export function sizeOf(layer) {
-  return { width: layer.clientWidth, height: layer.clientHeight, rem: parseFloat(getComputedStyle(document.documentElement).fontSize) }
+  const scale = Number(getComputedStyle(layer).getPropertyValue("--k")) || 1
+  return { width: layer.clientWidth, height: layer.clientHeight, rem: scale * parseFloat(getComputedStyle(document.documentElement).fontSize) }
 }

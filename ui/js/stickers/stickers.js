@@ -58,7 +58,7 @@ class NeoStickers extends HTMLElement {
 
   #follow = ({ detail: { topic, sticker, x, y, width, rotation } }) => {
     const stick = topic === this.dataset.topic && this.querySelector(`#sticker-${Number(sticker)}`)
-    if (!stick || stick.isHeld || still.matches || narrow.matches) return
+    if (!stick || stick.isHeld || still.matches || this.#areOff) return
     stick.classList.add("is-moving")
     lift(stick, { x: x * 100, y, width, rotation }, this.#size)
     clearTimeout(this.#moving.get(stick))
@@ -70,9 +70,14 @@ class NeoStickers extends HTMLElement {
     this.#reach()
   }
 
-  // On a narrow screen they lie on a sheet: what scrolls can be reached with the keyboard.
+  // On a narrow screen they lie on a sheet beside the wall, unless somebody decorates.
+  get #areOff() {
+    return narrow.matches && !this.classList.contains("is-editing")
+  }
+
+  // A sheet that scrolls can be reached with the keyboard.
   #reach() {
-    if (this.scrollWidth > this.clientWidth && narrow.matches) this.tabIndex = 0
+    if (this.scrollWidth > this.clientWidth && this.#areOff) this.tabIndex = 0
     else this.removeAttribute("tabindex")
   }
 

@@ -12,7 +12,6 @@ const INSPECT_AFTER_MS = 120
 const JITTER_PX = 4
 const STEP_PX = 8
 const UNDO_MOST = 200
-const narrow = matchMedia("(max-width: 60rem)")
 const clamp = (value, least, most) => Math.min(Math.max(value, least), most)
 const rounded = ({ x, y, width, rotation }) => ({ x: Math.round(x), y: Math.round(y), width: Math.round(width), rotation: Math.round(rotation) })
 const turned = (degrees) => ((((degrees + 180) % 360) + 360) % 360) - 180
@@ -151,7 +150,7 @@ class NeoStickerTray extends HTMLElement {
   // Handles to pull, where they can be pulled.
   #frame() {
     const stick = this.#chosen
-    if (!stick || narrow.matches) return this.#handles?.remove()
+    if (!stick) return this.#handles?.remove()
     if (!this.#handles) {
       this.#handles = Object.assign(document.createElement("div"), { className: "handles", ariaHidden: "true" })
       this.#handles.dataset.keep = ""
@@ -170,7 +169,7 @@ class NeoStickerTray extends HTMLElement {
   // ---- pointers ------------------------------------------------------------------------------------------------
 
   #grab = (event) => {
-    if (event.button !== 0 || narrow.matches) return
+    if (event.button !== 0) return
     const grip = event.target.closest(".handles > b")?.dataset.grip
     const stick = grip ? this.#chosen : event.target.closest(".stick.is-mine")
     if (!stick) return
@@ -651,9 +650,8 @@ class NeoStickerTray extends HTMLElement {
     const tray = this.closest(".drawer").getBoundingClientRect()
     const foot = tray.left < box.right && tray.top > 0 ? Math.min(tray.top, innerHeight) : innerHeight
     const place = this.#within({ x: MOST_X * (0.35 + Math.random() * 0.3), y: (foot / 2 - box.top - 48 + Math.random() * 40) * unit, width: 96, rotation: Math.round(Math.random() * 24 - 12) })
-    const lies = narrow.matches ? {} : sent(place)
     this.#sending(async () => {
-      const { ok, html, message } = await send(form.action, [...fields, ...Object.entries(lies)])
+      const { ok, html, message } = await send(form.action, [...fields, ...Object.entries(sent(place))])
       if (!ok) return this.#say(message)
       const fresh = parse(html).querySelector(".stick")
       this.#accept(fresh)
