@@ -182,7 +182,7 @@ fn sea(x: usize, y: usize, shore: usize) -> u8 {
     let away = (x as f32 - 430.0).hypot(y as f32 - 140.0);
     let wave = (x as f32 / 23.0 + (y / 12) as f32 * 1.7).sin() > 0.55 && y % 12 < 4;
     match y {
-        _ if y < shore && away < 60.0 => b'r',
+        _ if y < 150 && away < 60.0 => b'r',
         0..150 if dot(x, y, y as f32 / 260.0) => b'r',
         0..150 => b'w',
         150..170 if wave => b'w',
