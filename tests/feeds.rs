@@ -321,12 +321,12 @@ fn nothing_that_is_only_being_written_or_was_taken_back_stands_in_a_feed() {
         &[("kind", "text"), ("title", "drafted title"), ("body", "drafted body")],
     )
     .expect(200);
+    let post_id = id.to_string();
     let changes = [
-        ("post", &*id.to_string()),
+        ("post", &*post_id),
         ("title", "changed title"),
         ("body", "changed body"),
-    ]
-    .to_vec();
+    ];
     ana.post_json("/wall/ana/posts/drafts", &changes).expect(200);
     let waiting = ana.uploaded("waiting.png", &neospace_tests::pictures::png(40, 40));
     ana.post_json(

@@ -334,7 +334,7 @@ fn a_members_picture_stands_wherever_they_are_shown_and_a_plate_where_there_is_n
     ana.post_json("/wall/ana/posts", &[("body", "a post")]).expect(201);
     let first = ana.uploaded("first.png", &neospace_tests::pictures::png(64, 64));
     let second = ana.uploaded("second.png", &neospace_tests::pictures::png(80, 60));
-    let places = |person: &neospace_tests::Person| {
+    let places = |person: &Person| {
         [
             "/directory",
             "/directory?by=newest",
