@@ -353,10 +353,10 @@ fn on_a_phone_a_finger_carries_a_sticker_and_scrolls_everywhere_else() {
     // 90 of 390 pixels, and 60 in half of the size that it has on a desk.
     let (x, y) = (carried["x"].as_f64().expect("x"), carried["y"].as_i64().expect("y"));
     assert!((42.0..=44.5).contains(&x) && (416..=424).contains(&y), "{carried}");
-    let dropped = page.reach(&it);
+    let dropped = page.place(&it).centre();
     assert!(
         (dropped.x - at.x - 90.0).abs() < 3.0 && (dropped.y - at.y - 60.0).abs() < 3.0,
-        "it lies where it was let go"
+        "it was let go at {at:?} and lies at {dropped:?}"
     );
     watcher.wait_until(&format!("document.querySelector('{it}').dataset.rev === '2'"));
     page.screenshot("stickers-phone-carried-390");

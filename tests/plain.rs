@@ -56,16 +56,24 @@ fn who_signs_in_the_plain_view_stays_in_it() {
     let browser = Browser::start();
     for javascript in [true, false] {
         let page = browser.page();
-        page.javascript(javascript)
-            .goto(&server.url("/wall/ana?plain=1"))
-            .wait_for("neo-module form");
+        page.javascript(javascript).goto(&server.url("/wall/ana?plain=1"));
         let words = format!("signed plainly, {javascript}");
-        page.eval(&format!(
-            "(() => {{ const root = [...document.querySelectorAll('neo-module')].map(one => one.shadowRoot ?? one).find(root => root.querySelector('textarea, input[type=text], input:not([type])')); \
-             const field = root.querySelector('textarea') ?? root.querySelector('input[type=text], input:not([type=hidden])'); field.value = {words:?}; field.form.requestSubmit(); return true }})()"
-        ));
+        let sign = format!(
+            "(() => {{
+                const roots = [...document.querySelectorAll('neo-module')].map(one => one.querySelector('.body > div')?.shadowRoot ?? one.querySelector('.body')?.shadowRoot ?? one)
+                const field = roots.flatMap(root => [...root.querySelectorAll('form textarea, form input:not([type=hidden])')])[0]
+                if (!field) return false
+                field.value = {words:?}
+                field.form.requestSubmit()
+                return true
+            }})()"
+        );
+        neospace_tests::eventually("there is a form to sign", || (page.eval(&sign) == true).then_some(()));
         page.wait_until("location.search === '?plain=1' && location.hash.startsWith('#module-')");
         page.wait_until("document.documentElement.hasAttribute('data-plain')");
+        neospace_tests::eventually("it is signed", || {
+            server.guest().get("/wall/ana").text().contains(&words).then_some(())
+        });
     }
     // Elsewhere a form leads back to the wall as it was made.
     let styled = server.guest().get("/wall/ana").expect(200).text();

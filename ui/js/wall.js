@@ -1,15 +1,18 @@
 import { refresh, unwatch, watch } from "./live.js"
 
 // <neo-wall data-topic="wall:ana" data-version="…">: watches the wall's topic and says who is on it now. What changed between the
-// making of the page and the first watching is fetched.
+// making of the page and the first watching is fetched. Where a script comes to a wall that had none, so does what it runs in.
 class NeoWall extends HTMLElement {
   #here = new Set()
   #compared = false
+  #canRun = false
 
   connectedCallback() {
     document.addEventListener("live:connected", this.#forget)
     document.addEventListener("live:presence", this.#meet)
     document.addEventListener("live:watching", this.#compare)
+    document.addEventListener("live:patched", this.#equip)
+    document.addEventListener("live:refreshed", this.#equip)
     watch(this.dataset.topic)
   }
 
@@ -17,6 +20,8 @@ class NeoWall extends HTMLElement {
     document.removeEventListener("live:connected", this.#forget)
     document.removeEventListener("live:presence", this.#meet)
     document.removeEventListener("live:watching", this.#compare)
+    document.removeEventListener("live:patched", this.#equip)
+    document.removeEventListener("live:refreshed", this.#equip)
     unwatch(this.dataset.topic)
   }
 
@@ -26,6 +31,14 @@ class NeoWall extends HTMLElement {
     if (topic !== this.dataset.topic || this.#compared) return
     this.#compared = true
     if (version !== this.dataset.version) refresh()
+  }
+
+  #equip = () => {
+    if (this.#canRun || !this.querySelector("neo-frame")) return
+    this.#canRun = true
+    if (customElements.get("neo-frame")) return
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("../css/scripts.css", import.meta.url).href }))
+    import("./frame/frame.js")
   }
 
   #meet = ({ detail: { topic, joined, left } }) => {
