@@ -371,7 +371,12 @@ fn on_a_phone_a_finger_carries_a_sticker_and_scrolls_everywhere_else() {
     let corner = page.place(".handles b[data-grip=se]").centre();
     glide(corner, 25.0, 25.0);
     page.wait_until(&format!("document.querySelector('{it}').dataset.rev === '3'"));
-    assert!(one(&ana, id)["width"].as_i64() > Some(200));
+    let sized = one(&ana, id);
+    assert!(
+        sized["width"].as_i64() > Some(200),
+        "{sized} by {corner:?}, {:?}",
+        page.place(&it)
+    );
     assert!(!page.overflows());
     page.check_accessibility();
     page.check();
