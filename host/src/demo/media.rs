@@ -208,7 +208,7 @@ fn png(width: usize, height: usize, ink: impl Fn(usize, usize) -> u8) -> Result<
     }
     let mut packed = ZlibEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(&rows)?;
-    let mut header = Vec::from([(width as u32).to_be_bytes(), (height as u32).to_be_bytes()].concat());
+    let mut header = [(width as u32).to_be_bytes(), (height as u32).to_be_bytes()].concat();
     header.extend([8, 3, 0, 0, 0]);
     let palette: Vec<u8> = INKS.iter().flat_map(|(_, colour)| *colour).collect();
     let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
