@@ -112,9 +112,9 @@ pub fn find(db: &Reader, name: &str) -> Result<Profile, Error> {
 /// [`Error::NotFound`] for one who has left.
 pub fn own(db: &Reader, user_id: i64) -> Result<Profile, Error> {
     db.one(
-        "select u.id, u.name, u.created_at, p.bio, p.status, p.mood, p.colour, p.time_zone, p.locale
+        "select u.id, u.name, u.created_at, p.bio, p.status, p.mood, p.colour, p.time_zone, p.locale, p.avatar
            from users u
-           join profiles p on p.user_id = u.id
+           join faces p on p.user_id = u.id
           where u.id = ?1",
         [user_id],
         Profile::of,
