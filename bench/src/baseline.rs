@@ -9,7 +9,7 @@ use axum::{
         Path, State,
         ws::{Message, WebSocketUpgrade},
     },
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{any, get},
     serve::ListenerExt,
@@ -24,6 +24,8 @@ use crate::machine::{On, Program};
 pub enum Baseline {
     /// Bare axum that answers `/wall/{name}` with the bytes in FOLDER/NAME, compressed already.
     Pages { folder: PathBuf },
+    /// Bare axum that answers `/wall/{name}` with FOLDER/NAME, which is a whole answer with its head; anything else with nothing.
+    Answers { folder: PathBuf },
     /// Bare axum with SQLite and minijinja that builds `/wall/{name}` anew each time.
     Fresh { folder: PathBuf },
     /// Bare axum whose `/live` answers every frame with a small one.
@@ -36,6 +38,7 @@ pub enum Baseline {
 pub fn run(baseline: &Baseline, listen: SocketAddr) -> Result<()> {
     let router = match baseline {
         Baseline::Pages { folder } => pages(folder)?,
+        Baseline::Answers { folder } => answers(folder)?,
         Baseline::Fresh { folder } => crate::fresh::baseline(folder)?,
         Baseline::Socket => Router::new().route("/live", any(echo)),
         Baseline::Broadcast => crate::rooms::broadcast(),
@@ -53,9 +56,13 @@ pub fn run(baseline: &Baseline, listen: SocketAddr) -> Result<()> {
 impl Baseline {
     /// Starts it as a program of its own.
     pub fn start(arguments: &[&std::ffi::OsStr]) -> Result<Program> {
+        Self::start_on(On::OneCore, arguments)
+    }
+
+    pub fn start_on(on: On, arguments: &[&std::ffi::OsStr]) -> Result<Program> {
         let mut command = Command::new(std::env::current_exe().context("where this program is")?);
         command.arg("baseline").args(arguments);
-        Program::start(command, On::OneCore)
+        Program::start(command, on)
     }
 }
 
@@ -88,6 +95,44 @@ async fn page(State(pages): State<Pages>, Path(name): Path<String>) -> Response 
         (header::CONTENT_ENCODING, HeaderValue::from_static("gzip")),
     ];
     (headers, body.clone()).into_response()
+}
+
+type Answers = Arc<HashMap<String, (HeaderMap, Bytes)>>;
+
+fn answers(folder: &std::path::Path) -> Result<Router> {
+    let mut answers = HashMap::new();
+    for file in fs::read_dir(folder)? {
+        let file = file?;
+        let name = file
+            .file_name()
+            .into_string()
+            .ok()
+            .context("an answer's file has a name")?;
+        let answer = Bytes::from(fs::read(file.path())?);
+        let end = memchr::memmem::find(&answer, b"\r\n\r\n").context("an answer has a head")? + 4;
+        let head = std::str::from_utf8(&answer[..end])?;
+        let mut headers = HeaderMap::new();
+        for (key, value) in head.lines().filter_map(|line| line.split_once(": ")) {
+            // These are the server's own.
+            if !["content-length", "date", "connection"].contains(&&*key.to_ascii_lowercase()) {
+                headers.append(HeaderName::try_from(key)?, HeaderValue::from_str(value)?);
+            }
+        }
+        answers.insert(name, (headers, answer.slice(end..)));
+    }
+    Ok(Router::new()
+        .route("/wall/{name}", get(answer))
+        .fallback(async || "")
+        .with_state(Arc::new(answers)))
+}
+
+async fn answer(State(answers): State<Answers>, Path(name): Path<String>) -> Response {
+    let Some((headers, body)) = answers.get(&name) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let mut response = Response::new(body.clone().into());
+    *response.headers_mut() = headers.clone();
+    response
 }
 
 async fn echo(upgrade: WebSocketUpgrade) -> Response {

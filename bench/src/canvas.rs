@@ -4,15 +4,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use memchr::memmem;
-use neospace_tests::{Browser, Server};
-use serde_json::json;
+use neospace_tests::{Browser, Page};
+use serde_json::{Value, json};
 
 use crate::{
     client::Client,
+    full,
     machine::{self, On},
     pace::Times,
     report::{Bar, Row, median},
     rooms::NO_LIMITS,
+    screen,
     site::Site,
     swarm::Swarm,
 };
@@ -22,10 +24,6 @@ const WATCHERS: usize = 50;
 const PER_SECOND: u32 = 25;
 const LASTING: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Stickers on the wall on which one is dragged.
-const STICKERS: usize = 100;
-/// So many times slower than this machine is the one on which it is dragged.
-const SLOWER: u32 = 4;
 const DRAGS: usize = 5;
 /// Mouse events of one drag, which come as fast as a screen shows them.
 const MOVES: u32 = 120;
@@ -45,7 +43,7 @@ fn at_watchers(site: &Site) -> Result<Row> {
     let mut client = Client::connect(program.address)?;
     client.cookie = Some(owner.cookie.clone());
     let made = client.post_json(&format!("/wall/{}/stickers", owner.name), r#"{"emoji":"🐌"}"#)?;
-    let made: serde_json::Value = serde_json::from_str(&made.expect(201)?.text())?;
+    let made: Value = serde_json::from_str(&made.expect(201)?.text())?;
     let sticker = made["id"].as_i64().context("a sticker has an id")?;
     let topic = format!("wall:{}", owner.name);
     let watch = json!({ "event": "watch", "topic": topic }).to_string();
@@ -110,65 +108,128 @@ fn marked(frame: &[u8]) -> Option<usize> {
     text.split([',', '}', '.']).next()?.parse().ok()
 }
 
-/// Frames a second while a sticker among a hundred is dragged, on a slow machine.
+/// Frames a second while a sticker of a full wall is dragged, on a slow machine; the baseline is a page with nothing but the same
+/// pictures, of which one follows the mouse.
 fn at_dragger() -> Result<Row> {
+    let site = full::site(1)?;
     // A browser and all its processes, and the server: wherever the system puts them, as in everyday use.
     machine::unpin()?;
-    let server = Server::builder().config(&format!("[limits]\n{NO_LIMITS}")).start();
-    let ana = server.person("ana");
-    for n in 0..STICKERS {
-        let (x, y) = ((n * 37 % 90).to_string(), (n * 53 % 700).to_string());
-        let fields = [("emoji", "🐌"), ("x", x.as_str()), ("y", y.as_str())];
-        while ana.post_json("/wall/ana/stickers", &fields).status == 429 {
-            std::thread::sleep(Duration::from_millis(250));
-        }
-    }
+    let program = site.start(On::AnyCore)?;
+    let owner = &site.members[0];
+    let stickers = Client::connect(program.address)?.get_json(&format!("/wall/{}/stickers", owner.name))?;
+    let stickers: Value = serde_json::from_str(&stickers.expect(200)?.text())?;
+    let all = stickers["stickers"].as_array().context("stickers come as a list")?;
+    let topmost = all
+        .iter()
+        .max_by_key(|sticker| sticker["z"].as_i64())
+        .context("there are stickers")?;
+    let id = topmost["id"].as_i64().context("a sticker has an id")?;
     let browser = Browser::start();
-    let page = browser.page_of(&ana);
+
+    let page = screen::page(&browser, Some(owner), program.address);
     page.viewport(1280, 900);
-    page.call(
-        "Emulation.setEmulatedMedia",
-        json!({ "features": [{ "name": "prefers-reduced-motion", "value": "no-preference" }] }),
-    );
-    page.goto(&server.url("/wall/ana?edit=1&tab=stickers"))
-        .wait_for(".stickers.is-editing");
-    page.call("Emulation.setCPUThrottlingRate", json!({ "rate": SLOWER }));
-    let mut rates = Vec::new();
-    for _ in 0..DRAGS {
-        let at = page.reach("#stickers > .stick:last-of-type");
-        let mouse = |event: &str, x: f64, y: f64| {
-            let button = if event == "mouseMoved" { "none" } else { "left" };
-            page.call(
-                "Input.dispatchMouseEvent",
-                json!({ "type": event, "x": x, "y": y, "button": button, "buttons": 1, "clickCount": 1 }),
-            );
-        };
-        mouse("mousePressed", at.x, at.y);
-        page.eval("window.frames_ = 0; window.began = performance.now(); (function count() { window.frames_++; window.counting = requestAnimationFrame(count) })()");
-        let start = Instant::now();
-        for n in 0..MOVES {
-            let angle = f64::from(n) / 10.0;
-            mouse(
-                "mouseMoved",
-                at.x + 60.0 * angle.sin(),
-                at.y + 40.0 * (1.0 - angle.cos()),
-            );
-            std::thread::sleep((MOVE_EVERY * (n + 1)).saturating_sub(start.elapsed()));
+    page.goto(&format!(
+        "http://{}/wall/{}?edit=1&tab=stickers",
+        program.address, owner.name
+    ))
+    .wait_for(".stickers.is-editing");
+    let bare = screen::page(&browser, None, program.address);
+    bare.viewport(1280, 900);
+    bare.goto(&format!("http://{}/health", program.address));
+    bare.eval(&format!("({BARE})({}, {id})", stickers["stickers"]));
+    let (mut ours, mut baseline) = (Vec::new(), Vec::new());
+    for round in 0..=DRAGS {
+        let one = frames(&page, &format!("#sticker-{id}"))?;
+        let other = frames(&bare, &format!("#sticker-{id}"))?;
+        // The first time, pictures are still unpacked.
+        if round > 0 {
+            ours.push(one);
+            baseline.push(other);
         }
-        let rate = page.eval(
-            "cancelAnimationFrame(window.counting); (window.frames_ - 1) / (performance.now() - window.began) * 1000",
-        );
-        mouse("mouseReleased", at.x, at.y);
-        rates.push(rate.as_f64().context("a rate")?);
     }
-    let slowest = rates.iter().copied().fold(f64::MAX, f64::min);
-    let note = format!("{STICKERS} stickers; {SLOWER} times throttled; slowest of {DRAGS} drags {slowest:.1}");
+    let slowest = ours.iter().copied().fold(f64::MAX, f64::min);
+    let note = format!(
+        "a wall with {} stickers, modules, scripts and posts; {} times throttled; slowest of {DRAGS} drags {slowest:.1}; the baseline is a \
+         page with the same pictures alone",
+        full::STICKERS,
+        screen::SLOWER,
+    );
+    program.stop()?;
     Ok(Row::new(
         "drag_frames",
-        median(rates),
-        f64::NAN,
+        median(ours),
+        median(baseline),
         "fps",
         Bar::AtLeast(55.0),
         note,
     ))
+}
+
+/// Lays the same pictures on an empty page; the one with this id follows the mouse while a button is held.
+const BARE: &str = "async (stickers, moved) => {
+    const layer = Object.assign(document.createElement('main'), { className: 'bare' })
+    Object.assign(layer.style, { position: 'relative', blockSize: '2200px' })
+    document.body.replaceChildren(layer)
+    for (const { id, emoji, picture, x, y, width, rotation } of stickers) {
+        const one = Object.assign(document.createElement(picture ? 'img' : 'div'), { id: `sticker-${id}`, draggable: false })
+        if (picture) one.src = picture
+        else one.textContent = emoji
+        Object.assign(one.style, { position: 'absolute', left: `${x}%`, top: `${y}px`, width: `${width}px`, rotate: `${rotation}deg`, fontSize: `${width * 0.76}px`, userSelect: 'none' })
+        layer.append(one)
+    }
+    await Promise.all([...document.images].map(image => image.decode().catch(() => {})))
+    const follows = document.getElementById(`sticker-${moved}`)
+    follows.style.willChange = 'translate'
+    let from = null, next = null
+    follows.addEventListener('pointerdown', event => {
+        event.preventDefault()
+        from = [event.pageX, event.pageY]
+    })
+    addEventListener('pointerup', () => (from = null))
+    addEventListener('pointermove', event => {
+        if (!from) return
+        next ??= requestAnimationFrame(() => {
+            next = null
+            if (from) follows.style.translate = `${event.pageX - from[0]}px ${event.pageY - from[1]}px`
+        })
+    })
+}";
+
+/// Drags what a selector names around in a circle; answers the frames a second that the page made meanwhile.
+fn frames(page: &Page, selector: &str) -> Result<f64> {
+    screen::throttle(page, 1);
+    let at = page.reach(selector);
+    let mouse = |event: &str, x: f64, y: f64| {
+        let (button, buttons) = match event {
+            "mouseMoved" => ("none", 1),
+            "mouseReleased" => ("left", 0),
+            _ => ("left", 1),
+        };
+        page.call(
+            "Input.dispatchMouseEvent",
+            json!({ "type": event, "x": x, "y": y, "button": button, "buttons": buttons, "clickCount": 1, "pointerType": "mouse" }),
+        );
+    };
+    screen::throttle(page, screen::SLOWER);
+    mouse("mousePressed", at.x, at.y);
+    page.eval("window.frames_ = 0; window.began = performance.now(); (function count() { window.frames_++; window.counting = requestAnimationFrame(count) })()");
+    let start = Instant::now();
+    for n in 0..MOVES {
+        let angle = f64::from(n) / 10.0;
+        mouse(
+            "mouseMoved",
+            at.x + 60.0 * angle.sin(),
+            at.y + 40.0 * (1.0 - angle.cos()),
+        );
+        std::thread::sleep((MOVE_EVERY * (n + 1)).saturating_sub(start.elapsed()));
+    }
+    let counted = page.eval(
+        "cancelAnimationFrame(window.counting); [(window.frames_ - 1) / (performance.now() - window.began) * 1000, document.querySelector('.stickers')?.querySelectorAll('.stick[style*=\"--dx\"]').length ?? 1]",
+    );
+    mouse("mouseReleased", at.x, at.y);
+    ensure!(
+        counted[1].as_u64().is_some_and(|moving| moving > 0),
+        "nothing was dragged"
+    );
+    counted[0].as_f64().context("a rate")
 }

@@ -106,6 +106,17 @@ impl Client {
         self.request("POST", path, &head, body.as_bytes())
     }
 
+    /// Sends a file, as a program does.
+    pub fn post_bytes(&mut self, path: &str, body: &[u8]) -> Result<Answer> {
+        let head = format!(
+            "accept: application/json\r\norigin: http://{}\r\ncontent-type: application/octet-stream\r\n\
+             content-length: {}\r\n",
+            self.address,
+            body.len()
+        );
+        self.request("POST", path, &head, body)
+    }
+
     fn request(&mut self, method: &str, path: &str, head: &str, body: &[u8]) -> Result<Answer> {
         let line = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name}: {value}\r\n"));
         let own = [

@@ -32,6 +32,9 @@ const CONNECTIONS: usize = 8;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
 
+/// Beside what [`lay_out`] writes: walls have stickers and posts, too.
+pub const FULL: &str = "full";
+
 /// Measures the processor time of a page.
 pub fn wall_fresh(site: &Site) -> Result<Vec<Row>> {
     let site = site.copy("page_cache_mib = 0")?;
@@ -134,13 +137,13 @@ impl Traffic for Walls {
     }
 }
 
-struct Sizes {
+pub struct Sizes {
     modules: usize,
 }
 
 /// Writes what the baseline needs into a folder: the database, the modules' views as the product writes them, and the
 /// text that fills its template up to the size of the product's page.
-fn lay_out(site: &Site, program: &Program, folder: &File) -> Result<Sizes> {
+pub fn lay_out(site: &Site, program: &Program, folder: &File) -> Result<Sizes> {
     fs::create_dir(folder.join("views"))?;
     let database = folder.join("neospace.db");
     let conn = Connection::open(site.folder().join("data/neospace.db"))?;
@@ -165,6 +168,9 @@ fn lay_out(site: &Site, program: &Program, folder: &File) -> Result<Sizes> {
             rest -= view.len();
             modules += 1;
         }
+        // What the baseline writes itself where there are any.
+        rest -= written(&page, "<div class=\"stick\"", "</div>");
+        rest -= written(&page, "<article class=\"post\"", "</article>");
         filler += rest;
     }
     let walls = site.members.len();
@@ -173,6 +179,14 @@ fn lay_out(site: &Site, program: &Program, folder: &File) -> Result<Sizes> {
     Ok(Sizes {
         modules: modules / walls,
     })
+}
+
+/// The bytes of all elements that begin and end so.
+fn written(page: &str, begin: &str, end: &str) -> usize {
+    let pieces = page.split(begin).skip(1);
+    pieces
+        .filter_map(|piece| Some(begin.len() + piece.find(end)? + end.len()))
+        .sum()
 }
 
 /// A profile, as the baseline's template shows it.
@@ -203,7 +217,45 @@ struct Module {
     view: Value,
 }
 
+/// A sticker, likewise.
+#[derive(serde::Serialize)]
+struct Sticker {
+    id: i64,
+    user: String,
+    emoji: Option<String>,
+    media: Option<String>,
+    x: i64,
+    y: i64,
+    width: i64,
+    rotation: i64,
+    z: i64,
+    alt: String,
+    rev: i64,
+}
+
+/// A post, likewise.
+#[derive(serde::Serialize)]
+struct Post {
+    id: i64,
+    kind: String,
+    title: String,
+    html: Value,
+    url: String,
+    created_at: i64,
+    /// Address and what it shows.
+    pictures: Vec<(String, String)>,
+}
+
+/// What stands on a wall.
+struct Wall {
+    owner: Owner,
+    modules: Vec<Module>,
+    stickers: Vec<Sticker>,
+    posts: Vec<Post>,
+}
+
 struct Bare {
+    full: bool,
     conn: Mutex<Connection>,
     views: HashMap<i64, Value>,
     templates: Environment<'static>,
@@ -233,6 +285,7 @@ pub fn baseline(folder: &File) -> Result<Router> {
     let filler = line.repeat(frame.saturating_sub(page.len()).div_ceil(line.len()));
     templates.add_template_owned("wall.html", page.replace("<!-- filler -->", &filler))?;
     let bare = Arc::new(Bare {
+        full: folder.join(FULL).exists(),
         conn: Mutex::new(conn),
         views,
         templates,
@@ -241,18 +294,23 @@ pub fn baseline(folder: &File) -> Result<Router> {
 }
 
 async fn wall(State(bare): State<Arc<Bare>>, Path(name): Path<String>) -> Result<Html<String>, StatusCode> {
-    let (owner, modules) = read(&bare, &name)
+    let Wall {
+        owner,
+        modules,
+        stickers,
+        posts,
+    } = read(&bare, &name)
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?
         .ok_or(StatusCode::NOT_FOUND)?;
     let page = bare
         .templates
         .get_template("wall.html")
-        .and_then(|wall| wall.render(context! { owner, modules }));
+        .and_then(|wall| wall.render(context! { owner, modules, stickers, posts }));
     page.map(Html).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The product's two queries.
-fn read(bare: &Bare, name: &str) -> rusqlite::Result<Option<(Owner, Vec<Module>)>> {
+/// The product's queries.
+fn read(bare: &Bare, name: &str) -> rusqlite::Result<Option<Wall>> {
     let conn = bare.conn.lock().unwrap_or_else(|error| error.into_inner());
     let mut find = conn.prepare_cached(
         "select u.id, u.name, u.created_at, p.bio, p.status, p.mood, p.colour, p.time_zone, p.locale
@@ -296,6 +354,69 @@ fn read(bare: &Bare, name: &str) -> rusqlite::Result<Option<(Owner, Vec<Module>)
             view: bare.views.get(&id).cloned().unwrap_or_default(),
         })
     })?;
-    let modules = modules.collect::<Result<_, _>>()?;
-    Ok(Some((owner, modules)))
+    let mut wall = Wall {
+        modules: modules.collect::<Result<_, _>>()?,
+        owner,
+        stickers: Vec::new(),
+        posts: Vec::new(),
+    };
+    if bare.full {
+        (wall.stickers, wall.posts) = (stickers(&conn, wall.owner.id)?, posts(&conn, wall.owner.id)?);
+    }
+    Ok(Some(wall))
+}
+
+fn stickers(conn: &Connection, owner: i64) -> rusqlite::Result<Vec<Sticker>> {
+    let mut find = conn.prepare_cached(
+        "select s.id, u.name, s.emoji, s.media_id, s.x, s.y, s.width, s.rotation, s.z, s.alt, s.rev
+           from stickers s
+           join users u on u.id = s.user_id
+          where s.wall_id = ?1 and s.removed_at is null
+          order by s.z",
+    )?;
+    let stickers = find.query_map([owner], |row| {
+        Ok(Sticker {
+            id: row.get(0)?,
+            user: row.get(1)?,
+            emoji: row.get(2)?,
+            media: row.get(3)?,
+            x: row.get(4)?,
+            y: row.get(5)?,
+            width: row.get(6)?,
+            rotation: row.get(7)?,
+            z: row.get(8)?,
+            alt: row.get(9)?,
+            rev: row.get(10)?,
+        })
+    })?;
+    stickers.collect()
+}
+
+fn posts(conn: &Connection, owner: i64) -> rusqlite::Result<Vec<Post>> {
+    let mut find = conn.prepare_cached(
+        "select id, kind, title, html, url, created_at
+           from posts
+          where user_id = ?1 and removed_at is null
+          order by position desc, id desc
+          limit 51",
+    )?;
+    let mut pictures =
+        conn.prepare_cached("select media_id, alt from post_pictures where post_id = ?1 order by nth")?;
+    let posts = find.query_map([owner], |row| {
+        Ok(Post {
+            id: row.get(0)?,
+            kind: row.get(1)?,
+            title: row.get(2)?,
+            html: Value::from_safe_string(row.get(3)?),
+            url: row.get(4)?,
+            created_at: row.get(5)?,
+            pictures: Vec::new(),
+        })
+    })?;
+    let mut posts: Vec<Post> = posts.collect::<Result<_, _>>()?;
+    for post in posts.iter_mut().filter(|post| post.kind == "image") {
+        let found = pictures.query_map([post.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        post.pictures = found.collect::<Result<_, _>>()?;
+    }
+    Ok(posts)
 }

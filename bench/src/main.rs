@@ -9,6 +9,7 @@ mod canvas;
 mod client;
 mod dms;
 mod fresh;
+mod full;
 mod growth;
 mod load;
 mod machine;
@@ -18,6 +19,7 @@ mod plugin;
 mod quiet;
 mod report;
 mod rooms;
+mod screen;
 mod site;
 mod socket;
 mod start;
@@ -72,7 +74,7 @@ enum Measure {
 }
 
 /// Every metric.
-const METRICS: [(&str, Measure); 21] = [
+const METRICS: [(&str, Measure); 25] = [
     ("wall_cached", Measure::On(walls::wall_cached)),
     ("wall_private", Measure::On(walls::wall_private)),
     ("wall_fresh", Measure::On(fresh::wall_fresh)),
@@ -89,6 +91,10 @@ const METRICS: [(&str, Measure); 21] = [
     ("dm_relay", Measure::On(dms::dm_relay)),
     ("dm_open", Measure::Alone(pages::dm_open)),
     ("dm_send", Measure::Alone(pages::dm_send)),
+    ("full_wall_cached", Measure::Alone(full::full_wall_cached)),
+    ("full_wall_fresh", Measure::Alone(full::full_wall_fresh)),
+    ("first_paint", Measure::Alone(screen::first_paint)),
+    ("page_weight", Measure::Alone(screen::page_weight)),
     ("drag_latency", Measure::On(canvas::drag_latency)),
     ("idle_sockets", Measure::On(rooms::idle_sockets)),
     ("history_growth", Measure::On(rooms::history_growth)),

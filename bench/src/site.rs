@@ -105,9 +105,17 @@ impl Plugin {
     }
 
     /// Whether it draws on a wall, rather than working in rooms: its component exports one of the interfaces that draw.
-    fn draws(&self) -> bool {
-        let exports = |interface: &[u8]| self.wasm.windows(interface.len()).any(|bytes| bytes == interface);
-        exports(b"neospace:plugin/widget@") || exports(b"neospace:plugin/sticker@")
+    pub fn draws(&self) -> bool {
+        self.exports(b"neospace:plugin/widget@") || self.draws_stickers()
+    }
+
+    /// Whether it draws stickers.
+    pub fn draws_stickers(&self) -> bool {
+        self.exports(b"neospace:plugin/sticker@")
+    }
+
+    fn exports(&self, interface: &[u8]) -> bool {
+        self.wasm.windows(interface.len()).any(|bytes| bytes == interface)
     }
 
     /// The same under another id: other bytes, and for the product another plugin.
@@ -293,7 +301,7 @@ pub fn address(n: usize) -> String {
 }
 
 /// Makes an account, as the page does. The keys are what a browser would have derived; here they are drawn.
-fn register(program: &Program, n: usize) -> Result<Member> {
+pub fn register(program: &Program, n: usize) -> Result<Member> {
     let mut client = Client::connect(program.address)?;
     client.forwarded_for = Some(address(n));
     let name = format!("member-{n:03}");
@@ -329,6 +337,16 @@ const MORE_MODULES: usize = 3;
 fn furnish(program: &Program, plugins: &[Plugin], member: &Member, n: usize) -> Result<()> {
     let mut client = Client::connect(program.address)?;
     client.cookie = Some(member.cookie.clone());
+    describe(&mut client, member)?;
+    for module in 0..MORE_MODULES {
+        let plugin = &plugins[(n * MORE_MODULES + module) % plugins.len()];
+        put_up(&mut client, member, &plugin.id)?;
+    }
+    Ok(())
+}
+
+/// Says a word about a member.
+pub fn describe(client: &mut Client, member: &Member) -> Result<()> {
     let bio = "Collects timetables of ferries that no longer run. Ask me about the one to Gozo; or don't, and look at \
                the pet instead, which has been fed today by three strangers and is content.";
     let profile = format!("/wall/{}/profile", member.name);
@@ -342,10 +360,6 @@ fn furnish(program: &Program, plugins: &[Plugin], member: &Member, n: usize) -> 
             ],
         )?
         .expect(303)?;
-    for module in 0..MORE_MODULES {
-        let plugin = &plugins[(n * MORE_MODULES + module) % plugins.len()];
-        put_up(&mut client, member, &plugin.id)?;
-    }
     Ok(())
 }
 

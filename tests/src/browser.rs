@@ -185,6 +185,18 @@ struct Reported {
     requests: Vec<String>,
     /// All that left the page: requests whole, and frames of sockets.
     sent: Vec<String>,
+    /// What was asked for, by the request's id: its kind, its address, and once it has come, its bytes on the line.
+    received: HashMap<String, (Received, bool)>,
+}
+
+/// Something that a page has loaded.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// As the protocol names it: `Document`, `Script`, `Stylesheet`, `Font`, `Image`, …
+    pub kind: String,
+    pub url: String,
+    /// With its head, as it came: compressed.
+    pub bytes: u64,
 }
 
 impl Devtools {
@@ -271,6 +283,20 @@ impl Shared {
             "Network.requestWillBeSent" => {
                 reported.requests.push(text(&parameters["request"]["url"]));
                 reported.sent.push(parameters["request"].to_string());
+                let received = Received {
+                    kind: text(&parameters["type"]),
+                    url: text(&parameters["request"]["url"]),
+                    bytes: 0,
+                };
+                reported
+                    .received
+                    .insert(text(&parameters["requestId"]), (received, false));
+            }
+            "Network.loadingFinished" => {
+                if let Some((received, whole)) = reported.received.get_mut(&text(&parameters["requestId"])) {
+                    received.bytes = parameters["encodedDataLength"].as_f64().unwrap_or_default() as u64;
+                    *whole = true;
+                }
             }
             "Network.requestWillBeSentExtraInfo" => reported.sent.push(parameters["headers"].to_string()),
             "Network.webSocketFrameSent" => reported.sent.push(text(&parameters["response"]["payloadData"])),
@@ -906,6 +932,14 @@ impl Page {
     /// The addresses that the page has requested.
     pub fn requests(&self) -> Vec<String> {
         self.reported(|reported| reported.requests.clone())
+    }
+
+    /// What the page has loaded so far, as far as it has come whole.
+    pub fn received(&self) -> Vec<Received> {
+        self.reported(|reported| {
+            let whole = reported.received.values().filter(|(_, whole)| *whole);
+            whole.map(|(received, _)| received.clone()).collect()
+        })
     }
 
     /// All that has left the page: each request with its headers and body as JSON, and each frame of a socket.

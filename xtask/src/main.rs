@@ -142,15 +142,11 @@ fn test(runner: Vec<OsString>) -> Result<()> {
 /// Builds the release with the program that measures it, and lets that one say how fast it is.
 fn bench(arguments: Vec<OsString>) -> Result<()> {
     need_targets()?;
-    // Both in one run of cargo: two would build what they have in common twice, with other features.
-    call(cargo().args([
-        "build",
-        "--release",
-        "--package",
-        "neospace",
-        "--package",
-        "neospace-bench",
-    ]))?;
+    call(
+        cargo()
+            .args(BUILD)
+            .args(["--release", "--bin", "neospace", "--bin", "neospace-bench"]),
+    )?;
     let release = target().join("release");
     let neospace = release.join("neospace");
     build_plugins(&neospace)?;
@@ -181,11 +177,15 @@ fn deny() -> Result<()> {
     }
 }
 
+/// Whatever is built is chosen out of the whole workspace, as the tests are: Cargo gives a dependency the features that all chosen
+/// packages want, so that for fewer packages it would be built once more (wasmtime among others, for minutes).
+const BUILD: [&str; 2] = ["build", "--workspace"];
+
 /// Builds `neospace` and says where it is.
 fn build_host(release: bool) -> Result<PathBuf> {
     need_targets()?;
     let mut build = cargo();
-    build.args(["build", "--package", "neospace"]);
+    build.args(BUILD).args(["--bin", "neospace"]);
     if release {
         build.arg("--release");
     }
