@@ -25,8 +25,8 @@ const PER_SECOND: u32 = 25;
 const LASTING: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(10);
 const DRAGS: usize = 5;
-/// Mouse events of one drag, which come as fast as a screen shows them.
-const MOVES: u32 = 120;
+/// How long one lasts; its mouse events come as fast as a screen shows them.
+const DRAGGED: Duration = Duration::from_secs(2);
 const MOVE_EVERY: Duration = Duration::from_millis(16);
 
 /// Measures both.
@@ -214,14 +214,15 @@ fn frames(page: &Page, selector: &str) -> Result<f64> {
     mouse("mousePressed", at.x, at.y);
     page.eval("window.frames_ = 0; window.began = performance.now(); (function count() { window.frames_++; window.counting = requestAnimationFrame(count) })()");
     let start = Instant::now();
-    for n in 0..MOVES {
-        let angle = f64::from(n) / 10.0;
+    while start.elapsed() < DRAGGED {
+        let moved = Instant::now();
+        let angle = start.elapsed().as_secs_f64() * 6.0;
         mouse(
             "mouseMoved",
             at.x + 60.0 * angle.sin(),
             at.y + 40.0 * (1.0 - angle.cos()),
         );
-        std::thread::sleep((MOVE_EVERY * (n + 1)).saturating_sub(start.elapsed()));
+        std::thread::sleep(MOVE_EVERY.saturating_sub(moved.elapsed()));
     }
     let counted = page.eval(
         "cancelAnimationFrame(window.counting); [(window.frames_ - 1) / (performance.now() - window.began) * 1000, document.querySelector('.stickers')?.querySelectorAll('.stick[style*=\"--dx\"]').length ?? 1]",

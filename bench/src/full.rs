@@ -33,6 +33,9 @@ const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 
+/// Between two tries to put up a sticker.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// Times that each wall is built anew.
 const BUILT: usize = 40;
 /// Until nothing is left to do of what was asked for before.
@@ -42,16 +45,24 @@ const SETTLED: Duration = Duration::from_millis(20);
 pub fn site(walls: usize) -> Result<Site> {
     let mut plugins = site::shipped()?;
     plugins.retain(Plugin::draws);
-    let mut site = Site::empty(&plugins)?.copy(NO_LIMITS)?;
+    let mut site = Site::empty(&plugins)?;
+    site.limit(NO_LIMITS)?;
     // Links are to nowhere.
     let config = site.folder().join("neospace.toml");
     fs::write(&config, fs::read_to_string(&config)? + "\n[fetch]\nenabled = false\n")?;
     let program = site.start(On::AnyCore)?;
-    for n in 0..walls {
-        let member = site::register(&program, n)?;
-        fill(&program, &plugins, &member).with_context(|| format!("{}'s wall can't be filled", member.name))?;
-        site.members.push(member);
-    }
+    site.members = (0..walls).map(|n| site::register(&program, n)).collect::<Result<_>>()?;
+    // All at once, because each of them waits.
+    std::thread::scope(|scope| {
+        let (program, plugins) = (&program, &plugins);
+        let all: Vec<_> = site
+            .members
+            .iter()
+            .map(|owner| scope.spawn(move || fill(program, plugins, owner)))
+            .collect();
+        all.into_iter()
+            .try_for_each(|one| one.join().expect("nobody here panics"))
+    })?;
     program.stop()?;
     Ok(site)
 }
@@ -82,14 +93,20 @@ fn fill(program: &Program, plugins: &[Plugin], owner: &Member) -> Result<()> {
     for n in 0..STICKERS {
         // All over the wall, as a hand would put them.
         let mut sticker = json!({
-            "x": n * 37 % 90, "y": 40 + n * 53 % 1_900, "width": 64 + n % 5 * 16, "rotation": n * 29 % 60 - n % 30,
+            "x": n * 37 % 90, "y": 40 + n * 53 % 1_900, "width": 64 + n % 5 * 16, "rotation": n as i64 * 29 % 60 - 30,
         });
         match n % 10 {
             7 | 8 => sticker["media"] = pictures[n % PICTURES].as_str().into(),
             9 => sticker["plugin"] = stickers[n / 10 % stickers.len()].id.as_str().into(),
             _ => sticker["emoji"] = EMOJI[n % EMOJI.len()].into(),
         }
-        post(&mut client, &format!("{wall}/stickers"), sticker)?.expect(201)?;
+        let mut answer = post(&mut client, &format!("{wall}/stickers"), sticker.clone())?;
+        // Nobody puts up so many at once.
+        while answer.status == 429 {
+            std::thread::sleep(PAUSE);
+            answer = post(&mut client, &format!("{wall}/stickers"), sticker.clone())?;
+        }
+        answer.expect(201)?;
     }
     for mode in SCRIPTS {
         let script = id(&post(&mut client, "/sandbox", json!({ "mode": mode }))?.expect(201)?)?;

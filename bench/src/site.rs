@@ -261,13 +261,19 @@ impl Site {
         for part in ["plugins", "data", "neospace.toml"] {
             machine::copy(&self.folder().join(part), &folder.path().join(part))?;
         }
-        let file = folder.path().join("neospace.toml");
-        let config = fs::read_to_string(&file)?.replace("[limits]\n", &format!("[limits]\n{limits}\n"));
-        fs::write(&file, config)?;
-        Ok(Self {
+        let site = Self {
             folder,
             members: self.members.clone(),
-        })
+        };
+        site.limit(limits)?;
+        Ok(site)
+    }
+
+    /// Adds limits to the configuration.
+    pub fn limit(&self, limits: &str) -> Result<()> {
+        let file = self.folder().join("neospace.toml");
+        let config = fs::read_to_string(&file)?.replace("[limits]\n", &format!("[limits]\n{limits}\n"));
+        Ok(fs::write(&file, config)?)
     }
 
     pub fn folder(&self) -> &Path {
