@@ -24,6 +24,9 @@ pub const SLOWER: u32 = 4;
 const PAINTED: usize = 9;
 /// A page that has asked for nothing in so long has all that it asks for by itself.
 const QUIET: Duration = Duration::from_secs(2);
+/// How long a page may take to be painted, and between two looks whether it is.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A browser that is somebody: a member's page, or a guest's. Of motion it wants what there is.
 pub fn page(browser: &Browser, member: Option<&Member>, address: SocketAddr) -> Page {
@@ -77,31 +80,39 @@ pub fn first_paint() -> Result<Vec<Row>> {
     // The page is finished and compressed, as it is for all but the first who asks.
     client.exchange(&load::get(program.address, &wall.path, None, full::ENCODINGS))?;
     let browser = Browser::start();
-    let (mut ours, mut theirs, mut all) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut all, mut slow) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..=PAINTED {
-        let (first, whole) = painted(&page(&browser, None, program.address), program.address, &wall.path)?;
+        let [first, whole, slower] = painted(&page(&browser, None, program.address), program.address, &wall.path)?;
         let bare = page(&browser, None, baseline.address);
         // The pictures that it shows are elsewhere.
         bare.allow("");
-        let (bare, _) = painted(&bare, baseline.address, &wall.path)?;
+        let [bare, ..] = painted(&bare, baseline.address, &wall.path)?;
         // The browser's own first time is not the page's.
         if round > 0 {
             ours.push(first);
             theirs.push(bare);
             all.push(whole);
+            slow.push(slower);
         }
     }
     let slowest = ours.iter().copied().fold(0.0, f64::max);
+    let slower = median(slow);
+    // A browser that wasn't slow has shown nothing.
+    let ours = if slower * 2.0 > f64::from(SLOWER) {
+        median(ours)
+    } else {
+        f64::NAN
+    };
     let note = format!(
-        "{:.0} KB of markup, which alone is the baseline; {SLOWER} times throttled, nothing in the cache; slowest {slowest:.0} ms; \
-         all loaded after {:.0} ms",
+        "{:.0} KB of markup, which alone is the baseline; {SLOWER} times throttled (measured: {slower:.1}), nothing in the cache; slowest \
+         {slowest:.0} ms; all loaded after {:.0} ms",
         markup.len() as f64 / 1e3,
         median(all)
     );
     program.stop()?;
     Ok(vec![Row::new(
         "first_paint",
-        median(ours),
+        ours,
         median(theirs),
         "ms",
         Bar::AtMost(1_000.0),
@@ -109,38 +120,39 @@ pub fn first_paint() -> Result<Vec<Row>> {
     )])
 }
 
-/// Milliseconds from the beginning of a visit to the first paint with content, and until all is loaded.
+/// Milliseconds from the beginning of a visit to the first paint with content, and until all is loaded; and how many times slower
+/// than it can be the browser was.
 /// The page is somebody's new, so nothing is in its cache.
-fn painted(page: &Page, address: SocketAddr, path: &str) -> Result<(f64, f64)> {
+fn painted(page: &Page, address: SocketAddr, path: &str) -> Result<[f64; 3]> {
     // Chromium asks for one where a document names none.
     page.allow("/favicon.ico");
     // The browser knows the server.
     page.goto(&format!("http://{address}/health"));
     throttle(page, SLOWER);
     page.call("Page.navigate", json!({ "url": format!("http://{address}{path}") }));
-    // Another process may show it, which has only just begun.
-    throttle(page, SLOWER);
-    page.wait_until(&format!(
+    // The document before takes its slowness along when it goes, so it is asked for until the page is there.
+    let done = format!(
         "location.pathname === {} && performance.getEntriesByName('first-contentful-paint').length > 0 \
          && performance.getEntriesByType('navigation')[0].loadEventEnd > 0",
         json!(path)
-    ));
+    );
+    let began = Instant::now();
+    while page.eval(&done) != true {
+        ensure!(began.elapsed() < PATIENCE, "the page was never painted");
+        throttle(page, SLOWER);
+        std::thread::sleep(LOOK);
+    }
     let times = page.eval(
         "[performance.getEntriesByName('first-contentful-paint')[0].startTime, performance.getEntriesByType('navigation')[0].loadEventEnd]",
     );
     let time = |nth: usize| times[nth].as_f64().context("a time");
-    let result = (time(0)?, time(1)?);
     // Whether it was slow at all.
     let busy = "(() => { const began = performance.now(); let n = 0; while (n < 2e7) n++; return performance.now() - began })()";
     page.eval(busy);
     let slow = page.eval(busy).as_f64().context("a time")?;
     throttle(page, 1);
     let fast = page.eval(busy).as_f64().context("a time")?;
-    ensure!(
-        slow > 2.0 * fast,
-        "the browser was to be {SLOWER} times slower, and took {slow:.0} ms for {fast:.0}"
-    );
-    Ok(result)
+    Ok([time(0)?, time(1)?, slow / fast])
 }
 
 /// A page without what makes it look and act.
