@@ -134,6 +134,8 @@ fn at_dragger() -> Result<Row> {
     ))
     .wait_for(".stickers.is-editing");
     let bare = screen::page(&browser, None, program.address);
+    // Chromium asks for one where a document names none.
+    bare.allow("/favicon.ico");
     bare.viewport(1280, 900);
     bare.goto(&format!("http://{}/health", program.address));
     bare.eval(&format!("({BARE})({}, {id})", stickers["stickers"]));
