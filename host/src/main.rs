@@ -3,9 +3,6 @@
 
 use std::process::ExitCode;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // The allocator asks for huge pages where it can. Here they would be mostly air: 90 MiB of an idle server's memory
     // for 13 that it uses. (The lanes inherit this.) A kernel that has no such switch has no such pages either.
