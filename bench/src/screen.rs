@@ -49,6 +49,35 @@ pub fn throttle(page: &Page, slower: u32) {
     page.call("Emulation.setCPUThrottlingRate", json!({ "rate": slower }));
 }
 
+/// Goes to an address on a slow machine, and waits until an expression says that it is there.
+///
+/// # Errors
+/// When it never is.
+pub fn go_slowly(page: &Page, url: &str, there: &str) -> Result<()> {
+    throttle(page, SLOWER);
+    page.call("Page.navigate", json!({ "url": url }));
+    // The document before takes its slowness along when it goes, so it is asked for until the page is there.
+    let began = Instant::now();
+    while page.eval(there) != true {
+        ensure!(began.elapsed() < PATIENCE, "{url} never came");
+        throttle(page, SLOWER);
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+/// How many times slower than it can be a page's processor was; it is as fast as it can be from now on. A browser that wasn't slow has
+/// shown nothing.
+pub fn slowness(page: &Page) -> Result<f64> {
+    let busy = "(() => { const began = performance.now(); let n = 0; while (n < 2e7) n++; return performance.now() - began })()";
+    let time = || page.eval(busy).as_f64().context("a time");
+    // The engine's first time is another's.
+    time()?;
+    let slow = time()?;
+    throttle(page, 1);
+    Ok(slow / time()?)
+}
+
 /// The wall that is shown: with the marks of what its page is made of, so that a bare one can be made of it.
 struct Wall {
     site: Site,
@@ -128,31 +157,17 @@ fn painted(page: &Page, address: SocketAddr, path: &str) -> Result<[f64; 3]> {
     page.allow("/favicon.ico");
     // The browser knows the server.
     page.goto(&format!("http://{address}/health"));
-    throttle(page, SLOWER);
-    page.call("Page.navigate", json!({ "url": format!("http://{address}{path}") }));
-    // The document before takes its slowness along when it goes, so it is asked for until the page is there.
     let done = format!(
         "location.pathname === {} && performance.getEntriesByName('first-contentful-paint').length > 0 \
          && performance.getEntriesByType('navigation')[0].loadEventEnd > 0",
         json!(path)
     );
-    let began = Instant::now();
-    while page.eval(&done) != true {
-        ensure!(began.elapsed() < PATIENCE, "the page was never painted");
-        throttle(page, SLOWER);
-        std::thread::sleep(LOOK);
-    }
+    go_slowly(page, &format!("http://{address}{path}"), &done)?;
     let times = page.eval(
         "[performance.getEntriesByName('first-contentful-paint')[0].startTime, performance.getEntriesByType('navigation')[0].loadEventEnd]",
     );
     let time = |nth: usize| times[nth].as_f64().context("a time");
-    // Whether it was slow at all.
-    let busy = "(() => { const began = performance.now(); let n = 0; while (n < 2e7) n++; return performance.now() - began })()";
-    page.eval(busy);
-    let slow = page.eval(busy).as_f64().context("a time")?;
-    throttle(page, 1);
-    let fast = page.eval(busy).as_f64().context("a time")?;
-    Ok([time(0)?, time(1)?, slow / fast])
+    Ok([time(0)?, time(1)?, slowness(page)?])
 }
 
 /// A page without what makes it look and act.

@@ -4,8 +4,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // The allocator asks for huge pages where it can. Here they would be mostly air: 90 MiB of an idle server's memory
-    // for 13 that it uses. (The lanes inherit this.) A kernel that has no such switch has no such pages either.
+    // Where the system hands out huge pages unasked they would be mostly air: one used page keeps 2 MiB. (The lanes inherit this.)
+    // A kernel that has no such switch has no such pages either.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     match std::env::args().nth(1).as_deref() {
         Some("lane") => neospace_runner::lane::main(),
