@@ -1045,6 +1045,19 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         honest().media(&one, "image", &picture).media(&one, "image", &picture),
         "",
     );
+    let shared = honest().media(&one, "image", &picture).media(&two, "image", &picture);
+    let (_, list) = shared
+        .0
+        .iter()
+        .find(|(path, _)| path == "data/media.jsonl")
+        .expect("it is there");
+    let list = String::from_utf8(list.clone()).expect("text");
+    let same = list.replace(&format!("media/{two}-full.bin"), &format!("media/{one}-full.bin"));
+    add(
+        "two pictures of one file",
+        shared.with("data/media.jsonl", same),
+        "shares its file with another",
+    );
     add(
         "an anthem that isn't in it",
         honest().json(

@@ -168,7 +168,8 @@ fn ending(mime: &str) -> &'static str {
 /// # Errors
 /// [`Error::Invalid`] for what no list of ours says.
 pub fn read(archive: &Archive) -> Result<Vec<Moved>, Error> {
-    let (mut media, mut ids): (Vec<Moved>, HashSet<String>) = Default::default();
+    let mut media: Vec<Moved> = Vec::new();
+    let (mut ids, mut files) = (HashSet::new(), HashSet::new());
     archive.lines(LIST, MEDIA_MOST, |moved: Moved| {
         let wrong = |why: &str| {
             Err(archive::refused(format!(
@@ -187,6 +188,10 @@ pub fn read(archive: &Archive) -> Result<Vec<Moved>, Error> {
         }
         if !moved.file.starts_with("media/") || archive.size(&moved.file).is_none() {
             return wrong("has a file that isn't in it");
+        }
+        // Each is made anew for itself: one file in many lines would become as many on disk.
+        if !files.insert(moved.file.clone()) {
+            return wrong("shares its file with another");
         }
         let long = [
             (&moved.name, NAME_MOST),
@@ -209,7 +214,8 @@ pub struct Arrived(Vec<(Moved, New, Made)>);
 /// Has pictures and sounds of an archive made anew for a member.
 ///
 /// # Errors
-/// [`Error::Invalid`] for one that isn't what it says, naming it; the worker's. Nothing is left on disk then.
+/// [`Error::Invalid`] for one that isn't what it says, naming it; `quota` as soon as they take too much; the worker's. Nothing is
+/// left on disk then.
 pub async fn make(
     app: &App,
     owner: i64,
@@ -217,7 +223,9 @@ pub async fn make(
     wanted: Vec<Moved>,
     progress: impl Fn(usize),
 ) -> Result<Arrived, Error> {
-    let mut arrived = Arrived::default();
+    let quota = u64::from(app.config().limits.media_mib) << 20;
+    let stored = app.db.read(|db| stored(db, owner))?;
+    let (mut arrived, mut bytes) = (Arrived::default(), 0_u64);
     for moved in wanted {
         progress(arrived.0.len());
         let mut patience = PATIENCE.iter();
@@ -232,7 +240,15 @@ pub async fn make(
             }
         };
         match made {
-            Ok((new, made)) => arrived.0.push((moved, new, made)),
+            Ok((new, made)) => {
+                bytes += made.files.iter().map(|(_, bytes)| bytes).sum::<u64>();
+                arrived.0.push((moved, new, made));
+                // What couldn't be kept in the end doesn't fill the disk before.
+                if let Err(error) = mutations::check_quota(stored, bytes, quota) {
+                    arrived.drop_files(app).await;
+                    return Err(error);
+                }
+            }
             Err(error) => {
                 arrived.drop_files(app).await;
                 return Err(match error {

@@ -851,7 +851,8 @@ impl Wish {
 /// goes on by itself: `GET /settings/import` says how far it is. 202.
 ///
 /// # Errors
-/// [`Error::Invalid`]; [`Error::NotFound`] where nothing waits; [`Error::Conflict`] for what is under way or was brought already.
+/// [`Error::Invalid`]; [`Error::NotFound`] where nothing waits; [`Error::Conflict`] for what is under way or was brought already;
+/// [`Error::TooMany`].
 pub async fn bring(State(app): State<App>, member: Member, wants: Wants, form: Form) -> Result<Response, Error> {
     match begin(&app, &member, &form) {
         Ok(()) => Ok(match wants {
@@ -873,6 +874,20 @@ fn begin(app: &App, member: &Member, form: &Form) -> Result<(), Error> {
         forget_known(&mut wish, &arrival.found.archive, &before)?;
     }
     let turn = Turn::take(member.id)?;
+    // All pictures are made anew each time, and nothing of it stays when it is refused in the end.
+    let of = [(
+        (
+            "bringings of a member",
+            app.config().limits.uploads_per_minute.div_ceil(9),
+        ),
+        &*member.id.to_string(),
+    )];
+    app.buckets
+        .take(Instant::now(), &of)
+        .map_err(|(retry_after, _)| Error::TooMany {
+            retry_after,
+            message: "You tried that several times just now.".into(),
+        })?;
     let (app, member) = (app.clone(), member.clone());
     tokio::spawn(async move {
         let brought = bring_along(&app, &member, &arrival, wish, &turn.bringing).await;
