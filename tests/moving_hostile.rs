@@ -613,6 +613,21 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
             "",
         );
     }
+    let numbers: String = (0..200_000).map(|n| format!("{n}, ")).collect();
+    for path in [
+        "neospace.json",
+        "data/profile.json",
+        "data/tags.json",
+        "data/look.json",
+        "data/sounds.json",
+        "data/canvas.json",
+    ] {
+        add(
+            &format!("more than a megabyte in {path}"),
+            honest().with(path, format!("[{numbers}0]")),
+            "at most 1 MiB",
+        );
+    }
     add(
         "a profile that is no UTF-8",
         honest().with("data/profile.json", b"{\"bio\": \"\xff\xfe\"}".to_vec()),
@@ -763,6 +778,14 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         "draft",
     );
     add(
+        "a draft with 65 fields",
+        honest().list(
+            "data/post-drafts.jsonl",
+            &[json!({ "post": null, "fields": vec![["body", "x"]; 65], "updated_at": 1 })],
+        ),
+        "more than 64 fields",
+    );
+    add(
         "5,000 drafts",
         honest().list(
             "data/post-drafts.jsonl",
@@ -857,6 +880,7 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         ("settings", json!([1])),
         ("seed", json!("1e9")),
         ("seed", json!(1)),
+        ("refused", json!(vec!["log"; 33])),
     ] {
         add(
             &format!("a module whose {field} is {:.40}", value.to_string()),

@@ -28,6 +28,8 @@ const SHRINKS_FROM: u64 = 1 << 20;
 const SHRINKS_MOST: u64 = 400;
 /// Bytes of a line of a list, beyond which nothing of ours is.
 const LINE_MOST: usize = 1 << 20;
+/// Bytes of a file with one JSON value: it is held whole while it is read.
+const JSON_MOST: u64 = 1 << 20;
 /// Bytes of what a zip ends with.
 const END_BYTES: usize = 22;
 /// Bytes between two files where the first has its sums behind it: they take 12 to 24.
@@ -133,10 +135,17 @@ impl Archive {
     /// The JSON value in a file; nothing where there is no such file.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what isn't of this shape.
+    /// [`Error::Invalid`] for what isn't of this shape, and for more than 1 MiB.
     pub fn json<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Error> {
-        if !self.entries.contains_key(path) {
+        let Some(size) = self.size(path) else {
             return Ok(None);
+        };
+        if size > JSON_MOST {
+            return Err(refused(format!(
+                "“{path}” has {}, and such a file has at most {}",
+                words::size(size),
+                words::size(JSON_MOST)
+            )));
         }
         let mut text = String::new();
         let mut file = self.file(path)?;

@@ -257,7 +257,7 @@ pub fn chosen(form: &Form) -> Vec<(Arc<str>, String)> {
     chosen
 }
 
-fn is_kept(name: &str) -> bool {
+pub(super) fn is_kept(name: &str) -> bool {
     let plain = name.trim_end_matches(|c: char| c.is_ascii_digit());
     FIELDS.contains(&name) || plain != name && matches!(plain, "media-" | "alt-")
 }

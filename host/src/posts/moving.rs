@@ -31,6 +31,8 @@ const POSTS_MOST: usize = 20_000;
 const BYTES_MOST: usize = 64 << 20;
 /// Edits of one post.
 const EDITS_MOST: usize = 500;
+/// Fields of a draft.
+const FIELDS_MOST: usize = 64;
 /// Links whose previews are fetched anew once they are here.
 const PREVIEWS_MOST: usize = 100;
 
@@ -355,6 +357,10 @@ pub fn read(
         if draft.post.is_some_and(|post| !numbers.contains(&post)) {
             lost += 1;
             return Ok(());
+        }
+        draft.fields.retain(|(name, _)| compose::is_kept(name));
+        if draft.fields.len() > FIELDS_MOST {
+            return Err(archive::refused(format!("a draft has more than {FIELDS_MOST} fields")));
         }
         compose::typed(&Form(draft.fields.clone())).map_err(|_| archive::refused("a draft is longer than can be"))?;
         // What isn't in the archive can't be chosen here.

@@ -123,6 +123,8 @@ pub fn export(db: &Db, user_id: i64, out: &mut Writer) -> Result<(), Error> {
 const MODULES_MOST: usize = 200;
 /// Entries of all their storages together.
 const ENTRIES_MOST: usize = 200_000;
+/// Capabilities that a module's owner refused: more than there are.
+const REFUSED_MOST: usize = 32;
 /// Bytes of a module's settings.
 const SETTINGS_MOST: usize = 64 * 1024;
 
@@ -170,6 +172,11 @@ pub fn read(app: &App, archive: &Archive) -> Result<(Vec<Seen>, Vec<Incoming>), 
         }
         if module.settings.get().len() > SETTINGS_MOST || !module.settings.get().starts_with('{') {
             return wrong("has settings that can't be".into());
+        }
+        if module.refused.len() > REFUSED_MOST {
+            return wrong(format!(
+                "was refused more than the {REFUSED_MOST} capabilities that can be"
+            ));
         }
         if module.seed.parse::<u64>().is_err() {
             return wrong("has a seed that isn't a number of 64 bits".into());
