@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io,
     path::Path,
-    sync::Arc,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -42,6 +42,33 @@ const PATIENCE: [Duration; 4] = [
     Duration::from_secs(30),
     Duration::from_secs(60),
 ];
+
+/// What is made anew and in no row yet, by its id: bringing a library takes hours, if need be.
+static MAKING: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+
+/// Keeps the files of an id from being swept up; dropping it ends that.
+struct Making(String);
+
+impl Making {
+    fn begin(id: &str) -> Self {
+        let mut making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        making.insert(id.to_owned());
+        Self(id.to_owned())
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        let mut making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        making.remove(&self.0);
+    }
+}
+
+/// The ids whose files are made just now, or wait for their rows: ask before you look for those, since one that is kept meanwhile is
+/// in one of the two at least.
+pub(super) fn in_the_making() -> HashSet<String> {
+    MAKING.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
 
 /// A picture or a sound, as it stands in an archive.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -209,7 +236,7 @@ pub fn read(archive: &Archive) -> Result<Vec<Moved>, Error> {
 
 /// Pictures and sounds that were made anew, on disk and in no row yet.
 #[derive(Default)]
-pub struct Arrived(Vec<(Moved, New, Made)>);
+pub struct Arrived(Vec<(Moved, New, Made, Making)>);
 
 /// Has pictures and sounds of an archive made anew for a member.
 ///
@@ -240,9 +267,9 @@ pub async fn make(
             }
         };
         match made {
-            Ok((new, made)) => {
+            Ok((new, made, making)) => {
                 bytes += made.files.iter().map(|(_, bytes)| bytes).sum::<u64>();
-                arrived.0.push((moved, new, made));
+                arrived.0.push((moved, new, made, making));
                 // What couldn't be kept in the end doesn't fill the disk before.
                 if let Err(error) = mutations::check_quota(stored, bytes, quota) {
                     arrived.drop_files(app).await;
@@ -271,7 +298,7 @@ async fn make_one(
     archive: &Arc<Archive>,
     moved: &Moved,
     upload: &str,
-) -> Result<(New, Made), Error> {
+) -> Result<(New, Made, Making), Error> {
     let limits = app.config().limits.clone();
     let (archive, path, to) = (archive.clone(), moved.file.clone(), upload_of(app, upload));
     let unpack = move || {
@@ -293,6 +320,7 @@ async fn make_one(
         upload: None,
         quota: u64::from(limits.media_mib) << 20,
     };
+    let making = Making::begin(&new.id);
     let made = worker::make(app, upload, &new.id).await?;
     let is_picture = matches!(made.facts, neospace_media::protocol::Facts::Picture { .. });
     if is_picture != (moved.kind == "image") {
@@ -301,13 +329,13 @@ async fn make_one(
         }
         return Err(Error::field("file", "This isn't what the list says that it is."));
     }
-    Ok((new, made))
+    Ok((new, made, making))
 }
 
 impl Arrived {
     /// Drops the files again: nothing of it was kept.
     pub async fn drop_files(&self, app: &App) {
-        for (_, new, made) in &self.0 {
+        for (_, new, made, _) in &self.0 {
             for (file, _) in &made.files {
                 files::drop_file(&file_of(app, &new.id, file.variant.name())).await;
             }
@@ -321,7 +349,7 @@ impl Arrived {
 /// `quota`; the database's.
 pub fn import(tx: &Tx, user_id: i64, arrived: &Arrived) -> Result<HashMap<String, String>, Error> {
     let mut ids = known(tx, user_id)?;
-    for (moved, new, made) in &arrived.0 {
+    for (moved, new, made, _) in &arrived.0 {
         mutations::keep(tx, new, made)?;
         tx.run(
             "update media set transcript = ?3, created_at = ?4 where id = ?1 and user_id = ?2",

@@ -7,7 +7,7 @@
 //! asked again, the answer is the same. (After the manner of tus and of the IETF's resumable uploads, without their options.)
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -27,7 +27,7 @@ use serde_json::json;
 use tokio::{fs, sync::Notify, time::timeout};
 
 use super::{
-    ALT_MOST, FOLDER, NAME_MOST, UPLOADS, file_of,
+    ALT_MOST, FOLDER, NAME_MOST, UPLOADS, file_of, moving,
     mutations::{self, New, check_quota},
     queries::{self, Upload},
     upload_of, view, worker,
@@ -49,7 +49,8 @@ const FORM_BYTES_MOST: u64 = 64 * 1024;
 const FIELDS_MOST: usize = 16;
 /// An upload that isn't finished after so long is dropped, in milliseconds.
 const UNFINISHED_MS: i64 = 24 * 3_600_000;
-/// No worker takes so long, in milliseconds: a file without a row that is older belongs to something that was deleted.
+/// No worker takes so long, in milliseconds: a file without a row that is older, and isn't brought from elsewhere just now, belongs
+/// to something that was deleted.
 const UNMADE_MS: i64 = 10 * 60_000;
 /// How often it is looked for what may be dropped.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
@@ -605,11 +606,8 @@ async fn sweep_once(app: &App) -> Result<(), Error> {
     let of_media = (FOLDER, "select id from media", UNMADE_MS);
     for (folder, ids, longest) in [of_uploads, of_media] {
         let mut files = fs::read_dir(data.join(folder)).await?;
-        let known: HashSet<String> = app
-            .db
-            .read(|db| db.all(ids, [], |row| row.get(0)))?
-            .into_iter()
-            .collect();
+        let mut known = moving::in_the_making();
+        known.extend(app.db.read(|db| db.all(ids, [], |row| row.get::<_, String>(0)))?);
         while let Some(file) = files.next_entry().await? {
             let name = file.file_name();
             let id = name.to_str().map(|name| name.split('.').next().unwrap_or(name));
