@@ -778,6 +778,14 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         "draft",
     );
     add(
+        "two drafts of one post",
+        honest().list(
+            "data/post-drafts.jsonl",
+            &["one", "another"].map(|body| json!({ "post": 1, "fields": [["body", body]], "updated_at": 1 })),
+        ),
+        "two drafts change the same post",
+    );
+    add(
         "a draft with 65 fields",
         honest().list(
             "data/post-drafts.jsonl",

@@ -352,11 +352,14 @@ pub fn read(
             why: "They are theirs and not in the archive: the posts come as links to where they run.".into(),
         });
     }
-    let mut lost = 0;
+    let (mut lost, mut changed) = (0, HashSet::new());
     archive.lines(DRAFTS, 20 * DRAFTS_MOST, |mut draft: MovedDraft| {
         if draft.post.is_some_and(|post| !numbers.contains(&post)) {
             lost += 1;
             return Ok(());
+        }
+        if draft.post.is_some_and(|post| !changed.insert(post)) {
+            return Err(archive::refused("two drafts change the same post"));
         }
         draft.fields.retain(|(name, _)| compose::is_kept(name));
         if draft.fields.len() > FIELDS_MOST {
