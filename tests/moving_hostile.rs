@@ -1583,6 +1583,56 @@ fn scripts_that_descend_from_each_other_descend_from_nobody() {
 }
 
 #[test]
+fn the_credit_of_a_fork_that_could_not_be_made_is_words_and_leads_nowhere() {
+    let server = server();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let publish = |title: &str, licence: &str| {
+        let fields = [("mode", "canvas"), ("title", title), ("source", "// bob's")];
+        let id = bob.post_json("/sandbox", &fields).expect(201).json()["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
+        bob.post_json(&format!("/sandbox/{id}/versions"), &[("publish", "on")])
+            .expect(200);
+        bob.post_json(&format!("/sandbox/{id}/details"), &[("licence", licence)])
+            .expect(200);
+        id
+    };
+    let (open, reserved) = (publish("open", "MIT"), publish("reserved", "all-rights-reserved"));
+    let claims = [
+        ("a fork of what may be forked", &open, 1, "bob", true),
+        ("a fork of what is reserved", &reserved, 1, "bob", false),
+        ("a fork of somebody else's", &open, 1, "cyd", false),
+        ("a fork of a version that never was", &open, 2, "bob", false),
+    ];
+    let mut contents = Contents::honest(1);
+    let (mut scripts, mut versions) = (Vec::new(), Vec::new());
+    for (nth, (what, of, number, author, _)) in claims.iter().enumerate() {
+        let id = id_of(0x40 + nth as u8);
+        let mut it = script(&id, what);
+        it["parent"] = json!({ "script": of, "version": number, "title": "a title", "author": author });
+        scripts.push(it);
+        versions.push(version(&id, 1, "// ana's"));
+    }
+    contents = contents
+        .list("data/scripts.jsonl", &scripts)
+        .list("data/script-versions.jsonl", &versions);
+    ana.brings(&contents.bytes(), "add");
+    for (what, of, _, author, leads) in claims {
+        let (parent, credited): (Option<String>, Option<String>) = server
+            .database()
+            .query_row(
+                "select parent_id, parent_author from scripts where title = ?1",
+                [what],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .expect("a script");
+        assert_eq!(parent.as_deref(), leads.then_some(of.as_str()), "{what}");
+        assert_eq!(credited.as_deref(), Some(author), "{what}");
+    }
+}
+
+#[test]
 fn an_archive_of_somebody_else_changes_nothing_of_theirs() {
     let server = server();
     let (ana, bob) = (server.person("ana"), server.person("bob"));

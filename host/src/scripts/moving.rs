@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    ASIDES_MOST, DESCRIPTION_MOST, GALLERY, LICENCES, Mode, NOTE_MOST, PINS_MOST, SCRIPTS_MOST, SOURCE_MOST,
-    TITLE_MOST, VERSIONS_MOST, Visibility, is_id, mutations, pins, queries, standalone, topic,
+    ALL_RIGHTS_RESERVED, ASIDES_MOST, DESCRIPTION_MOST, GALLERY, LICENCES, Mode, NOTE_MOST, PINS_MOST, SCRIPTS_MOST,
+    SOURCE_MOST, TITLE_MOST, VERSIONS_MOST, Visibility, is_id, mutations, pins, queries, standalone, topic,
 };
 use crate::{
     app::{App, now_ms},
@@ -541,6 +541,15 @@ pub fn read(app: &App, archive: &Archive) -> Result<Workshop, Error> {
     Ok(all)
 }
 
+/// Whether somebody else's script here could have been forked as an archive says, by who it says made it.
+fn could_fork(db: &Reader, id: &str, said: &MovedParent) -> bool {
+    queries::seen(db, id, None).is_ok_and(|script| {
+        script.licence != ALL_RIGHTS_RESERVED
+            && *script.author == *said.author
+            && queries::version(db, &script, said.version, None).is_ok()
+    })
+}
+
 fn is_line(text: &str, most: usize) -> bool {
     text.chars().count() <= most && !text.chars().any(char::is_control)
 }
@@ -574,7 +583,7 @@ pub fn import(tx: &Tx, user_id: i64, all: &Workshop) -> Result<HashMap<String, S
         let parent = moved.parent.as_ref().and_then(|parent| {
             let there = parent.script.as_ref()?;
             let here = ids.get(there).cloned();
-            here.or_else(|| super::published(tx, there).is_ok().then(|| there.clone()))
+            here.or_else(|| could_fork(tx, there, parent).then(|| there.clone()))
         });
         let id = crypto::Bytes(crypto::random::<16>()).to_string();
         let time = |at: i64| at.clamp(0, now);
