@@ -741,6 +741,23 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
         honest().list("data/posts.jsonl", &vec![post(1, "x"); 20_001]),
         "",
     );
+    let edited = |number: i64| {
+        let before = json!({ "title": "", "body": "x", "url": "", "pictures": [], "until": 1 });
+        with(post(number, "x"), "before", json!(vec![before; 500]))
+    };
+    add(
+        "50,500 edits of 101 posts",
+        honest().list("data/posts.jsonl", &(0..101).map(edited).collect::<Vec<_>>()),
+        "changed more often",
+    );
+    add(
+        "posts that become 50 MiB of a page",
+        honest().list(
+            "data/posts.jsonl",
+            &(0..1_000).map(|n| post(n, &"&".repeat(10_000))).collect::<Vec<_>>(),
+        ),
+        "more than one archive of posts may say",
+    );
     add(
         "a picture that isn't in it",
         posts(with(

@@ -26,11 +26,14 @@ pub const POSTS: &str = "data/posts.jsonl";
 pub const DRAFTS: &str = "data/post-drafts.jsonl";
 /// Posts that are read at once.
 const POSTS_AT_ONCE: i64 = 100;
-/// Posts of one archive, and all that they and their history say, in bytes: they come in one transaction.
+/// Posts of one archive, and all that they and their history take, in bytes: they come in one transaction.
 const POSTS_MOST: usize = 20_000;
-const BYTES_MOST: usize = 64 << 20;
-/// Edits of one post.
+const BYTES_MOST: usize = 32 << 20;
+/// Bytes of a post, and of what it said before, besides what they say.
+const ROW_BYTES: usize = 256;
+/// Edits of one post, and of all posts of one archive.
 const EDITS_MOST: usize = 500;
+const ALL_EDITS_MOST: usize = 50_000;
 /// Fields of a draft.
 const FIELDS_MOST: usize = 64;
 /// Links whose previews are fetched anew once they are here.
@@ -276,7 +279,7 @@ pub fn read(
     media: &HashSet<String>,
     works: &HashSet<String>,
 ) -> Result<Written, Error> {
-    let (mut written, mut bytes) = (Written::default(), 0);
+    let (mut written, mut bytes, mut edits) = (Written::default(), 0, 0);
     let (origin, now) = (app.config().origin.clone(), now_ms());
     let (mut numbers, mut linked) = (HashSet::new(), 0);
     archive.lines(POSTS, POSTS_MOST, |post: Moved| {
@@ -293,13 +296,13 @@ pub fn read(
         if !numbers.insert(post.post) {
             return Err(wrong("is in it twice"));
         }
-        bytes += post.body.len() + post.before.iter().map(|before| before.body.len()).sum::<usize>();
-        if bytes > BYTES_MOST {
-            return Err(wrong("is more than one archive of posts may say"));
+        edits += post.before.len();
+        if post.before.len() > EDITS_MOST || edits > ALL_EDITS_MOST {
+            return Err(wrong(&format!(
+                "was changed more often than can be: {EDITS_MOST} times, and {ALL_EDITS_MOST} for all posts together"
+            )));
         }
-        if post.before.len() > EDITS_MOST {
-            return Err(wrong("was changed more often than can be"));
-        }
+        bytes += post.before.iter().map(bytes_of).sum::<usize>();
         for before in &post.before {
             check_before(before, kind).map_err(|why| wrong(&format!("once said what can't be posted: {why}")))?;
         }
@@ -332,6 +335,10 @@ pub fn read(
         }
         let mut new = New::check(kind, &Form(fields), &origin)
             .map_err(|error| wrong(&format!("can't be posted: {}", error.detail().trim_end_matches('.'))))?;
+        bytes += new.body.len() + new.html.len() + ROW_BYTES;
+        if bytes > BYTES_MOST {
+            return Err(wrong("is more than one archive of posts may say"));
+        }
         for (picture, moved) in new.pictures.iter_mut().zip(&post.pictures) {
             picture.media = moved.media.as_deref().map(Into::into);
             (picture.width, picture.height) = (moved.width.min(SIDE_MOST), moved.height.min(SIDE_MOST));
@@ -390,6 +397,12 @@ const SIDE_MOST: u32 = 65_535;
 
 fn is_media(name: &str) -> bool {
     name == "media" || name.strip_prefix("media-").is_some_and(|nth| nth.parse::<u8>().is_ok())
+}
+
+/// What an edit takes.
+fn bytes_of(before: &Before) -> usize {
+    let pictures: usize = before.pictures.iter().map(String::len).sum();
+    before.title.len() + before.body.len() + before.url.len() + pictures + ROW_BYTES
 }
 
 /// Whether a post could have said this once.
