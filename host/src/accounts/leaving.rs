@@ -28,7 +28,7 @@ use crate::{
     http::{Form, Path, Peer, Wants, see_other, unstored},
     neighbourhoods, posts, scripts,
     session::{self, Member},
-    throttle, tokens,
+    throttle, tokens, walls,
 };
 
 /// From asking to deletion, in milliseconds: 14 days.
@@ -64,8 +64,9 @@ pub async fn delete(
     let current = auth_key(&form, "current", &mut wrong).ok_or(Error::Invalid(wrong))?;
     let proved = keys::prove(&app, &throttle::network(address), &member, &current).await?;
     let ticket = crypto::random::<16>();
+    let teller = app.clone();
     app.db
-        .write(move |tx| ask(tx, &member, &proved, crypto::sha256(&ticket)))
+        .write(move |tx| ask(tx, &teller, &member, &proved, crypto::sha256(&ticket)))
         .await?;
     let mut response = go(&headers, &format!("/receipt/{}", Bytes(ticket)));
     response
@@ -74,7 +75,7 @@ pub async fn delete(
     Ok(unstored(response))
 }
 
-fn ask(tx: &Tx, member: &Member, proved: &str, ticket_hash: [u8; 32]) -> Result<(), Error> {
+fn ask(tx: &Tx, app: &App, member: &Member, proved: &str, ticket_hash: [u8; 32]) -> Result<(), Error> {
     let now = now_ms();
     let asked = tx.run(
         "update users set leaving_at = ?3 where id = ?1 and auth_hash = ?2 and leaving_at is null",
@@ -91,11 +92,13 @@ fn ask(tx: &Tx, member: &Member, proved: &str, ticket_hash: [u8; 32]) -> Result<
     )?;
     tx.run("delete from sessions where user_id = ?1", [member.id])?;
     tokens::revoke_all(tx, member.id)?;
-    touch(tx, member)
+    touch(tx, app, member)
 }
 
-/// Whatever shows somebody, or doesn't any more.
-fn touch(tx: &Tx, member: &Member) -> Result<(), Error> {
+/// Whatever shows somebody, or doesn't any more; whoever has their wall open learns of it.
+fn touch(tx: &Tx, app: &App, member: &Member) -> Result<(), Error> {
+    let (teller, wall) = (app.clone(), member.name.clone());
+    tx.announce(move || walls::everything_changed(&teller, &wall));
     tx.touch(session::topic(member.id));
     tx.touch(format!("wall:{}", member.name));
     tx.touch("people");
@@ -128,6 +131,7 @@ pub async fn leaving_page(State(app): State<App>, headers: HeaderMap) -> Result<
 /// [`Error::Unauthorized`]; [`Error::Conflict`] once the deletion has begun.
 pub async fn keep(State(app): State<App>, wants: Wants, headers: HeaderMap) -> Result<Response, Error> {
     let leaver = session::leaver(&app, &headers)?.ok_or(Error::Unauthorized)?;
+    let teller = app.clone();
     app.db
         .write(move |tx| {
             let kept = tx.run(
@@ -140,7 +144,7 @@ pub async fn keep(State(app): State<App>, wants: Wants, headers: HeaderMap) -> R
                 ));
             }
             tx.run("delete from departures where user_id = ?1", [leaver.member.id])?;
-            touch(tx, &leaver.member)
+            touch(tx, &teller, &leaver.member)
         })
         .await?;
     Ok(match wants {

@@ -1106,6 +1106,8 @@ fn keep(
     )?;
     tx.run("delete from arrivals where user_id = ?1", [user_id])?;
     tx.touch(format!("wall:{name}"));
+    let (teller, wall) = (app.clone(), name.to_owned());
+    tx.announce(move || walls::everything_changed(&teller, &wall));
     Ok(())
 }
 
