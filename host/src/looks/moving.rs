@@ -120,7 +120,9 @@ pub fn read(archive: &Archive, owner: &Profile, media: &HashSet<String>) -> Resu
 /// The database's.
 pub fn import(tx: &Tx, owner: &Profile, look: &Incoming, media: &HashMap<String, String>) -> Result<(), Error> {
     let mut css = look.css.clone();
-    for (old, new) in media {
+    // A member's own pictures are in `media` as themselves, and there may be thousands that the CSS doesn't show.
+    let shown = look.media.iter().filter_map(|old| Some((old, media.get(old)?)));
+    for (old, new) in shown.filter(|(old, new)| old != new) {
         css = css.replace(&format!("/media/{old}/"), &format!("/media/{new}/"));
     }
     mutations::keep(tx, owner, &look.theme, &css, None)?;
