@@ -997,6 +997,9 @@ fn needed(all: &Everything, wish: &Wish) -> HashSet<String> {
     if wish.has(Part::Posts) {
         needed.extend(all.posts.media.iter().cloned());
     }
+    if wish.has(Part::Rooms) {
+        needed.extend(all.rooms.iter().flat_map(|it| it.said.pictures.iter().cloned()));
+    }
     needed
 }
 

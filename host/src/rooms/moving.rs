@@ -341,11 +341,8 @@ pub fn import(tx: &Tx, user_id: i64, all: &[Elsewhere], media: &HashMap<String, 
     for it in all {
         let mut said = it.said.clone();
         said.at = said.at.clamp(0, now_ms());
-        for id in &mut said.pictures {
-            if let Some(here) = media.get(id) {
-                id.clone_from(here);
-            }
-        }
+        // One that isn't in the archive, or was taken out of the library since, is nobody's to be shown.
+        said.pictures = said.pictures.iter().filter_map(|id| media.get(id).cloned()).collect();
         tx.run(
             "insert into brought_messages (user_id, node, room, message, at, said) values (?1, ?2, ?3, ?4, ?5, ?6)
              on conflict do nothing",
