@@ -1134,7 +1134,9 @@ fn lies() -> Vec<(String, Contents, &'static str)> {
     for (field, value) in [
         ("room", json!("")),
         ("room", json!("x".repeat(300))),
-        ("content", json!("x".repeat(100_000))),
+        ("content", json!("x".repeat(4_001))),
+        ("before", json!([{ "content": "x".repeat(4_001), "until": 1 }])),
+        ("before", json!(vec![json!({ "content": "x", "until": 1 }); 51])),
         ("deleted", json!("bob")),
         ("plugin", json!("x".repeat(300))),
         ("id", json!("one")),

@@ -44,7 +44,7 @@ pub struct Limits {
     pub total: u64,
     /// One file below `media/` or `data/dm/files/`.
     pub media: u64,
-    /// One list, a `.jsonl`.
+    /// One list, a `.jsonl`; those below `data/dm/` have no limit of their own.
     pub list: u64,
     /// Any other file.
     pub other: u64,
@@ -445,6 +445,8 @@ fn checked(record: &ZipFileHeaderRecord, path: &str, limits: Limits) -> Result<E
     let is_list = path.ends_with(".jsonl");
     let most = match path {
         _ if path.starts_with("media/") || path.starts_with("data/dm/files/") => limits.media,
+        // Nobody reads them here, but every byte is looked at.
+        _ if is_list && path.starts_with("data/dm/") => limits.total,
         _ if is_list => limits.list,
         _ => limits.other,
     };

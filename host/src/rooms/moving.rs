@@ -11,6 +11,7 @@ use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    CONTENT_MOST,
     live::{self, Told},
     mutations, queries,
 };
@@ -277,9 +278,6 @@ pub fn leave_all(tx: &Tx, app: &App, user_id: i64, name: &str) -> Result<i64, Er
 /// Messages of one archive, and bytes of what they say: they come in one transaction.
 const MESSAGES_MOST: usize = 50_000;
 const BYTES_MOST: usize = 32 << 20;
-/// Bytes of one message, of what it said before too, and how often it may have been changed.
-const MESSAGE_MOST: usize = 64 * 1024;
-const EDITS_MOST: usize = 500;
 /// Characters of a room's name, of a command, of what a place calls itself.
 const NAME_MOST: usize = 200;
 const COMMAND_MOST: usize = 4_000;
@@ -303,11 +301,15 @@ pub fn read(archive: &Archive, node: &str) -> Result<Vec<Elsewhere>, Error> {
             return wrong("was said where nobody can say anything");
         }
         let long: usize = said.content.len() + said.before.iter().map(|before| before.content.len()).sum::<usize>();
+        let content_fits = |content: &str| content.chars().count() <= CONTENT_MOST;
+        let contents_fit = content_fits(&said.content)
+            && said.before.len() as i64 <= mutations::EDITS_MOST
+            && said.before.iter().all(|before| content_fits(&before.content));
         let words = [(&said.plugin, NAME_MOST), (&said.command, COMMAND_MOST)];
         let fits =
             |(text, most): &(&Option<String>, usize)| text.as_ref().is_none_or(|text| text.chars().count() <= *most);
         let ids_fit = said.pictures.len() <= PICTURES_MOST && said.pictures.iter().all(|id| id.len() <= NAME_MOST);
-        if long > MESSAGE_MOST || said.before.len() > EDITS_MOST || !words.iter().all(fits) || !ids_fit {
+        if !contents_fit || !words.iter().all(fits) || !ids_fit {
             return wrong("is longer than can be");
         }
         if !matches!(said.deleted.as_deref(), None | Some("author" | "owner")) {

@@ -17,7 +17,7 @@ const OWNED_MOST: i64 = 20;
 /// Invitations to one room that wait for an answer.
 const INVITED_MOST: i64 = 500;
 /// Edits of one message that are kept; then it can't be edited any more.
-const EDITS_MOST: i64 = 50;
+pub(super) const EDITS_MOST: i64 = 50;
 
 /// Makes a room; its maker owns it and belongs to it.
 ///
