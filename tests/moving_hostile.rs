@@ -1559,7 +1559,10 @@ fn more_than_a_wall_holds_does_not_come_halfway() {
     ana.post_json("/settings/import/discard", &[]).expect(200);
     assert_eq!(standing(&server, &ana), before);
     // In their place, they fit.
+    let live = server.guest().live();
+    live.watch("wall:ana");
     ana.brings(&more.bytes(), "replace");
+    live.wait("resync", |frame| frame["topic"] == "wall:ana");
     assert!(server.guest().get("/wall/ana").text().contains("🦀"));
 }
 
@@ -1682,6 +1685,36 @@ fn an_archive_of_somebody_else_changes_nothing_of_theirs() {
     assert_eq!(owners[1], (theirs.clone(), "bob".to_owned()));
     server.guest().get(&format!("/media/{theirs}/full")).expect(404);
     assert!(server.guest().get("/wall/bob").text().contains("bob wrote this"));
+}
+
+#[test]
+fn messages_bring_their_pictures_and_no_id_that_is_not_in_the_archive() {
+    let server = server();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let theirs = bob.uploaded("bob.png", &pictures::png(30, 30));
+    let said = json!({
+        "room": "lobby", "id": 1, "seq": 1, "at": 1, "content": "look", "edited_at": null, "before": [], "reply_to": null, "plugin": null,
+        "command": null, "deleted": null, "pictures": [id_of(0x55), id_of(0x66), theirs],
+    });
+    let contents = Contents::honest(1)
+        .media(&id_of(0x55), "image", &pictures::png(20, 20))
+        .list("data/room-messages.jsonl", &[said]);
+    ana.bring_to(&contents.bytes()).expect(201);
+    let now = ana.bring(&[("how", "add"), ("part", "rooms")]);
+    assert_eq!(now["state"], "none", "{now:#}");
+    let kept = ana
+        .request("GET", "/settings/import/rooms")
+        .header("accept", "application/json")
+        .send()
+        .expect(200)
+        .json();
+    let shown = kept["messages"][0]["pictures"].as_array().expect("a list");
+    let [picture] = shown.as_slice() else {
+        panic!("one picture came along: {kept:#}");
+    };
+    let picture = picture.as_str().expect("an id");
+    assert!(picture != theirs && picture != id_of(0x55), "{picture}");
+    ana.get(&format!("/media/{picture}/full")).expect(200);
 }
 
 #[test]
