@@ -1,4 +1,4 @@
-//! `wall_fresh`: a wall built anew at every request, its modules' views at hand.
+//! `wall_fresh`: a wall built anew at every request, its frame and its modules' views at hand.
 
 use std::{
     collections::HashMap,

@@ -193,9 +193,11 @@ pub fn full_wall_cached() -> Result<Vec<Row>> {
         baseline.each(),
         ours.busiest().max(baseline.busiest()) * 100.0,
     );
+    // A load that is busy all the time has measured itself.
+    let ours_is = if ours.busiest() < 0.97 { ours.middle() } else { f64::NAN };
     let row = Row::new(
         "full_wall_cached",
-        ours.middle(),
+        ours_is,
         baseline.middle(),
         "req/s",
         Bar::RatioAtLeast(0.85),

@@ -41,11 +41,6 @@ create table media_uses (
 ) strict;
 create index media_uses_by_media on media_uses (media_id);
 
--- Profiles with the picture that stands for each member, if there is one: what everything reads that shows somebody.
-create view faces as
-select p.*, (select f.media_id from media_uses f where f.what = 'avatar' and f.thing_id = p.user_id) as avatar
-  from profiles p;
-
 -- What is being sent. How much has come is the length of its file in the folder `uploads`.
 create table uploads (
   id text primary key,                   -- 128 random bits

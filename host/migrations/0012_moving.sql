@@ -7,6 +7,16 @@ alter table users add column leaving_at integer;
 alter table users add column left_at integer;
 create index users_leaving on users (leaving_at) where leaving_at is not null;
 
+-- Profiles with the picture that stands for each member, if there is one and they aren't leaving: what everything reads that shows
+-- somebody.
+create view faces as
+select p.*,
+       (select f.media_id
+          from media_uses f
+         where f.what = 'avatar' and f.thing_id = p.user_id
+           and (select u.leaving_at is null from users u where u.id = p.user_id)) as avatar
+  from profiles p;
+
 -- What is known of a deletion: refers to nobody, because it outlives them.
 create table departures (
   id integer primary key,

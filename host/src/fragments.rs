@@ -16,7 +16,8 @@ use crate::{
     session::Viewer,
 };
 
-/// Memory for fragments, in bytes: a wall's twenty modules come to about 40 KiB, a full wall's stickers and posts to twice that.
+/// Memory for fragments, in bytes: a wall's twenty modules come to about 40 KiB, a full wall's stickers and posts to twice that, and a
+/// frame holds those once more.
 const MEMORY: u64 = 32 << 20;
 /// Fragments expected, to size the table.
 const EXPECTED: usize = 8_192;

@@ -8,3 +8,6 @@ export function show(plate, name, colour, avatar) {
   plate.textContent = name.slice(0, 2)
   if (address) plate.append(Object.assign(document.createElement("img"), { src: address, alt: "", width: 32, height: 32, decoding: "async" }))
 }
+
+// A picture that is gone leaves the plate.
+document.addEventListener("error", ({ target }) => target.matches?.(".avatar > img, .face > img") && (target.closest(".face") ?? target).remove(), true)

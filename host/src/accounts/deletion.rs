@@ -16,7 +16,7 @@ use crate::{
     db::Tx,
     directory, dms,
     error::Error,
-    media, neighbourhoods,
+    looks, media, neighbourhoods,
     plugins::hex,
     posts, rooms, scripts, session, stickers, walls,
 };
@@ -70,8 +70,11 @@ async fn look(app: &App) -> Result<(), Error> {
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
         )
     })?;
+    // One that fails stops nobody else's.
     for (user_id, name) in due {
-        delete(app, user_id, name).await?;
+        if let Err(error) = delete(app, user_id, name).await {
+            tracing::error!(%error, user_id, "an account that should go could not be deleted; the next look tries again");
+        }
     }
     let waiting = app.db.read(|db| {
         db.all(
@@ -84,8 +87,13 @@ async fn look(app: &App) -> Result<(), Error> {
         rooms::forget_removed(app).await?;
     }
     for departure in waiting {
-        remove_files(app, departure).await?;
-        write_receipt(app, departure).await?;
+        let written = async {
+            remove_files(app, departure).await?;
+            write_receipt(app, departure).await
+        };
+        if let Err(error) = written.await {
+            tracing::error!(%error, departure, "the receipt of a deletion could not be written; the next look tries again");
+        }
     }
     let (shown, done) = (now_ms() - SHOWN_MS, now_ms() - WAITS_MS);
     let old = "select 1 from departures where shown_at < ?1 or (receipt is not null and gone_at < ?2) limit 1";
@@ -103,6 +111,16 @@ async fn look(app: &App) -> Result<(), Error> {
 }
 
 async fn delete(app: &App, user_id: i64, name: String) -> Result<(), Error> {
+    // From here on there is no way back, wherever the clock may go.
+    let begins = app.db.write(move |tx| {
+        tx.run(
+            "update users set leaving_at = 0 where id = ?1 and leaving_at <= ?2",
+            [user_id, now_ms()],
+        )
+    });
+    if begins.await? == 0 {
+        return Ok(());
+    }
     loop {
         let teller = app.clone();
         let erased = app.db.write(move |tx| {
@@ -147,6 +165,7 @@ fn go(tx: &Tx, app: &App, user_id: i64, name: &str) -> Result<(), Error> {
     let stuck = stickers::moving::leave(tx, user_id)?;
     posts::moving::touch(tx, name);
     scripts::moving::touch(tx, user_id, name)?;
+    looks::moving::touch(tx, user_id)?;
     let (pictured, files) = media::moving::leave(tx, user_id)?;
     // They hang on the name, which is about to change hands.
     let tagged = directory::moving::leave(tx, user_id, name)?;

@@ -26,7 +26,7 @@ use crate::{
     db::{Reader, Tx},
     error::{Error, Invalid},
     http::{Form, Path, Peer, Wants, see_other, unstored},
-    neighbourhoods, posts, scripts,
+    looks, neighbourhoods, posts, scripts,
     session::{self, Member},
     throttle, tokens, walls,
 };
@@ -104,6 +104,7 @@ fn touch(tx: &Tx, app: &App, member: &Member) -> Result<(), Error> {
     tx.touch("people");
     posts::moving::touch(tx, &member.name);
     scripts::moving::touch(tx, member.id, &member.name)?;
+    looks::moving::touch(tx, member.id)?;
     neighbourhoods::moving::touch(tx, member.id)
 }
 

@@ -29,6 +29,23 @@ pub struct Moved {
     pub remixable: bool,
 }
 
+/// Has the walls that credit a member made anew: they are about to leave, are gone, or stay after all.
+///
+/// # Errors
+/// The database's.
+pub fn touch(tx: &Tx, user_id: i64) -> Result<(), Error> {
+    let walls = tx.all(
+        "select distinct u.name from looks l join users u on u.id = l.user_id where l.remixed_from = ?1",
+        [user_id],
+        |row| row.get::<_, String>(0),
+    )?;
+    for wall in walls {
+        tx.touch(super::topic(&wall));
+        tx.touch(format!("wall:{wall}"));
+    }
+    Ok(())
+}
+
 /// Writes how a member's wall looks; nothing where it looks as the house's do.
 ///
 /// # Errors

@@ -1,4 +1,5 @@
-//! How fast an owner's animations may go: nothing on a wall may flash more than three times a second (WCAG 2.3.1).
+//! How fast an owner's animations may go: no element of a wall may flash more than three times a second (WCAG 2.3.1). Several that lie on
+//! each other are not added up.
 //!
 //! What an animation shows is not looked at. Each stop may be the opposite of the one before it, and so may be the leap from its
 //! end to its beginning; two such changes are a flash. So there is a least time between two stops and for all of them together, and it is

@@ -50,7 +50,7 @@ pub fn of(db: &Reader, owner: &Profile) -> Result<Look, Error> {
         "select l.id, l.theme, l.css, source.id, source.name, p.remixable
            from profiles p
            left join looks l on l.id = p.look
-           left join users source on source.id = l.remixed_from
+           left join users source on source.id = l.remixed_from and source.leaving_at is null
           where p.user_id = ?1",
         [owner.user_id],
         look,

@@ -307,9 +307,15 @@ pub fn touch(tx: &Tx, user_id: i64, name: &str) -> Result<(), Error> {
     tx.touch(mutations::mine_topic(user_id));
     tx.touch(mutations::pins_topic(name));
     let walls = tx.all(
-        "select distinct u.name
+        "select u.name
            from scripts s
            join script_pins p on p.script_id = s.id
+           join users u on u.id = p.user_id
+          where s.user_id = ?1
+          union
+         select u.name
+           from scripts s
+           join posts p on p.script = s.id and p.removed_at is null
            join users u on u.id = p.user_id
           where s.user_id = ?1",
         [user_id],
@@ -317,6 +323,7 @@ pub fn touch(tx: &Tx, user_id: i64, name: &str) -> Result<(), Error> {
     )?;
     for wall in walls {
         tx.touch(format!("wall:{wall}"));
+        tx.touch(format!("posts:{wall}"));
         tx.touch(mutations::pins_topic(&wall));
     }
     Ok(())
