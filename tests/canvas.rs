@@ -365,19 +365,24 @@ fn on_a_phone_a_finger_carries_a_sticker_and_scrolls_everywhere_else() {
     glide(beside, 0.0, -180.0);
     page.wait_until(&format!("scrollY > {}", before + 100.0));
     assert_eq!(one(&ana, id), carried);
-    // Handles size it, once the page has come to rest.
-    page.eval(
-        "new Promise((still) => {
-           let [at, frames] = [scrollY, 0]
-           const look = () => {
-             frames = scrollY === at ? frames + 1 : 0
-             at = scrollY
-             frames > 20 ? still(true) : requestAnimationFrame(look)
-           }
-           look()
-         })",
-    );
+    // Handles size it, once the page has come to rest: a finger's momentum carries it on, and what is under a finger is looked up where
+    // the last frame had it.
+    let rest = || {
+        page.eval(
+            "new Promise((still) => {
+               let [at, frames] = [scrollY, 0]
+               const look = () => {
+                 frames = scrollY === at ? frames + 1 : 0
+                 at = scrollY
+                 frames > 20 ? still(true) : requestAnimationFrame(look)
+               }
+               look()
+             })",
+        )
+    };
+    rest();
     page.eval("scrollTo(0, 0)");
+    rest();
     page.wait_for(".handles b[data-grip=se]");
     let corner = page.place(".handles b[data-grip=se]").centre();
     glide(corner, 25.0, 25.0);
