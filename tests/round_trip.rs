@@ -288,6 +288,8 @@ fn decorate(ana: &Person, bob: &Person) {
 /// The wall, as a guest sees it.
 fn picture_of(page: &Page, server: &Server, name: &str) -> RgbImage {
     page.viewport(1280, 800).goto(&server.url("/wall/ana"));
+    // Who is there is told last, and takes its place.
+    page.wait_until("document.querySelector('.here-now').textContent.includes('passer-by')");
     let path = page.screenshot(name);
     image::open(path).expect("a picture").into_rgb8()
 }
