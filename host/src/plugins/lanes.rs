@@ -583,6 +583,8 @@ impl Keeper {
                     self.give(lane);
                     return true;
                 }
+                // The program ends.
+                Err(error) if tokio::runtime::is_rt_shutdown_err(&error) => return false,
                 Err(error) => {
                     tracing::error!(%error, "a lane does not start");
                     *failures += 1;
