@@ -6,10 +6,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use include_dir::{Dir, include_dir};
 use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, escape_formatter};
 use serde::Serialize;
@@ -18,7 +18,20 @@ use sha2::{Digest, Sha256};
 use crate::{
     cache::{accepts_encoding, compress_gzip, compress_zstd},
     error::Error,
+    http::{FRAGMENT, unstored},
 };
+
+/// A page that is somebody's own, outside every cache.
+pub fn page(html: String, status: StatusCode) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    unstored((status, kind, html).into_response())
+}
+
+/// Part of a page, for our script; outside every cache.
+pub fn fragment(html: String, status: StatusCode) -> Response {
+    let kind = [(header::CONTENT_TYPE, format!("{FRAGMENT}; charset=utf-8"))];
+    unstored((status, kind, html).into_response())
+}
 
 static TEMPLATES: Dir = include_dir!("$CARGO_MANIFEST_DIR/../templates");
 static UI: Dir = include_dir!("$CARGO_MANIFEST_DIR/../ui");

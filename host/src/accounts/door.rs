@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::config::Registration;
 use crate::crypto::{self, AuthKey, MAX_ROUNDS, MIN_ROUNDS, Parameters, Salt};
 use crate::error::{self, Error, Invalid};
+use crate::html;
 use crate::http::{Form, Peer, Query, see_other, unstored};
 use crate::profiles;
 use crate::session::{self, Viewer};
@@ -12,8 +13,8 @@ use crate::throttle;
 use crate::walls;
 use axum::Json;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use minijinja::context;
 use serde::Deserialize;
 use serde_json::json;
@@ -60,7 +61,7 @@ fn page(app: &App, viewer: &Viewer, headers: &HeaderMap, form: &str, next: &str)
         return Ok(see_other(LEAVING));
     }
     let sent = Form(vec![("next".into(), next.into())]);
-    Ok(unstored(Html(render(app, form, &sent, None)?).into_response()))
+    Ok(html::page(render(app, form, &sent, None)?, StatusCode::OK))
 }
 
 /// The name whose parameters are asked for.
@@ -219,7 +220,7 @@ pub async fn log_out_page(State(app): State<App>, viewer: Viewer, headers: Heade
     let page = app
         .html
         .render("accounts/logout.html", context! { name => member.name, ..shell(true) })?;
-    Ok(unstored(Html(page).into_response()))
+    Ok(html::page(page, StatusCode::OK))
 }
 
 /// `POST /logout`. Answers the same to those who are not logged in.
@@ -292,13 +293,13 @@ fn refuse(app: &App, headers: &HeaderMap, which: &str, form: &Form, refusal: Err
     if !error::wants_page(headers) || !is_about_the_form {
         return Err(refusal);
     }
-    let mut response = (refusal.status(), Html(render(app, which, form, Some(&refusal))?)).into_response();
+    let mut response = html::page(render(app, which, form, Some(&refusal))?, refusal.status());
     if let Error::TooMany { retry_after, .. } = refusal {
         response
             .headers_mut()
             .insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
     }
-    Ok(unstored(response))
+    Ok(response)
 }
 
 fn render(app: &App, which: &str, sent: &Form, refusal: Option<&Error>) -> Result<String, Error> {

@@ -7,13 +7,14 @@ use crate::app::App;
 use crate::crypto::{self, AuthKey, Blob, Bytes};
 use crate::dms;
 use crate::error::{Error, Invalid};
+use crate::html;
 use crate::http::{Form, Object, Peer, unstored};
 use crate::profiles;
 use crate::session::{Member, Viewer};
 use crate::throttle;
 use axum::Json;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use minijinja::context;
 use neospace_dm::Name;
@@ -139,7 +140,7 @@ pub async fn recover_page(State(app): State<App>, viewer: Viewer) -> Result<Resp
         "accounts/recover.html",
         context! { ..super::door::shell(viewer.member.is_some()) },
     )?;
-    Ok(unstored(Html(page).into_response()))
+    Ok(html::page(page, StatusCode::OK))
 }
 
 /// `POST /recover/open` with `name` and `recovery`, the code's auth key: `{wrapped, generation}`.

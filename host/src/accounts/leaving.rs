@@ -7,7 +7,7 @@
 use axum::{
     Json,
     extract::State,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use minijinja::{Value, context};
@@ -25,6 +25,7 @@ use crate::{
     crypto::{self, Bytes},
     db::{Reader, Tx},
     error::{Error, Invalid},
+    html,
     http::{Form, Path, Peer, Wants, see_other, unstored},
     looks, neighbourhoods, posts, scripts,
     session::{self, Member},
@@ -46,7 +47,8 @@ pub async fn delete_page(State(app): State<App>, member: Member) -> Result<Respo
         stays => STAYS,
         ..shell(true)
     };
-    html(app.html.render("accounts/delete.html", context)?)
+    let html = app.html.render("accounts/delete.html", context)?;
+    Ok(html::page(html, StatusCode::OK))
 }
 
 /// `POST /settings/delete` with `current`: from now on the account is about to go. The answer leads to where its receipt will be.
@@ -123,7 +125,8 @@ pub async fn leaving_page(State(app): State<App>, headers: HeaderMap) -> Result<
         due => leaver.leaving_at <= now_ms(),
         ..shell(false)
     };
-    html(app.html.render("accounts/leaving.html", context)?)
+    let html = app.html.render("accounts/leaving.html", context)?;
+    Ok(html::page(html, StatusCode::OK))
 }
 
 /// `POST /settings/leaving/keep`: everything is as it was.
@@ -274,9 +277,6 @@ fn receipt_html(
         stays => STAYS,
         ..shell(false)
     };
-    html(app.html.render("accounts/receipt.html", context)?)
-}
-
-fn html(page: String) -> Result<Response, Error> {
-    Ok(unstored((StatusCode::OK, Html(page)).into_response()))
+    let html = app.html.render("accounts/receipt.html", context)?;
+    Ok(html::page(html, StatusCode::OK))
 }

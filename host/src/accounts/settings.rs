@@ -4,12 +4,13 @@ use super::door::{auth_key, chosen_parameters, device, go, leave, shell};
 use super::{hash, keys, mutations, queries, tokens};
 use crate::app::{App, now_ms};
 use crate::error::{self, Error, Invalid};
-use crate::http::{FRAGMENT, Form, Path, Peer, Query, Wants, see_other, unstored};
+use crate::html;
+use crate::http::{Form, Path, Peer, Query, Wants, see_other, unstored};
 use crate::session::{self, Member, Viewer};
 use crate::throttle;
 use axum::Json;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -50,7 +51,7 @@ pub async fn settings_page(
         };
     };
     let page = page(&app, member, &viewer, &asked, tokens::Shown::default())?;
-    Ok(unstored(Html(page).into_response()))
+    Ok(html::page(page, StatusCode::OK))
 }
 
 /// The whole page, with what was just done about tokens.
@@ -329,11 +330,11 @@ pub(super) fn changed(
     page: &str,
     part: impl FnOnce() -> Result<String, Error>,
 ) -> Result<Response, Error> {
-    Ok(unstored(match wants {
-        Wants::Page => see_other(page),
-        Wants::Fragment => ([(header::CONTENT_TYPE, format!("{FRAGMENT}; charset=utf-8"))], part()?).into_response(),
-        Wants::Json => Json(json!({ "next": page })).into_response(),
-    }))
+    Ok(match wants {
+        Wants::Page => unstored(see_other(page)),
+        Wants::Fragment => html::fragment(part()?, StatusCode::OK),
+        Wants::Json => unstored(Json(json!({ "next": page })).into_response()),
+    })
 }
 
 /// Says times as a member's clock shows them.

@@ -4,13 +4,14 @@ use super::queries;
 use super::settings::{Asked, Clock, changed, page};
 use crate::app::{App, now_ms};
 use crate::error::{Error, Invalid};
-use crate::http::{FRAGMENT, Form, Path, Wants, unstored};
+use crate::html;
+use crate::http::{Form, Path, Wants, unstored};
 use crate::session::{Member, Viewer};
 use crate::tokens::{self, Scope, Scopes};
 use axum::Json;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse, Response};
-use http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use minijinja::{Value, context};
 use serde_json::json;
 
@@ -110,13 +111,10 @@ pub async fn make_token(
         }
         Err(error) => return Err(error),
     };
-    Ok(unstored(match wants {
-        Wants::Fragment => {
-            let kind = [(header::CONTENT_TYPE, format!("{FRAGMENT}; charset=utf-8"))];
-            (status, kind, fragment(&app, &member, shown)?).into_response()
-        }
-        _ => (status, Html(page(&app, &member, &viewer, &Asked::default(), shown)?)).into_response(),
-    }))
+    Ok(match wants {
+        Wants::Fragment => html::fragment(fragment(&app, &member, shown)?, status),
+        _ => html::page(page(&app, &member, &viewer, &Asked::default(), shown)?, status),
+    })
 }
 
 /// `POST /settings/tokens/{id}/revoke`.

@@ -6,6 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use http::StatusCode;
 use minijinja::context;
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::{
     app::{App, now_ms},
     db::{Reader, Tx},
     error::Error,
+    html,
     http::{Path, Query, Wants, unstored},
     markdown, profiles,
     session::Member,
@@ -163,7 +165,7 @@ pub async fn linked(
         .collect();
     let context = context! { wall, links, next, signed_in => true, here => "me" };
     let html = app.html.render("directory/linked.html", context)?;
-    Ok(unstored(axum::response::Html(html).into_response()))
+    Ok(html::page(html, StatusCode::OK))
 }
 
 #[cfg(test)]

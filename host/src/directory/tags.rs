@@ -17,6 +17,7 @@ use crate::{
     db::{Reader, Tx},
     error::Error,
     fragments::{Key, Piece, Sight},
+    html,
     http::{Form, Path, Query, Wants, see_other},
     profiles::Profile,
     session::{Member, Viewer},
@@ -120,9 +121,7 @@ pub async fn choose(
                 here => "me",
             };
             let html = app.html.render("directory/choose.html", context)?;
-            let mut response = crate::http::unstored(axum::response::Html(html).into_response());
-            *response.status_mut() = http::StatusCode::UNPROCESSABLE_ENTITY;
-            return Ok(response);
+            return Ok(html::page(html, http::StatusCode::UNPROCESSABLE_ENTITY));
         }
     };
     let told = json!({ "tags": tags });

@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, header};
+use http::StatusCode;
 use minijinja::context;
 use neospace_dm::{
     Name,
@@ -23,6 +23,7 @@ use crate::{
     crypto::Spelled,
     db::{Reader, Tx},
     error::Error,
+    html,
     http::{Query, Wants, unstored},
     profiles::is_name,
     session::Viewer,
@@ -273,10 +274,5 @@ fn html(app: &App, viewer: &Viewer, asked: &Asked) -> Result<Response, Error> {
             here => "keys",
         },
     )?;
-    let mut response = unstored(html.into_response());
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    Ok(response)
+    Ok(html::page(html, StatusCode::OK))
 }

@@ -5,7 +5,7 @@ use axum::{
     Json, extract,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, header};
+use http::StatusCode;
 use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,7 +18,8 @@ use super::{
 use crate::{
     app::App,
     error::Error,
-    http::{FRAGMENT, Path, Query, Wants, see_other, unstored},
+    html,
+    http::{Path, Query, Wants, see_other, unstored},
     profiles::is_name,
     session::{Member, Viewer},
 };
@@ -96,7 +97,7 @@ pub async fn show(
             let html = app
                 .html
                 .render("dms/conversation.html", conversation(&app, &viewer, &with)?)?;
-            Ok(html_response(html, &format!("{FRAGMENT}; charset=utf-8")))
+            Ok(html::fragment(html, StatusCode::OK))
         }
         Wants::Json => {
             let pair = talk::pair(&app, member, &with)?;
@@ -134,15 +135,7 @@ fn page(app: &App, viewer: &Viewer, with: Option<&str>) -> Result<Response, Erro
             ..context
         },
     )?;
-    Ok(html_response(html, "text/html; charset=utf-8"))
-}
-
-fn html_response(html: String, kind: &str) -> Response {
-    let mut response = unstored(html.into_response());
-    if let Ok(kind) = HeaderValue::from_str(kind) {
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    }
-    response
+    Ok(html::page(html, StatusCode::OK))
 }
 
 fn you(viewer: &Viewer) -> Result<Value, Error> {

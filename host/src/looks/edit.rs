@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use minijinja::{Value, context};
 use serde_json::json;
 
@@ -20,7 +20,8 @@ use crate::{
     app::App,
     db::Tx,
     error::{Error, Invalid},
-    http::{FRAGMENT, Form, Path, Wants, see_other},
+    html,
+    http::{Form, Path, Wants, see_other},
     profiles::{self, Profile},
     session::Member,
 };
@@ -123,14 +124,14 @@ fn css_changed(app: &App, wants: Wants, owner: &Profile) -> Result<Response, Err
     }
     let mut html = app.db.read(|db| page::wear(app, db, owner))?.link();
     html.push_str(&css_tab(app, owner, None)?);
-    Ok(fragment(html, StatusCode::OK))
+    Ok(html::fragment(html, StatusCode::OK))
 }
 
 /// A tab again, with what was typed: in the drawer, or on a page of its own for a browser without our script.
 fn refused(app: &App, owner: &Profile, wants: Wants, tab: String) -> Result<Response, Error> {
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     if wants == Wants::Fragment {
-        return Ok(fragment(tab, status));
+        return Ok(html::fragment(tab, status));
     }
     let html = app.html.render(
         "looks/refused.html",
@@ -142,12 +143,7 @@ fn refused(app: &App, owner: &Profile, wants: Wants, tab: String) -> Result<Resp
             here => "me",
         },
     )?;
-    let mut response = fragment(html, status);
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    Ok(response)
+    Ok(html::page(html, status))
 }
 
 fn css_tab(app: &App, owner: &Profile, typed: Option<(&str, &str)>) -> Result<String, Error> {
@@ -269,7 +265,7 @@ async fn change(
         Wants::Fragment => {
             let mut html = worn.link();
             html.push_str(&tab(app, &owner, None)?);
-            fragment(html, StatusCode::OK)
+            html::fragment(html, StatusCode::OK)
         }
         Wants::Json => {
             let look = app.db.read(|db| queries::of(db, &owner))?;
@@ -300,15 +296,4 @@ fn tab(app: &App, owner: &Profile, typed: Option<(&Form, &Invalid)>) -> Result<S
         "looks/drawer.html",
         context! { panel, who => context! { name => &*owner.name } },
     )
-}
-
-fn fragment(html: String, status: StatusCode) -> Response {
-    let mut response = Response::new(html.into());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    if let Ok(kind) = HeaderValue::from_str(&format!("{FRAGMENT}; charset=utf-8")) {
-        headers.insert(header::CONTENT_TYPE, kind);
-    }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

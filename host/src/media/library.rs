@@ -20,7 +20,7 @@ use crate::{
     app::App,
     db::Tx,
     error::{self, Error},
-    files,
+    files, html,
     http::{FRAGMENT, Form, Path, Query, Wants, see_other, unstored},
     session::Member,
     words,
@@ -84,7 +84,7 @@ pub(super) fn refused(app: &App, member: &Member, error: &Error, alt: &str) -> R
     let asked = Asked::default();
     let listed = list(app, member, &asked)?;
     let html = page(app, &listed, &asked, Some((error, alt)))?;
-    Ok(unstored((error.status(), Html(html)).into_response()))
+    Ok(html::page(html, error.status()))
 }
 
 struct Listed {

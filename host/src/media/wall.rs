@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::State,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
 use minijinja::{Value, context};
@@ -17,6 +17,7 @@ use crate::{
     db::{Reader, Tx},
     error::{Error, Invalid},
     fragments::{Key, Piece, Sight},
+    html,
     http::{FRAGMENT, Form, Path, Wants, see_other, unstored},
     live::frame::{Dialect, Event, PatchMode},
     profiles::{self, Profile},
@@ -353,9 +354,8 @@ pub async fn show_sound(
         voice => heard.voice.as_ref().map(words),
         signed_in => viewer.member.is_some(),
     };
-    Ok(unstored(
-        Html(app.html.render("media/words.html", context)?).into_response(),
-    ))
+    let html = app.html.render("media/words.html", context)?;
+    Ok(html::page(html, StatusCode::OK))
 }
 
 fn data(app: &App, owner: &Profile) -> Result<serde_json::Value, Error> {

@@ -12,11 +12,11 @@ use axum::{
     Router,
     body::Body,
     extract::State,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use minijinja::{Value, context};
 use serde_json::json;
@@ -28,6 +28,7 @@ use crate::{
     archive::{FORMAT, MANIFEST, VERSION, Writer},
     crypto, directory, dms,
     error::Error,
+    html,
     http::{Inside, unstored},
     looks, media, neighbourhoods, posts, profiles, rooms, scripts,
     session::{self, Member, Viewer},
@@ -94,7 +95,7 @@ impl Drop for Turn {
 pub async fn along(State(app): State<App>, _: Member) -> Result<Response, Error> {
     let context = context! { signed_in => true, here => "settings" };
     let page = app.html.render("settings/along.html", context)?;
-    Ok(unstored(Html(page).into_response()))
+    Ok(html::page(page, StatusCode::OK))
 }
 
 /// `GET /settings/export`: everything of one's own, as a zip. Who is about to leave gets it, too.

@@ -21,7 +21,7 @@ use axum::{
     Json,
     body::Body,
     extract::{Request, State},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures_util::Stream;
@@ -41,7 +41,7 @@ use crate::{
     db::{Reader, Tx},
     directory,
     error::{self, Error},
-    files,
+    files, html,
     http::{FRAGMENT, Form, Query, Wants, discard, see_other, unstored},
     looks, media, posts, profiles, rooms, scripts,
     session::{Member, Viewer},
@@ -250,7 +250,7 @@ pub async fn show(
 
 fn shown(app: &App, member: &Member, status: StatusCode, refused: Option<&str>) -> Result<Response, Error> {
     let html = app.html.render("moving/import.html", page(app, member, refused)?)?;
-    Ok(unstored((status, Html(html)).into_response()))
+    Ok(html::page(html, status))
 }
 
 /// What programs get.
@@ -1187,7 +1187,7 @@ pub async fn said(
         "moving/said.html",
         context! { signed_in => true, here => "settings", messages, older, later => !asked.before.is_empty() },
     )?;
-    Ok(unstored(Html(html).into_response()))
+    Ok(html::page(html, StatusCode::OK))
 }
 
 /// Drops archives that nobody said anything about, and files without a row: at the start, and every hour as long as the program

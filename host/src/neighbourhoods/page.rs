@@ -5,7 +5,7 @@ use std::time::Instant;
 use axum::{
     Json,
     extract::State,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, header};
 use minijinja::{Value, context};
@@ -21,6 +21,7 @@ use crate::{
     cache::Rendered,
     crypto,
     error::Error,
+    html,
     http::{Form, Path, Query, Wants, see_other, unstored},
     session::Viewer,
     words::{day, lasted},
@@ -93,7 +94,7 @@ fn all(app: &App, after: &str) -> Result<(Vec<queries::Neighbourhood>, Option<St
 /// The database's.
 pub fn list_page(app: &App, viewer: &Viewer, after: &str, form: Option<(&Form, &Error)>) -> Result<Response, Error> {
     let status = form.map_or(StatusCode::OK, |(_, error)| error.status());
-    Ok(page(list_html(app, viewer, after, form)?, status))
+    Ok(html::page(list_html(app, viewer, after, form)?, status))
 }
 
 fn list_html(app: &App, viewer: &Viewer, after: &str, form: Option<(&Form, &Error)>) -> Result<String, Error> {
@@ -147,7 +148,10 @@ pub async fn show(
             Json(json!({ "neighbourhood": it, "walls": walls, "next": next })).into_response(),
         ));
     }
-    Ok(page(one_html(&app, &viewer, &slug, &asked, None)?, StatusCode::OK))
+    Ok(html::page(
+        one_html(&app, &viewer, &slug, &asked, None)?,
+        StatusCode::OK,
+    ))
 }
 
 /// The page of one, after its founder's form was refused.
@@ -156,7 +160,7 @@ pub async fn show(
 /// [`Error::NotFound`].
 pub fn refused(app: &App, viewer: &Viewer, slug: &str, about: &str, error: &Error) -> Result<Response, Error> {
     let html = one_html(app, viewer, slug, &Asked::default(), Some((about, error)))?;
-    Ok(page(html, error.status()))
+    Ok(html::page(html, error.status()))
 }
 
 /// Walls of one, and where they go on.
@@ -273,10 +277,4 @@ pub fn of(app: &App, user_id: i64) -> Result<Vec<Value>, Error> {
         .iter()
         .map(|it| context! { slug => it.slug, title => it.title })
         .collect())
-}
-
-fn page(html: String, status: StatusCode) -> Response {
-    let mut response = unstored(Html(html).into_response());
-    *response.status_mut() = status;
-    response
 }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     app::{App, now_ms},
     error::Error,
+    html,
     http::{Form, Path, Wants, see_other},
     scripts,
     session::Member,
@@ -161,10 +162,8 @@ pub async fn look(
         Wants::Json => Ok(Json(json!({ "link": link, "why": found.why })).into_response()),
         _ => {
             let context = minijinja::context! { link, why => found.why };
-            Ok(page::fragment(
-                app.html.render("posts/preview.html", context)?,
-                StatusCode::OK,
-            ))
+            let html = app.html.render("posts/preview.html", context)?;
+            Ok(html::fragment(html, StatusCode::OK))
         }
     }
 }
@@ -209,7 +208,7 @@ pub async fn place(
         .await?;
     Ok(match wants {
         Wants::Page => see_other(&format!("/wall/{wall}?edit=1&tab=posts#post-{id}")),
-        Wants::Fragment => page::fragment(String::new(), StatusCode::OK),
+        Wants::Fragment => html::fragment(String::new(), StatusCode::OK),
         Wants::Json => Json(json!({ "ok": true })).into_response(),
     })
 }
@@ -237,7 +236,7 @@ pub async fn remove(
         Wants::Page => Ok(see_other(&format!("/wall/{wall}?edit=1&tab=posts#removed-{id}"))),
         Wants::Fragment => {
             let html = app.html.render("posts/undo.html", minijinja::context! { wall, id })?;
-            Ok(page::fragment(html, StatusCode::OK))
+            Ok(html::fragment(html, StatusCode::OK))
         }
         Wants::Json => Ok(Json(json!({ "id": id, "removed": true })).into_response()),
     }
@@ -264,7 +263,7 @@ pub async fn restore(
         .await?;
     match wants {
         Wants::Page => Ok(see_other(&format!("/wall/{wall}#post-{id}"))),
-        Wants::Fragment => Ok(page::fragment(String::new(), StatusCode::OK)),
+        Wants::Fragment => Ok(html::fragment(String::new(), StatusCode::OK)),
         Wants::Json => {
             let post = app.db.read(|db| queries::post(db, &wall, id))?;
             Ok(Json(view::data(&post)).into_response())

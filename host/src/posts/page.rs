@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use minijinja::{Value, context};
 use serde::Deserialize;
 use serde_json::json;
@@ -22,7 +22,8 @@ use crate::{
     cache::{Audience, Rendered},
     error::Error,
     fragments::Sight,
-    http::{FRAGMENT, Form, Path, Query, Wants, unstored},
+    html,
+    http::{Form, Path, Query, Wants, unstored},
     looks, markdown, media,
     profiles::{self, Profile},
     scripts,
@@ -108,7 +109,7 @@ pub async fn list(
         signed_in => viewer.member.is_some(),
         here => if own { "me" } else { "" },
     };
-    Ok(html_page(app.html.render("posts/list.html", context)?, StatusCode::OK))
+    Ok(html::page(app.html.render("posts/list.html", context)?, StatusCode::OK))
 }
 
 /// `GET /wall/{user}/posts/{id}`: one post, for as long as it stands.
@@ -216,10 +217,8 @@ pub async fn history(
         signed_in => viewer.member.is_some(),
         here => if own { "me" } else { "" },
     };
-    Ok(html_page(
-        app.html.render("posts/history.html", context)?,
-        StatusCode::OK,
-    ))
+    let html = app.html.render("posts/history.html", context)?;
+    Ok(html::page(html, StatusCode::OK))
 }
 
 /// What the page for a new post may be asked for.
@@ -357,7 +356,7 @@ pub fn composer(
         here => "me",
     };
     let status = error.map_or(StatusCode::OK, Error::status);
-    Ok(html_page(app.html.render("posts/compose.html", context)?, status))
+    Ok(html::page(app.html.render("posts/compose.html", context)?, status))
 }
 
 /// Where this place is, as pages outside of it must name it: the configured origin, or what the browser calls it.
@@ -379,24 +378,4 @@ pub(super) fn base(app: &App, headers: &HeaderMap) -> String {
     } else {
         String::new()
     }
-}
-
-/// A page outside the cache.
-pub(super) fn html_page(html: String, status: StatusCode) -> Response {
-    let mut response = Response::new(html.into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    unstored(response)
-}
-
-/// For our script.
-pub(super) fn fragment(html: String, status: StatusCode) -> Response {
-    let mut response = html_page(html, status);
-    if let Ok(kind) = HeaderValue::from_str(&format!("{FRAGMENT}; charset=utf-8")) {
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    }
-    response
 }

@@ -13,13 +13,14 @@ use serde_json::json;
 use super::{
     TOPIC_MOST, is_name,
     mutations::{self, Posted},
-    page::{self, Asked, Thread, address, fragment, html_page},
+    page::{self, Asked, Thread, address},
     talk::{self, Post, Said, Speaker},
     view,
 };
 use crate::{
     app::App,
     error::{Error, Invalid},
+    html,
     http::{Form, Path, Peer, Wants, see_other, unstored},
     session::{Member, Viewer},
     throttle,
@@ -52,7 +53,7 @@ pub async fn create(
                 },
                 errors => errors(&error),
             };
-            Ok(html_page(page::list_page(&app, &viewer, "", more)?, error.status()))
+            Ok(html::page(page::list_page(&app, &viewer, "", more)?, error.status()))
         }
         (Err(error), _) => Err(error),
     }
@@ -225,7 +226,7 @@ fn sent(app: &App, wants: Wants, form: &Form, posted: &Posted) -> Result<Respons
             see_other(&format!("/rooms/{room}/messages/{thread}#message-{}", message.id))
         }
         Wants::Page => see_other(&format!("/rooms/{room}#message-{}", message.id)),
-        Wants::Fragment => fragment(view::message(app, room, message)?.to_string(), status),
+        Wants::Fragment => html::fragment(view::message(app, room, message)?.to_string(), status),
         Wants::Json => unstored((status, Json(view::data(room, message))).into_response()),
     })
 }
@@ -234,12 +235,12 @@ fn whispered(app: &App, viewer: &Viewer, wants: Wants, name: &str, html: String)
     Ok(match wants {
         Wants::Page => {
             let more = context! { whisper => minijinja::Value::from_safe_string(html) };
-            html_page(
+            html::page(
                 page::room_page(app, viewer, name, Asked::default(), more)?,
                 StatusCode::OK,
             )
         }
-        Wants::Fragment => fragment(html, StatusCode::OK),
+        Wants::Fragment => html::fragment(html, StatusCode::OK),
         Wants::Json => unstored(Json(json!({ "whisper": html })).into_response()),
     })
 }
@@ -253,7 +254,7 @@ fn is_about_the_text(error: &Error) -> bool {
 }
 
 fn refused(html: String, error: &Error) -> Response {
-    let mut response = html_page(html, error.status());
+    let mut response = html::page(html, error.status());
     if let Error::TooMany { retry_after, .. } = error {
         response
             .headers_mut()
@@ -286,7 +287,7 @@ pub async fn edit(
     match talk::edit(&app, speaker, id, content.clone()).await {
         Ok((room, message)) => Ok(match wants {
             Wants::Page => see_other(&format!("/rooms/{}/messages/{id}", room.name)),
-            Wants::Fragment => fragment(view::message(&app, &room.name, &message)?.to_string(), StatusCode::OK),
+            Wants::Fragment => html::fragment(view::message(&app, &room.name, &message)?.to_string(), StatusCode::OK),
             Wants::Json => unstored(Json(view::data(&room.name, &message)).into_response()),
         }),
         Err(error) if wants == Wants::Page && is_about_the_text(&error) => {
@@ -320,7 +321,7 @@ pub async fn delete(
     let (room, message) = talk::remove(&app, speaker, id).await?;
     Ok(match wants {
         Wants::Page => see_other(&format!("/rooms/{}?around={id}#message-{id}", room.name)),
-        Wants::Fragment => fragment(view::message(&app, &room.name, &message)?.to_string(), StatusCode::OK),
+        Wants::Fragment => html::fragment(view::message(&app, &room.name, &message)?.to_string(), StatusCode::OK),
         Wants::Json => unstored(Json(view::data(&room.name, &message)).into_response()),
     })
 }
@@ -350,7 +351,7 @@ pub async fn read(
     let unread = talk::read_up_to(&app, &viewer, None, &name, seq).await?;
     Ok(match wants {
         Wants::Page => see_other(&address(&name, "")),
-        Wants::Fragment => fragment(String::new(), StatusCode::OK),
+        Wants::Fragment => html::fragment(String::new(), StatusCode::OK),
         Wants::Json => Json(json!({
             "room": name,
             "count": unread.count,

@@ -14,12 +14,13 @@ use super::{
     forms::checked_topic,
     live, mutations,
     mutations::Measure,
-    page::{address, door, html_page, you},
+    page::{address, door, you},
     queries, talk, view,
 };
 use crate::{
     app::App,
     error::Error,
+    html,
     http::{Form, Path, Query, Wants, see_other, unstored},
     session::{Member, Viewer},
     words,
@@ -78,10 +79,8 @@ pub async fn people(
     if wants == Wants::Json {
         return Ok(unstored(Json(shown).into_response()));
     }
-    Ok(html_page(
-        app.html.render("rooms/people.html", merge_maps([shown, shell()]))?,
-        StatusCode::OK,
-    ))
+    let html = app.html.render("rooms/people.html", merge_maps([shown, shell()]))?;
+    Ok(html::page(html, StatusCode::OK))
 }
 
 fn people_of(app: &App, viewer: &Viewer, name: &str, after: &str) -> Result<Value, Error> {
@@ -147,10 +146,8 @@ pub async fn log(
     if wants == Wants::Json {
         return Ok(unstored(Json(shown).into_response()));
     }
-    Ok(html_page(
-        app.html.render("rooms/log.html", merge_maps([shown, shell()]))?,
-        StatusCode::OK,
-    ))
+    let html = app.html.render("rooms/log.html", merge_maps([shown, shell()]))?;
+    Ok(html::page(html, StatusCode::OK))
 }
 
 /// `POST /rooms/{room}/topic`: field `topic`.
@@ -229,7 +226,7 @@ async fn measure(
             let html = app
                 .html
                 .render("rooms/people.html", merge_maps([shown, shell(), more]))?;
-            Ok(html_page(html, error.status()))
+            Ok(html::page(html, error.status()))
         }
         Err(error) => Err(error),
     }

@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use minijinja::{Value, context, value::merge_maps};
 use serde::Deserialize;
 use serde_json::json;
@@ -19,7 +19,8 @@ use super::{
 use crate::{
     app::App,
     error::Error,
-    http::{FRAGMENT, Path, Query, Wants, see_other, unstored},
+    html,
+    http::{Path, Query, Wants, see_other, unstored},
     media,
     session::Viewer,
     words,
@@ -84,7 +85,7 @@ pub async fn list(
         ));
     }
     let html = list_page(&app, &viewer, &from.after, context! {})?;
-    Ok(html_page(html, StatusCode::OK))
+    Ok(html::page(html, StatusCode::OK))
 }
 
 fn lists(app: &App, viewer: &Viewer, after: &str) -> Result<(Vec<queries::Listed>, Vec<queries::Listed>), Error> {
@@ -208,7 +209,7 @@ pub async fn show(
         return door(wants, &address(&name, ""));
     }
     match wants {
-        Wants::Page => Ok(html_page(
+        Wants::Page => Ok(html::page(
             room_page(&app, &viewer, &name, asked, context! {})?,
             StatusCode::OK,
         )),
@@ -221,16 +222,14 @@ pub async fn show(
                 older => part.older,
                 newer => part.newer,
             };
-            Ok(fragment(
-                app.html.render("rooms/messages.html", context)?,
-                StatusCode::OK,
-            ))
+            let html = app.html.render("rooms/messages.html", context)?;
+            Ok(html::fragment(html, StatusCode::OK))
         }
         Wants::Fragment => {
             let html = app
                 .html
                 .render("rooms/conversation.html", conversation(&app, &viewer, &name, asked)?)?;
-            Ok(fragment(html, StatusCode::OK))
+            Ok(html::fragment(html, StatusCode::OK))
         }
         Wants::Json => {
             let room = talk::room(&app, &viewer, &name)?.readable()?;
@@ -295,7 +294,7 @@ pub async fn permalink(
         return Ok(unstored(Json(body).into_response()));
     }
     let html = permalink_page(&app, &viewer, &name, id, &thread, context! {})?;
-    Ok(html_page(html, StatusCode::OK))
+    Ok(html::page(html, StatusCode::OK))
 }
 
 /// A message with what hangs on it.
@@ -362,25 +361,4 @@ pub(super) fn permalink_page(
         here => "rooms",
     };
     app.html.render("rooms/permalink.html", merge_maps([context, more]))
-}
-
-/// A page that is this viewer's own.
-pub(super) fn html_page(html: String, status: StatusCode) -> Response {
-    let mut response = Response::new(html.into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    unstored(response)
-}
-
-/// For our script.
-pub(super) fn fragment(html: String, status: StatusCode) -> Response {
-    let mut response = html_page(html, status);
-    let kind = HeaderValue::from_str(&format!("{FRAGMENT}; charset=utf-8"));
-    if let Ok(kind) = kind {
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    }
-    response
 }

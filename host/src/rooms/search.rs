@@ -18,7 +18,7 @@ use std::{
 use axum::{
     Json,
     extract::State,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use http::StatusCode;
 use icu_normalizer::DecomposingNormalizerBorrowed;
@@ -32,6 +32,7 @@ use crate::{
     app::App,
     db::{Db, Reader, Tx},
     error::Error,
+    html,
     http::{Query, Wants, unstored},
     markdown,
     session::Viewer,
@@ -597,7 +598,7 @@ pub async fn search(
             here => "rooms",
         },
     )?;
-    Ok(unstored((status, Html(html)).into_response()))
+    Ok(html::page(html, status))
 }
 
 fn shown(hit: &Hit) -> Value {

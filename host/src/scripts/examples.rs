@@ -8,6 +8,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use http::StatusCode;
 use include_dir::{Dir, include_dir};
 use minijinja::context;
 use serde::Serialize;
@@ -17,6 +18,7 @@ use super::{Mode, New, view::Framed};
 use crate::{
     app::App,
     error::Error,
+    html,
     http::{Path, Wants},
     session::Viewer,
 };
@@ -143,7 +145,8 @@ pub async fn examples(State(app): State<App>, viewer: Viewer, wants: Wants) -> R
         signed_in => viewer.member.is_some(),
         here => "sandbox",
     };
-    super::page::html(app.html.render("scripts/examples.html", context)?)
+    let html = app.html.render("scripts/examples.html", context)?;
+    Ok(html::page(html, StatusCode::OK))
 }
 
 /// `GET /sandbox/examples/{name}`.
@@ -170,7 +173,8 @@ pub async fn example(
         signed_in => viewer.member.is_some(),
         here => "sandbox",
     };
-    super::page::html(app.html.render("scripts/example.html", context)?)
+    let html = app.html.render("scripts/example.html", context)?;
+    Ok(html::page(html, StatusCode::OK))
 }
 
 /// `GET /sandbox/examples/{name}/source.js`.

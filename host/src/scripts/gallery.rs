@@ -8,7 +8,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use minijinja::{Value, context};
 use serde::Deserialize;
 use serde_json::json;
@@ -23,6 +23,7 @@ use crate::{
     cache::{Audience, Page, Rendered},
     crypto,
     error::Error,
+    html,
     http::{Query, Wants, unstored},
     session::{Member, Viewer},
     words::lasted,
@@ -181,5 +182,6 @@ pub async fn mine(State(app): State<App>, member: Member, wants: Wants) -> Resul
         here => "sandbox",
         made => format!("two queries, {}", lasted(started)),
     };
-    super::page::html(app.html.render("scripts/mine.html", context)?)
+    let html = app.html.render("scripts/mine.html", context)?;
+    Ok(html::page(html, StatusCode::OK))
 }

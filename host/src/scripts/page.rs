@@ -23,6 +23,7 @@ use crate::{
     cache::Rendered,
     db::Reader,
     error::Error,
+    html,
     http::{Path, Query, Wants, frame_source, studio_policy, unstored},
     session::{Member, Viewer},
     words::lasted,
@@ -141,7 +142,8 @@ pub async fn versions(
         signed_in => viewer.member.is_some(),
         here => "sandbox",
     };
-    html(app.html.render("scripts/versions.html", context)?)
+    let html = app.html.render("scripts/versions.html", context)?;
+    Ok(html::page(html, StatusCode::OK))
 }
 
 /// `GET /sandbox/{id}/versions/{n}`.
@@ -176,7 +178,8 @@ pub async fn version(
         signed_in => viewer.member.is_some(),
         here => "sandbox",
     };
-    html(app.html.render("scripts/version.html", context)?)
+    let html = app.html.render("scripts/version.html", context)?;
+    Ok(html::page(html, StatusCode::OK))
 }
 
 /// A text of a script: a version's, or the draft's for its author; and the library's version that goes with it.
@@ -297,7 +300,8 @@ pub async fn diff(
         signed_in => viewer.member.is_some(),
         here => "sandbox",
     };
-    html(app.html.render("scripts/diff.html", context)?)
+    let html = app.html.render("scripts/diff.html", context)?;
+    Ok(html::page(html, StatusCode::OK))
 }
 
 /// `GET /sandbox/{id}/draft`, for its author.
@@ -398,18 +402,11 @@ pub fn studio(
         made => format!("four queries, {}", lasted(started)),
     };
     let page = app.html.render("scripts/studio.html", merge_maps([base, more]))?;
-    let mut response = html(page)?;
-    *response.status_mut() = status;
+    let mut response = html::page(page, status);
     let policy = studio_policy(&app.html, &frame_source(app, headers));
     response.headers_mut().insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_str(&policy).map_err(Error::internal)?,
     );
     Ok(response)
-}
-
-/// A page that is made for one viewer and kept nowhere.
-pub fn html(page: String) -> Result<Response, Error> {
-    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
-    Ok(unstored((headers, page).into_response()))
 }

@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use minijinja::{Value, context};
 use serde_json::{Value as Data, json};
 
@@ -20,7 +20,8 @@ use crate::{
     cache::Audience,
     error::{Error, Invalid},
     fragments::{Key, Piece, Sight},
-    http::{FRAGMENT, Form, Path, Wants, see_other, unstored},
+    html,
+    http::{Form, Path, Wants, see_other, unstored},
     live::{
         Frame,
         frame::{Dialect, Event, PatchMode},
@@ -345,16 +346,13 @@ fn refused(app: &App, member: &Member, wants: Wants, error: Error) -> Result<Res
                 signed_in => true,
                 here => "me",
             };
-            let mut response = super::page::html(app.html.render("scripts/refused.html", context)?)?;
-            *response.status_mut() = error.status();
-            Ok(response)
+            let html = app.html.render("scripts/refused.html", context)?;
+            Ok(html::page(html, error.status()))
         }
     }
 }
 
 fn fragment(app: &App, member: &Member, errors: &Value, status: StatusCode) -> Result<Response, Error> {
     let context = context! { panel => panel(app, member.id, errors)?, who => context! { name => &*member.name } };
-    let html = app.html.render("scripts/drawer.html", context)?;
-    let kind = HeaderValue::from_str(&format!("{FRAGMENT}; charset=utf-8")).map_err(Error::internal)?;
-    Ok(unstored((status, [(header::CONTENT_TYPE, kind)], html).into_response()))
+    Ok(html::fragment(app.html.render("scripts/drawer.html", context)?, status))
 }

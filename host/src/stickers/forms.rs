@@ -8,7 +8,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use minijinja::{Value, context};
 use serde_json::json;
 
@@ -22,7 +22,8 @@ use crate::{
     app::{App, now_ms},
     db::Tx,
     error::{self, Error, Invalid},
-    http::{FRAGMENT, Form, Path, Wants, see_other},
+    html,
+    http::{Form, Path, Wants, see_other},
     media,
     plugins::settings as schema,
     profiles,
@@ -90,7 +91,7 @@ pub async fn one(
             if [owner.user_id, sticker.user_id].map(Some).contains(&viewer.id()) {
                 html.push_str(&view::inspector(&app, &owner, &sticker)?);
             }
-            Ok(fragment(html, StatusCode::OK))
+            Ok(html::fragment(html, StatusCode::OK))
         }
     }
 }
@@ -278,10 +279,8 @@ pub async fn preview(
         }
         Err(error) => context! { note => error.detail(), ..it },
     };
-    Ok(fragment(
-        app.html.render("walls/preview.html", context! { it })?,
-        StatusCode::OK,
-    ))
+    let html = app.html.render("walls/preview.html", context! { it })?;
+    Ok(html::fragment(html, StatusCode::OK))
 }
 
 /// The parameters of a drawn sticker as a form has them.
@@ -447,7 +446,7 @@ pub async fn restore(
                 let (_, sticker) = app.db.read(|db| queries::one(db, &wall, id))?;
                 html.push_str(&view::html(&app, &wall, &sticker)?);
             }
-            Ok(fragment(html, StatusCode::OK))
+            Ok(html::fragment(html, StatusCode::OK))
         }
     }
 }
@@ -545,7 +544,7 @@ fn answer(app: &App, wants: Wants, wall: &str, id: i64, status: StatusCode) -> R
         _ => {
             let mut html = view::html(app, wall, &sticker)?;
             html.push_str(&view::inspector(app, &owner, &sticker)?);
-            Ok(fragment(html, StatusCode::OK))
+            Ok(html::fragment(html, StatusCode::OK))
         }
     }
 }
@@ -554,7 +553,7 @@ fn removed(wants: Wants, wall: &str, ids: &[i64]) -> Result<Response, Error> {
     let listed: Vec<String> = ids.iter().map(i64::to_string).collect();
     Ok(match wants {
         Wants::Page => see_other(&format!("/wall/{wall}?edit=1&tab=stickers&off={}", listed.join(","))),
-        Wants::Fragment => fragment(String::new(), StatusCode::OK),
+        Wants::Fragment => html::fragment(String::new(), StatusCode::OK),
         Wants::Json => Json(json!({ "removed": ids })).into_response(),
     })
 }
@@ -564,7 +563,7 @@ pub(super) fn done(wants: Wants, wall: &str, id: Option<i64>) -> Result<Response
     let chosen = id.map(|id| format!("&sticker={id}")).unwrap_or_default();
     Ok(match wants {
         Wants::Page => see_other(&format!("/wall/{wall}?edit=1&tab=stickers{chosen}")),
-        Wants::Fragment => fragment(String::new(), StatusCode::OK),
+        Wants::Fragment => html::fragment(String::new(), StatusCode::OK),
         Wants::Json => Json(json!({ "ok": true })).into_response(),
     })
 }
@@ -602,18 +601,5 @@ fn refuse(
         "stickers/page.html",
         context! { panel, who => context! { name => owner.name }, signed_in => true, here => "", made => Value::from("") },
     )?;
-    let mut response = fragment(html, status);
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    Ok(response)
-}
-
-fn fragment(html: String, status: StatusCode) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, format!("{FRAGMENT}; charset=utf-8")),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-    ];
-    (status, headers, html).into_response()
+    Ok(html::page(html, status))
 }

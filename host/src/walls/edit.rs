@@ -10,7 +10,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use minijinja::{Value, context};
 use neospace_runner::protocol::Grants;
 use serde_json::json;
@@ -27,6 +27,7 @@ use crate::{
     app::{App, now_ms},
     directory,
     error::Error,
+    html,
     http::{Form, Path, Peer, Query, Wants, see_other},
     live::frame::PatchMode,
     looks,
@@ -86,7 +87,7 @@ pub async fn add(
     live::module_changed(&app, &wall, id, PatchMode::Append).await;
     match wants {
         Wants::Page => Ok(see_other(&format!("/wall/{wall}?edit=1&module={id}#module-{id}"))),
-        Wants::Fragment => Ok(fragment(
+        Wants::Fragment => Ok(html::fragment(
             one(&app, &Viewer::of(member), &wall, id, None).await?,
             StatusCode::OK,
         )),
@@ -208,11 +209,11 @@ pub async fn settings(
             return match wants {
                 Wants::Page => {
                     let html = page::edit_page(&app, &viewer, &wall, &asked, Some(refused), None).await?;
-                    Ok(page::plain(html, StatusCode::UNPROCESSABLE_ENTITY))
+                    Ok(html::page(html, StatusCode::UNPROCESSABLE_ENTITY))
                 }
                 Wants::Fragment => {
                     let html = drawer_fragment(&app, &viewer, &wall, &asked, Some(refused)).await?;
-                    Ok(fragment(html, StatusCode::UNPROCESSABLE_ENTITY))
+                    Ok(html::fragment(html, StatusCode::UNPROCESSABLE_ENTITY))
                 }
                 Wants::Json => {
                     let mut invalid = crate::error::Invalid::default();
@@ -244,7 +245,7 @@ pub async fn settings(
                 ..Asked::default()
             };
             html.push_str(&drawer_fragment(&app, &viewer, &wall, &asked, None).await?);
-            Ok(fragment(html, StatusCode::OK))
+            Ok(html::fragment(html, StatusCode::OK))
         }
         _ => done(wants, &wall, id),
     }
@@ -280,7 +281,7 @@ pub async fn preview(
     let preview = drawer::preview(&app, &Viewer::of(member), &owner, &module, plugin).await;
     let it = context! { name => &plugin.manifest.name, ..Value::from_serialize(preview) };
     let html = app.html.render("walls/preview.html", context! { it })?;
-    Ok(fragment(html, StatusCode::OK))
+    Ok(html::fragment(html, StatusCode::OK))
 }
 
 /// `POST …/modules/{id}/remove`: takes a module off. It is kept for a while, with what it stored.
@@ -305,10 +306,8 @@ pub async fn remove(
         Wants::Fragment => {
             let name = app.plugins.name_of(&module.plugin);
             let name = name.as_deref().unwrap_or(&module.plugin);
-            Ok(fragment(
-                app.html.render("walls/undo.html", context! { wall, id, name })?,
-                StatusCode::OK,
-            ))
+            let html = app.html.render("walls/undo.html", context! { wall, id, name })?;
+            Ok(html::fragment(html, StatusCode::OK))
         }
         Wants::Json => Ok(Json(json!({ "id": id, "removed": true })).into_response()),
     }
@@ -333,7 +332,7 @@ pub async fn restore(
     match wants {
         Wants::Fragment => {
             let wall = app.db.read(|db| queries::wall(db, &wall))?;
-            Ok(fragment(
+            Ok(html::fragment(
                 page::grid(&app, &Viewer::of(member), &wall).await?.0,
                 StatusCode::OK,
             ))
@@ -369,11 +368,11 @@ pub async fn profile(
             };
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             return match wants {
-                Wants::Fragment => Ok(fragment(
+                Wants::Fragment => Ok(html::fragment(
                     drawer_fragment(&app, &viewer, &wall, &asked, Some(refused)).await?,
                     status,
                 )),
-                _ => Ok(page::plain(
+                _ => Ok(html::page(
                     page::edit_page(&app, &viewer, &wall, &asked, Some(refused), None).await?,
                     status,
                 )),
@@ -393,11 +392,11 @@ pub async fn profile(
         let refused = Refused::Profile { form: &form, errors };
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return match wants {
-            Wants::Fragment => Ok(fragment(
+            Wants::Fragment => Ok(html::fragment(
                 drawer_fragment(&app, &viewer, &wall, &asked, Some(refused)).await?,
                 status,
             )),
-            _ => Ok(page::plain(
+            _ => Ok(html::page(
                 page::edit_page(&app, &viewer, &wall, &asked, Some(refused), None).await?,
                 status,
             )),
@@ -407,7 +406,7 @@ pub async fn profile(
     live::everything_changed(&app, &wall);
     match wants {
         Wants::Page => Ok(see_other(&format!("/wall/{wall}?edit=1&tab=you"))),
-        Wants::Fragment => Ok(fragment(page::ident(&app, &wall)?, StatusCode::OK)),
+        Wants::Fragment => Ok(html::fragment(page::ident(&app, &wall)?, StatusCode::OK)),
         Wants::Json => Ok(Json(json!({ "ok": true })).into_response()),
     }
 }
@@ -444,7 +443,7 @@ pub async fn act(
         };
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return match wants {
-            Wants::Fragment => Ok(fragment(
+            Wants::Fragment => Ok(html::fragment(
                 page::one(&app, &viewer, &owner, &module, Some(word)).await?.0,
                 status,
             )),
@@ -455,7 +454,7 @@ pub async fn act(
                     ..page::Scene::default()
                 };
                 let signed_in = viewer.member.is_some();
-                Ok(page::plain(
+                Ok(html::page(
                     page::render(&app, &viewer, &wall, &scene, signed_in).await?.html,
                     status,
                 ))
@@ -487,7 +486,7 @@ pub async fn act(
                 refused: false,
                 shown: None,
             };
-            Ok(fragment(
+            Ok(html::fragment(
                 page::one(&app, &viewer, &owner, &module, Some(word)).await?.0,
                 StatusCode::OK,
             ))
@@ -551,16 +550,7 @@ async fn drawer_fragment(
 fn done(wants: Wants, wall: &str, id: i64) -> Result<Response, Error> {
     Ok(match wants {
         Wants::Page => see_other(&format!("/wall/{wall}?edit=1&module={id}#module-{id}")),
-        Wants::Fragment => fragment(String::new(), StatusCode::OK),
+        Wants::Fragment => html::fragment(String::new(), StatusCode::OK),
         Wants::Json => Json(json!({ "ok": true })).into_response(),
     })
-}
-
-fn fragment(html: String, status: StatusCode) -> Response {
-    let mut response = page::plain(html, status);
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/vnd.neospace.fragment+html; charset=utf-8"),
-    );
-    response
 }

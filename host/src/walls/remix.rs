@@ -14,13 +14,13 @@ use serde_json::json;
 use super::{
     MODULES_MOST, live,
     mutations::{self, NewModule},
-    page::plain,
     queries::{self, Module, Wall},
 };
 use crate::{
     app::App,
     db::Tx,
     error::{self, Error},
+    html,
     http::{Form, Path, Wants, see_other},
     looks,
     profiles::{self, Profile},
@@ -76,7 +76,7 @@ pub async fn ask(
             made => "for you alone, kept nowhere",
         },
     )?;
-    Ok(plain(html, StatusCode::OK))
+    Ok(html::page(html, StatusCode::OK))
 }
 
 /// `POST /wall/{user}/remix`: fields `modules` and `stickers` (`on`: those too).
