@@ -161,9 +161,9 @@ impl<'a> From<&'a protocol::Submission<'a>> for Submission<'a> {
 /// Passing a string makes the guest allocate, which burns its fuel. That is our text and not the author's doing, so the
 /// fuel is given back, up to `allowance`: an allocator that does more work than copying needs pays for it itself.
 pub(crate) struct OnTheHouse<'a, T> {
-    pub value: T,
+    value: T,
     /// Fuel that may still be given back in this call.
-    pub allowance: &'a Allowance,
+    allowance: &'a Allowance,
 }
 
 /// How much fuel may be given back for passing arguments: for each byte and for each allocation.
@@ -183,6 +183,11 @@ impl Allowance {
         Self(Cell::new(
             allocations as u64 * Self::FUEL_PER_ALLOCATION + bytes as u64 * Self::FUEL_PER_BYTE,
         ))
+    }
+
+    /// An argument whose way in this pays for.
+    pub(crate) fn pays<T>(&self, value: T) -> OnTheHouse<'_, T> {
+        OnTheHouse { value, allowance: self }
     }
 
     fn give_back<T>(

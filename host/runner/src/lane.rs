@@ -253,10 +253,7 @@ fn invoke(store: &mut Store<State>, plugin: Option<&Plugin>, export: &Export<'_>
             let draw = instance
                 .get_typed_func::<(OnTheHouse<'_, Params<'_>>,), (DrawingFrame,)>(&mut *store, index)
                 .map_err(Unusable::shape)?;
-            let params = OnTheHouse {
-                value: params.into(),
-                allowance: &allowance,
-            };
+            let params = allowance.pays(params.into());
             Ok(Returned::Drawing(draw.call(store, (params,))?.0))
         }
         Export::Render(context) => {
@@ -264,10 +261,7 @@ fn invoke(store: &mut Store<State>, plugin: Option<&Plugin>, export: &Export<'_>
             let render = instance
                 .get_typed_func::<(OnTheHouse<'_, Context<'_>>,), (ViewFrame,)>(&mut *store, index)
                 .map_err(Unusable::shape)?;
-            let context = OnTheHouse {
-                value: context.into(),
-                allowance: &allowance,
-            };
+            let context = allowance.pays(context.into());
             Ok(Returned::View(render.call(store, (context,))?.0))
         }
         Export::Act(context, submission) => {
@@ -286,14 +280,8 @@ fn invoke(store: &mut Store<State>, plugin: Option<&Plugin>, export: &Export<'_>
                     index,
                 )
                 .map_err(Unusable::shape)?;
-            let context = OnTheHouse {
-                value: context.into(),
-                allowance: &allowance,
-            };
-            let submission = OnTheHouse {
-                value: submission.into(),
-                allowance: &allowance,
-            };
+            let context = allowance.pays(context.into());
+            let submission = allowance.pays(submission.into());
             Ok(Returned::Acted(act.call(store, (context, submission))?.0))
         }
         Export::Command {
@@ -310,14 +298,8 @@ fn invoke(store: &mut Store<State>, plugin: Option<&Plugin>, export: &Export<'_>
                     OnTheHouse<'_, &str>,
                 ), (Result<Reply, String>,)>(&mut *store, index)
                 .map_err(Unusable::shape)?;
-            let context = OnTheHouse {
-                value: context.into(),
-                allowance: &allowance,
-            };
-            let [name, arguments] = [*name, *arguments].map(|value| OnTheHouse {
-                value,
-                allowance: &allowance,
-            });
+            let context = allowance.pays(context.into());
+            let [name, arguments] = [*name, *arguments].map(|value| allowance.pays(value));
             Ok(Returned::Commanded(command.call(store, (context, name, arguments))?.0))
         }
         Export::Filter { context, text } => {
@@ -329,14 +311,8 @@ fn invoke(store: &mut Store<State>, plugin: Option<&Plugin>, export: &Export<'_>
                     index,
                 )
                 .map_err(Unusable::shape)?;
-            let context = OnTheHouse {
-                value: context.into(),
-                allowance: &allowance,
-            };
-            let text = OnTheHouse {
-                value: *text,
-                allowance: &allowance,
-            };
+            let context = allowance.pays(context.into());
+            let text = allowance.pays(*text);
             Ok(Returned::Filtered(filter.call(store, (context, text))?.0))
         }
     }
