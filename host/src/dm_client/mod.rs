@@ -250,15 +250,7 @@ impl Device {
             sealed: Bytes32::default(),
             outbox: BTreeMap::new(),
         };
-        let mut device = Device {
-            ask,
-            kept,
-            keys,
-            log,
-            log_alarm: None,
-            torn: Vec::new(),
-            keep: Box::new(|_| Ok(())),
-        };
+        let mut device = Device::of(ask, kept, keys, log);
         device.take_notebook(own)?;
         Ok(device)
     }
@@ -274,24 +266,17 @@ impl Device {
             log: log.head(),
             ..Notebook::default()
         };
-        let mut device = Device {
-            ask,
-            kept: Kept {
-                name: name.clone(),
-                roots,
-                log: entries,
-                stored: notebook.clone(),
-                notebook,
-                version: 0,
-                sealed: Bytes32::default(),
-                outbox: BTreeMap::new(),
-            },
-            keys,
-            log,
-            log_alarm: None,
-            torn: Vec::new(),
-            keep: Box::new(|_| Ok(())),
+        let kept = Kept {
+            name: name.clone(),
+            roots,
+            log: entries,
+            stored: notebook.clone(),
+            notebook,
+            version: 0,
+            sealed: Bytes32::default(),
+            outbox: BTreeMap::new(),
         };
+        let mut device = Device::of(ask, kept, keys, log);
         device.post_keys(wrap, None)?;
         Ok(device)
     }
@@ -325,7 +310,11 @@ impl Device {
         for entry in &kept.log {
             log.append(entry).map_err(|_| unreadable())?;
         }
-        Ok(Device {
+        Ok(Device::of(ask, kept, keys, log))
+    }
+
+    fn of(ask: Ask, kept: Kept, keys: Keyring, log: Log) -> Device {
+        Device {
             ask,
             kept,
             keys,
@@ -333,7 +322,7 @@ impl Device {
             log_alarm: None,
             torn: Vec::new(),
             keep: Box::new(|_| Ok(())),
-        })
+        }
     }
 
     /// Takes over what an earlier device of this member's in the same place hadn't sent yet, and holds what the server says
