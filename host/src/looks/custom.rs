@@ -12,8 +12,8 @@ use cssparser::{Parser, SourceLocation, ToCss, Token};
 
 use super::pace::Pace;
 use crate::plugins::css::{
-    CssError, Declared, Fault, Part, Stops, Tokens, condition, fault, in_block, is_function, is_position,
-    next_declaration, properties, until_block,
+    CssError, Declared, Fault, Part, Stops, Tokens, attribute_selector, condition, fault, in_block, is_function,
+    is_position, next_declaration, properties, until_block,
 };
 
 /// Bytes of source.
@@ -713,20 +713,7 @@ impl Selectors {
                 );
             }
         }
-        while let Ok(token) = parser.next().cloned() {
-            match token {
-                Token::Ident(_)
-                | Token::QuotedString(_)
-                | Token::Delim('=')
-                | Token::IncludeMatch
-                | Token::DashMatch
-                | Token::PrefixMatch
-                | Token::SuffixMatch
-                | Token::SubstringMatch => self.one.push(&token),
-                _ => return fault(at, "an attribute selector is [name] or [name=\"value\"]"),
-            }
-        }
-        Ok(())
+        attribute_selector(parser, &mut self.one, at)
     }
 }
 

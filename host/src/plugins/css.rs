@@ -513,7 +513,11 @@ fn pseudo(parser: &mut Parser<'_>, out: &mut Tokens, host: &mut Host, at: Source
     Ok(())
 }
 
-fn attribute_selector(parser: &mut Parser<'_>, out: &mut Tokens, at: SourceLocation) -> Part {
+/// The rest of what stands in the brackets of an attribute selector.
+///
+/// # Errors
+/// What is no name, comparison or string.
+pub fn attribute_selector(parser: &mut Parser<'_>, out: &mut Tokens, at: SourceLocation) -> Part {
     while let Ok(token) = parser.next().cloned() {
         match token {
             Token::Ident(_)
