@@ -222,6 +222,18 @@ impl Error {
             Self::Internal(_) => "Something broke here, and it is written in the log. Try again in a moment.".into(),
         }
     }
+
+    /// What a template marks fields with: field → sentence. What isn't about a field stands under `form`.
+    pub fn by_field(&self) -> minijinja::Value {
+        match self {
+            Self::Invalid(invalid) => invalid
+                .errors
+                .iter()
+                .map(|error| (error.field.clone(), error.message.clone()))
+                .collect(),
+            other => minijinja::context! { form => other.detail() },
+        }
+    }
 }
 
 /// What an error response carries for [`finish`] to write in the form that the request asked for.

@@ -243,11 +243,7 @@ async fn step(
 
 /// Whose wall it is, when it is the member's own.
 fn own(app: &App, member: &Member, wall: &str) -> Result<Profile, Error> {
-    if *member.name != *wall {
-        return Err(Error::Forbidden(format!(
-            "This is {wall}'s wall: only {wall} can change it."
-        )));
-    }
+    profiles::owns(member, wall)?;
     app.db.read(|db| profiles::find(db, wall))
 }
 

@@ -261,11 +261,7 @@ pub async fn set_sound(
     Path(wall): Path<String>,
     form: Form,
 ) -> Result<Response, Error> {
-    if *member.name != *wall {
-        return Err(Error::Forbidden(format!(
-            "This is {wall}'s wall: only {wall} can change it."
-        )));
-    }
+    profiles::owns(&member, &wall)?;
     let owner = app.db.read(|db| profiles::find(db, &wall))?;
     let changes = match app.db.read(|db| Changes::check(db, member.id, &form)) {
         Ok(changes) => changes,

@@ -106,7 +106,7 @@ fn list_html(app: &App, viewer: &Viewer, after: &str, form: Option<(&Form, &Erro
         next,
         after,
         f => context! { title => typed("title"), about => typed("about") },
-        errors => form.map(|(_, error)| errors(error)).unwrap_or_else(|| context! {}),
+        errors => form.map(|(_, error)| error.by_field()).unwrap_or_else(|| context! {}),
         title_most => TITLE_MOST,
         about_most => ABOUT_MOST,
         signed_in => viewer.member.is_some(),
@@ -114,17 +114,6 @@ fn list_html(app: &App, viewer: &Viewer, after: &str, form: Option<(&Form, &Erro
         made => format!("one query, {}", lasted(started)),
     };
     app.html.render("neighbourhoods/list.html", context)
-}
-
-fn errors(error: &Error) -> Value {
-    match error {
-        Error::Invalid(invalid) => invalid
-            .errors
-            .iter()
-            .map(|e| (e.field.clone(), e.message.clone()))
-            .collect(),
-        other => context! { form => other.detail() },
-    }
 }
 
 /// `GET /neighbourhoods/{slug}`: one, with its walls.
@@ -230,7 +219,7 @@ fn one_html(
         },
         put_out,
         about => refused.map_or(it.about.as_str(), |(about, _)| about),
-        errors => refused.map(|(_, error)| errors(error)).unwrap_or_else(|| context! {}),
+        errors => refused.map(|(_, error)| error.by_field()).unwrap_or_else(|| context! {}),
         about_most => ABOUT_MOST,
         signed_in => member.is_some(),
         here => "people",

@@ -9,6 +9,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::error::Invalid;
+
 /// Settings of one plugin, those in lists not counted.
 pub const SETTINGS_MAX: usize = 32;
 /// Fields of a list's items.
@@ -100,6 +102,16 @@ pub struct FieldError {
     pub name: String,
     /// What is wrong and what is allowed.
     pub message: String,
+}
+
+impl From<Vec<FieldError>> for Invalid {
+    fn from(errors: Vec<FieldError>) -> Self {
+        let mut invalid = Self::default();
+        for error in errors {
+            invalid.add(error.name, error.message);
+        }
+        invalid
+    }
 }
 
 /// One field as a template shows it.

@@ -106,6 +106,19 @@ pub fn find(db: &Reader, name: &str) -> Result<Profile, Error> {
     )
 }
 
+/// Only its owner changes a wall.
+///
+/// # Errors
+/// [`Error::Forbidden`] for everyone else.
+pub fn owns(member: &Member, wall: &str) -> Result<(), Error> {
+    if *member.name == *wall {
+        return Ok(());
+    }
+    Err(Error::Forbidden(format!(
+        "This is {wall}'s wall: only {wall} can change it."
+    )))
+}
+
 /// The profile of a member, also of one who is about to leave.
 ///
 /// # Errors

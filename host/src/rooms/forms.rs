@@ -51,7 +51,7 @@ pub async fn create(
                     topic => form.text("topic"),
                     open => is_open(&form),
                 },
-                errors => errors(&error),
+                errors => error.by_field(),
             };
             Ok(html::page(page::list_page(&app, &viewer, "", more)?, error.status()))
         }
@@ -98,18 +98,6 @@ pub(super) fn checked_topic(topic: &str) -> Result<(), String> {
         return Err("A topic is one line, without control characters.".into());
     }
     Ok(())
-}
-
-/// What a template marks fields with: field → sentence. What isn't about a field stands under `form`.
-pub(super) fn errors(error: &Error) -> minijinja::Value {
-    match error {
-        Error::Invalid(invalid) => invalid
-            .errors
-            .iter()
-            .map(|e| (e.field.clone(), e.message.clone()))
-            .collect(),
-        other => context! { form => other.detail() },
-    }
 }
 
 /// `POST /rooms/{room}/join`.

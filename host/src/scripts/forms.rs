@@ -179,15 +179,7 @@ fn refused(
             Ok(unstored((StatusCode::CONFLICT, Json(body)).into_response()))
         }
         Err(error @ (Error::Invalid(_) | Error::Conflict(_))) if wants == Wants::Page => {
-            let errors: minijinja::Value = match &error {
-                Error::Invalid(invalid) => invalid
-                    .errors
-                    .iter()
-                    .map(|error| (error.field.clone(), error.message.clone()))
-                    .collect(),
-                other => context! { form => other.detail() },
-            };
-            let more = context! { typed, errors, form => fields };
+            let more = context! { typed, errors => error.by_field(), form => fields };
             page::studio(app, member, id, headers, more, error.status())
         }
         Err(error) => Err(error),

@@ -169,7 +169,7 @@ pub async fn add(
     Path(wall): Path<String>,
     form: Form,
 ) -> Result<Response, Error> {
-    owns(&member, &wall)?;
+    profiles::owns(&member, &wall)?;
     let made = async {
         let (seed, params) = start_of(&form)?;
         let Some(id) = super::named(form.text("script")) else {
@@ -243,7 +243,7 @@ pub async fn step(
     Path((wall, id)): Path<(String, String)>,
     form: Form,
 ) -> Result<Response, Error> {
-    owns(&member, &wall)?;
+    profiles::owns(&member, &wall)?;
     let (step, before) = (form.text("step").to_owned(), form.text("before").to_owned());
     if !matches!(step.as_str(), "" | "earlier" | "later") {
         return Err(Error::field("step", "earlier or later"));
@@ -276,7 +276,7 @@ pub async fn set(
     Path((wall, id)): Path<(String, String)>,
     form: Form,
 ) -> Result<Response, Error> {
-    owns(&member, &wall)?;
+    profiles::owns(&member, &wall)?;
     let (seed, params) = match start_of(&form) {
         Ok(start) => start,
         Err(error) => return refused(&app, &member, wants, error),
@@ -298,19 +298,10 @@ pub async fn remove(
     wants: Wants,
     Path((wall, id)): Path<(String, String)>,
 ) -> Result<Response, Error> {
-    owns(&member, &wall)?;
+    profiles::owns(&member, &wall)?;
     let owner = member.clone();
     app.db.write(move |tx| mutations::unpin(tx, &owner, &id)).await?;
     done(&app, &member, wants)
-}
-
-fn owns(member: &Member, wall: &str) -> Result<(), Error> {
-    if *member.name == *wall {
-        return Ok(());
-    }
-    Err(Error::Forbidden(format!(
-        "This is {wall}'s wall: only {wall} can change it."
-    )))
 }
 
 /// After a change: everyone who watches the wall sees it; who made it gets the drawer's tab, the page or the list.
@@ -327,15 +318,10 @@ fn done(app: &App, member: &Member, wants: Wants) -> Result<Response, Error> {
 }
 
 fn refused(app: &App, member: &Member, wants: Wants, error: Error) -> Result<Response, Error> {
-    let errors: Value = match &error {
-        Error::Invalid(invalid) => invalid
-            .errors
-            .iter()
-            .map(|error| (error.field.clone(), error.message.clone()))
-            .collect(),
-        Error::Conflict(why) => context! { form => why },
-        _ => return Err(error),
+    let (Error::Invalid(_) | Error::Conflict(_)) = &error else {
+        return Err(error);
     };
+    let errors = error.by_field();
     match wants {
         Wants::Json => Err(error),
         Wants::Fragment => fragment(app, member, &errors, error.status()),

@@ -191,9 +191,7 @@ fn drawn(app: &App, plugin: &str, form: &Form, invalid: &mut Invalid) -> Option<
         None => "{}".into(),
         Some(Ok(value)) => value.to_string().into(),
         Some(Err(errors)) => {
-            errors
-                .into_iter()
-                .for_each(|error| invalid.add(error.name, error.message));
+            invalid.errors.extend(Invalid::from(errors).errors);
             return None;
         }
     };
@@ -295,13 +293,7 @@ fn parameters(app: &App, wall: &str, id: i64, form: &Form) -> Result<String, Err
     })?;
     schema::from_form(&plugin.manifest.settings, &form.0)
         .map(|value| value.to_string())
-        .map_err(|errors| {
-            let mut invalid = Invalid::default();
-            errors
-                .into_iter()
-                .for_each(|error| invalid.add(error.name, error.message));
-            Error::Invalid(invalid)
-        })
+        .map_err(|errors| Error::Invalid(errors.into()))
 }
 
 async fn keep(app: &App, member: Member, wants: Wants, wall: &str, id: i64, change: Change) -> Result<Response, Error> {

@@ -53,7 +53,7 @@ pub async fn add(
     Path(wall): Path<String>,
     form: Form,
 ) -> Result<Response, Error> {
-    owns(&member, &wall)?;
+    profiles::owns(&member, &wall)?;
     let id = form.text("plugin");
     let standing = app.plugins.standing(id);
     let plugin = standing
@@ -106,7 +106,7 @@ pub async fn place(
     Path((wall, id)): Path<(String, i64)>,
     form: Form,
 ) -> Result<Response, Error> {
-    owns(&member, &wall)?;
+    profiles::owns(&member, &wall)?;
     enum Where {
         Shift { earlier: bool },
         Before(Option<i64>),
@@ -152,7 +152,7 @@ pub async fn size(
     Path((wall, id)): Path<(String, i64)>,
     form: Form,
 ) -> Result<Response, Error> {
-    owns(&member, &wall)?;
+    profiles::owns(&member, &wall)?;
     let (_, module) = app.db.read(|db| queries::module(db, &wall, id))?;
     let standing = app.plugins.standing(&module.plugin);
     let least = standing
@@ -190,39 +190,24 @@ pub async fn settings(
     Path((wall, id)): Path<(String, i64)>,
     form: Form,
 ) -> Result<Response, Error> {
-    owns(&member, &wall)?;
+    profiles::owns(&member, &wall)?;
     let viewer = Viewer::of(member.clone());
     let (_, module) = app.db.read(|db| queries::module(db, &wall, id))?;
     let standing = app.plugins.standing(&module.plugin);
     let plugin = standing.ready().ok_or_else(not_running)?;
+    let asked = Asked {
+        module: Some(id),
+        ..Asked::default()
+    };
     let value = match schema::from_form(&plugin.manifest.settings, &form.0) {
         Ok(value) => value,
+        Err(errors) if wants == Wants::Json => return Err(Error::Invalid(errors.into())),
         Err(errors) => {
             let refused = Refused::Settings {
                 form: &form,
                 errors: &errors,
             };
-            let asked = Asked {
-                module: Some(id),
-                ..Asked::default()
-            };
-            return match wants {
-                Wants::Page => {
-                    let html = page::edit_page(&app, &viewer, &wall, &asked, Some(refused), None).await?;
-                    Ok(html::page(html, StatusCode::UNPROCESSABLE_ENTITY))
-                }
-                Wants::Fragment => {
-                    let html = drawer_fragment(&app, &viewer, &wall, &asked, Some(refused)).await?;
-                    Ok(html::fragment(html, StatusCode::UNPROCESSABLE_ENTITY))
-                }
-                Wants::Json => {
-                    let mut invalid = crate::error::Invalid::default();
-                    errors
-                        .into_iter()
-                        .for_each(|error| invalid.add(error.name, error.message));
-                    Err(Error::Invalid(invalid))
-                }
-            };
+            return refuse(&app, &viewer, wants, &wall, &asked, refused).await;
         }
     };
     let refused = drawer::refusals(plugin, &form);
@@ -240,10 +225,6 @@ pub async fn settings(
     match wants {
         Wants::Fragment => {
             let mut html = one(&app, &viewer, &wall, id, None).await?;
-            let asked = Asked {
-                module: Some(id),
-                ..Asked::default()
-            };
             html.push_str(&drawer_fragment(&app, &viewer, &wall, &asked, None).await?);
             Ok(html::fragment(html, StatusCode::OK))
         }
@@ -265,17 +246,12 @@ pub async fn preview(
     Path((wall, id)): Path<(String, i64)>,
     form: Form,
 ) -> Result<Response, Error> {
-    owns(&member, &wall)?;
+    profiles::owns(&member, &wall)?;
     let (owner, mut module) = app.db.read(|db| queries::module(db, &wall, id))?;
     let standing = app.plugins.standing(&module.plugin);
     let plugin = standing.ready().ok_or_else(not_running)?;
-    let value = schema::from_form(&plugin.manifest.settings, &form.0).map_err(|errors| {
-        let mut invalid = crate::error::Invalid::default();
-        errors
-            .into_iter()
-            .for_each(|error| invalid.add(error.name, error.message));
-        Error::Invalid(invalid)
-    })?;
+    let value =
+        schema::from_form(&plugin.manifest.settings, &form.0).map_err(|errors| Error::Invalid(errors.into()))?;
     module.settings = value.to_string().into();
     module.refused = drawer::refusals(plugin, &form);
     let preview = drawer::preview(&app, &Viewer::of(member), &owner, &module, plugin).await;
@@ -294,7 +270,7 @@ pub async fn remove(
     wants: Wants,
     Path((wall, id)): Path<(String, i64)>,
 ) -> Result<Response, Error> {
-    owns(&member, &wall)?;
+    profiles::owns(&member, &wall)?;
     let (_, module) = app.db.read(|db| queries::module(db, &wall, id))?;
     {
         let (wall, user) = (wall.clone(), member.id);
@@ -323,7 +299,7 @@ pub async fn restore(
     wants: Wants,
     Path((wall, id)): Path<(String, i64)>,
 ) -> Result<Response, Error> {
-    owns(&member, &wall)?;
+    profiles::owns(&member, &wall)?;
     {
         let (wall, user) = (wall.clone(), member.id);
         app.db.write(move |tx| mutations::restore(tx, user, &wall, id)).await?;
@@ -352,57 +328,33 @@ pub async fn profile(
     Path(wall): Path<String>,
     form: Form,
 ) -> Result<Response, Error> {
-    owns(&member, &wall)?;
+    profiles::owns(&member, &wall)?;
     let viewer = Viewer::of(member);
     let old = app.db.read(|db| profiles::find(db, &wall))?;
     let asked = Asked {
         tab: "you".into(),
         ..Asked::default()
     };
-    let changes = match Changes::check(&form, &old) {
-        Ok(changes) => changes,
+    let saved = async {
+        let changes = Changes::check(&form, &old)?;
+        let leads_to = directory::leads_to(changes.bio(), &app.config().origin);
+        app.db
+            .write(move |tx| {
+                profiles::save(tx, &old, &changes)?;
+                directory::note_links(tx, (old.user_id, &old.name), "bio", old.user_id, &leads_to)
+            })
+            .await
+    };
+    match saved.await {
         Err(Error::Invalid(errors)) if wants != Wants::Json => {
             let refused = Refused::Profile {
                 form: &form,
                 errors: &errors,
             };
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            return match wants {
-                Wants::Fragment => Ok(html::fragment(
-                    drawer_fragment(&app, &viewer, &wall, &asked, Some(refused)).await?,
-                    status,
-                )),
-                _ => Ok(html::page(
-                    page::edit_page(&app, &viewer, &wall, &asked, Some(refused), None).await?,
-                    status,
-                )),
-            };
+            return refuse(&app, &viewer, wants, &wall, &asked, refused).await;
         }
-        Err(error) => return Err(error),
-    };
-    let leads_to = directory::leads_to(changes.bio(), &app.config().origin);
-    let saved = app
-        .db
-        .write(move |tx| {
-            profiles::save(tx, &old, &changes)?;
-            directory::note_links(tx, (old.user_id, &old.name), "bio", old.user_id, &leads_to)
-        })
-        .await;
-    if let (Err(Error::Invalid(errors)), Wants::Page | Wants::Fragment) = (&saved, wants) {
-        let refused = Refused::Profile { form: &form, errors };
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return match wants {
-            Wants::Fragment => Ok(html::fragment(
-                drawer_fragment(&app, &viewer, &wall, &asked, Some(refused)).await?,
-                status,
-            )),
-            _ => Ok(html::page(
-                page::edit_page(&app, &viewer, &wall, &asked, Some(refused), None).await?,
-                status,
-            )),
-        };
+        saved => saved?,
     }
-    saved?;
     live::everything_changed(&app, &wall);
     match wants {
         Wants::Page => Ok(see_other(&format!("/wall/{wall}?edit=1&tab=you"))),
@@ -516,16 +468,6 @@ fn slow_down(app: &App, viewer: &Viewer, peer: Peer, module: i64) -> Result<(), 
         })
 }
 
-/// Only the owner changes a wall.
-fn owns(member: &Member, wall: &str) -> Result<(), Error> {
-    if *member.name == *wall {
-        return Ok(());
-    }
-    Err(Error::Forbidden(format!(
-        "This is {wall}'s wall: only {wall} can change it."
-    )))
-}
-
 async fn one(app: &App, viewer: &Viewer, wall: &str, id: i64, word: Option<Word<'_>>) -> Result<String, Error> {
     let (owner, module) = app.db.read(|db| queries::module(db, wall, id))?;
     Ok(page::one(app, viewer, &owner, &module, word).await?.0)
@@ -544,6 +486,25 @@ async fn drawer_fragment(
         "walls/drawer.html",
         context! { drawer, who => context! { name => &*wall.owner.name } },
     )
+}
+
+/// A refused form comes back as it was typed: in the drawer, which a browser without our script gets with the whole page.
+async fn refuse(
+    app: &App,
+    viewer: &Viewer,
+    wants: Wants,
+    wall: &str,
+    asked: &Asked,
+    refused: Refused<'_>,
+) -> Result<Response, Error> {
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(match wants {
+        Wants::Fragment => html::fragment(drawer_fragment(app, viewer, wall, asked, Some(refused)).await?, status),
+        _ => html::page(
+            page::edit_page(app, viewer, wall, asked, Some(refused), None).await?,
+            status,
+        ),
+    })
 }
 
 /// After a change that our script has made on the page already, or that the page shows by itself.
