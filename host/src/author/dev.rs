@@ -580,7 +580,7 @@ async fn show(
 }
 
 fn meters(report: &Report) -> Vec<Meter> {
-    let meter = |name, of: Of<u64>, words: String| Meter {
+    let meter = |name, of: Of, words: String| Meter {
         name,
         used: of.used.min(of.limit),
         limit: of.limit,
@@ -611,11 +611,7 @@ fn meters(report: &Report) -> Vec<Meter> {
         ),
     ];
     if let Outcomes::View { nodes, .. } | Outcomes::Drawing { nodes, .. } = &report.result {
-        let of = Of {
-            used: nodes.used as u64,
-            limit: nodes.limit as u64,
-        };
-        meters.push(meter("nodes", of, format!("{} of {}", of.used, of.limit)));
+        meters.push(meter("nodes", *nodes, format!("{} of {}", nodes.used, nodes.limit)));
     }
     meters
 }

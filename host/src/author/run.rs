@@ -247,15 +247,7 @@ fn put(out: &mut String, report: &Report) -> std::fmt::Result {
             max_age_seconds,
             ..
         } => {
-            meter(
-                out,
-                "nodes",
-                Of {
-                    used: nodes.used as u64,
-                    limit: nodes.limit as u64,
-                },
-                |n| n.to_string(),
-            )?;
+            meter(out, "nodes", *nodes, |n| n.to_string())?;
             writeln!(out, "{:<12} {:.1} KiB", "HTML", *html_bytes as f64 / 1024.0)?;
             let kept = max_age_seconds.map_or("until what it was made from changes".to_owned(), |seconds| {
                 format!("{seconds} s")
@@ -272,15 +264,7 @@ fn put(out: &mut String, report: &Report) -> std::fmt::Result {
             )?;
         }
         Outcomes::Drawing { nodes, svg_bytes, .. } => {
-            meter(
-                out,
-                "nodes",
-                Of {
-                    used: nodes.used as u64,
-                    limit: nodes.limit as u64,
-                },
-                |n| n.to_string(),
-            )?;
+            meter(out, "nodes", *nodes, |n| n.to_string())?;
             writeln!(out, "{:<12} {:.1} KiB", "SVG", *svg_bytes as f64 / 1024.0)?;
         }
         _ => {}
@@ -327,7 +311,7 @@ fn put(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// A line such as `fuel  ███░░░  1.20 M of 10.00 M`.
-fn meter(out: &mut String, name: &str, of: Of<u64>, words: impl Fn(u64) -> String) -> std::fmt::Result {
+fn meter(out: &mut String, name: &str, of: Of, words: impl Fn(u64) -> String) -> std::fmt::Result {
     let share = of.used as f64 / of.limit.max(1) as f64;
     let filled = ((share * BAR as f64).ceil() as usize).min(BAR);
     writeln!(

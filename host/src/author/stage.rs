@@ -164,13 +164,13 @@ pub struct Report {
     pub viewer: String,
     #[serde(flatten)]
     pub result: Outcomes,
-    pub fuel: Of<u64>,
+    pub fuel: Of,
     /// By the host's clock, in microseconds.
-    pub time_us: Of<u64>,
-    pub memory_bytes: Of<u64>,
-    pub host_calls: Of<u64>,
+    pub time_us: Of,
+    pub memory_bytes: Of,
+    pub host_calls: Of,
     /// Bytes of the keys, values and texts in them.
-    pub host_call_bytes: Of<u64>,
+    pub host_call_bytes: Of,
     /// What the call asked, in order, and what it was told.
     pub asked: Vec<Asked>,
     /// What was written, and kept if the call succeeded.
@@ -186,9 +186,9 @@ pub struct Report {
 
 /// How much of what is allowed.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Of<T> {
-    pub used: T,
-    pub limit: T,
+pub struct Of {
+    pub used: u64,
+    pub limit: u64,
 }
 
 /// What came of a call.
@@ -198,16 +198,12 @@ pub enum Outcomes {
     /// Of `render`.
     View {
         html: String,
-        nodes: Of<usize>,
+        nodes: Of,
         html_bytes: usize,
         max_age_seconds: Option<u32>,
     },
     /// Of `draw`.
-    Drawing {
-        svg: String,
-        nodes: Of<usize>,
-        svg_bytes: usize,
-    },
+    Drawing { svg: String, nodes: Of, svg_bytes: usize },
     /// Of `act`.
     Done { message: Option<String> },
     /// Of `act`, `on-command` and `filter-text`.
@@ -650,8 +646,8 @@ impl Stage {
 /// Checks and writes what came out of a call.
 fn outcome(outcome: &Outcome<'_>, plugin: &Plugin, press: Press<'_>, returned: Option<Returned<'_>>) -> Outcomes {
     let nodes = |view: &View<'_>| Of {
-        used: view.nodes.len(),
-        limit: view::NODES_MAX,
+        used: view.nodes.len() as u64,
+        limit: view::NODES_MAX as u64,
     };
     let mut out = String::new();
     match outcome {
