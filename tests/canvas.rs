@@ -150,7 +150,7 @@ fn a_sticker_is_seen_to_move_while_it_is_dragged() {
         );
     }
     guest.wait_until(&format!(
-        "document.querySelector('#sticker-{id}').style.getPropertyValue('--dx') !== ''"
+        "document.querySelector('#sticker-{id}').style.translate !== ''"
     ));
     assert_ne!(seen(&guest), before, "it moves");
     assert_eq!(one(&ana, id)["x"], 40.0, "and nothing is kept yet");
@@ -162,7 +162,7 @@ fn a_sticker_is_seen_to_move_while_it_is_dragged() {
 
     // Who wants no motion sees what was let go, and nothing before.
     guest.scheme("light").eval(&format!(
-        "window.moved = false; new MutationObserver(([{{ target }}]) => {{ window.moved ||= target.style.getPropertyValue('--dx') !== '' }})
+        "window.moved = false; new MutationObserver(([{{ target }}]) => {{ window.moved ||= target.style.translate !== '' }})
             .observe(document.querySelector('#sticker-{id}'), {{ attributes: true, attributeFilter: ['style'] }})"
     ));
     here.drag(&format!("#sticker-{id}"), Point { x: 700.0, y: 300.0 });

@@ -227,7 +227,7 @@ fn frames(page: &Page, selector: &str) -> Result<f64> {
         std::thread::sleep(MOVE_EVERY.saturating_sub(moved.elapsed()));
     }
     let counted = page.eval(
-        "cancelAnimationFrame(window.counting); [(window.frames_ - 1) / (performance.now() - window.began) * 1000, document.querySelector('.stickers')?.querySelectorAll('.stick[style*=\"--dx\"]').length ?? 1]",
+        "cancelAnimationFrame(window.counting); [(window.frames_ - 1) / (performance.now() - window.began) * 1000, document.querySelector('.stickers')?.querySelectorAll('.stick[style*=\"translate:\"]').length ?? 1]",
     );
     mouse("mouseReleased", at.x, at.y);
     ensure!(

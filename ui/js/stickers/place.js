@@ -5,6 +5,8 @@ export const LEAST_WIDTH = 24
 export const MOST_WIDTH = 640
 export const MOST_X = 10_000
 
+const floating = new WeakMap() // element → the animation of what is about to move
+
 /** The place that the server has for a sticker. */
 export function placeOf(stick) {
   const { x, y, w, r } = stick.dataset
@@ -19,7 +21,9 @@ export function lay(element, { x, y, width, rotation }, z = null) {
   style.setProperty("--w", `${width / 16}rem`)
   style.setProperty("--r", `${rotation}deg`)
   if (z !== null) style.setProperty("--n", z)
-  for (const name of ["--dx", "--dy", "--s", "will-change"]) style.removeProperty(name)
+  for (const name of ["translate", "--s", "will-change"]) style.removeProperty(name)
+  floating.get(element)?.cancel()
+  floating.delete(element)
 }
 
 /** Lays a sticker where the server has it. */
@@ -28,19 +32,43 @@ export function settle(stick) {
   stick.classList.remove("is-moving")
 }
 
-/** Shows a sticker somewhere else without laying it there: by what needs no layout. `size` is the layer's, in pixels. */
+/**
+ * Shows a sticker somewhere else without laying it there: by what needs no layout. `size` is the layer's, in pixels. Answers the
+ * properties that say it, for what goes along.
+ */
 export function lift(stick, place, size) {
   const kept = placeOf(stick)
   const rem = size.rem / 16
   const left = ({ x, width }) => Math.min((x / MOST_X) * size.width, size.width - width * rem)
   const top = ({ y, width }) => Math.min(y * rem, size.height - width * rem)
   const grown = ((place.width - kept.width) * rem) / 2
-  const grownDown = kept.width ? (grown * (stick.offsetHeight || kept.width * rem)) / (kept.width * rem) : grown
-  stick.style.setProperty("will-change", "translate, rotate, scale")
-  stick.style.setProperty("--dx", `${left(place) - left(kept) + grown}px`)
-  stick.style.setProperty("--dy", `${top(place) - top(kept) + grownDown}px`)
-  stick.style.setProperty("--s", place.width / kept.width)
-  stick.style.setProperty("--r", `${place.rotation}deg`)
+  // Asked for only where it matters: a question for a height may lay out the page.
+  const grownDown = grown && kept.width ? (grown * (stick.offsetHeight || kept.width * rem)) / (kept.width * rem) : grown
+  const lifted = {
+    "will-change": "translate, rotate, scale",
+    translate: `${left(place) - left(kept) + grown}px ${top(place) - top(kept) + grownDown}px`,
+    "--s": `${place.width / kept.width}`,
+    "--r": `${place.rotation}deg`,
+  }
+  take(stick, lifted)
+  return lifted
+}
+
+/** Gives an element properties. One that it has already isn't said again: for a custom property, what lies in it would be styled anew. */
+export function take({ style }, properties) {
+  for (const name in properties) if (style.getPropertyValue(name) !== properties[name]) style.setProperty(name, properties[name])
+}
+
+/**
+ * Until it is laid somewhere, an element is about to move: it has an animation that leads nowhere and stands still. Chromium takes a
+ * new place of such a one straight to its compositor; of any other it first asks what overlaps what on the whole wall, which
+ * is more than a frame's work where a hundred stickers lie.
+ */
+export function float(element) {
+  if (floating.has(element)) return
+  const animation = element.animate({ translate: ["0px 0px", "0px 0px"] }, { duration: 1_000, composite: "add" })
+  animation.pause()
+  floating.set(element, animation)
 }
 
 /** What `lift` needs to know of a layer, in pixels: its width and height, and what a rem of the wall is on it. */

@@ -84,7 +84,7 @@ class NeoStickers extends HTMLElement {
   // ---- cursors -------------------------------------------------------------------------------------------------
 
   #point = ({ clientX, clientY, pointerType }) => {
-    if (!("cursors" in this.dataset) || pointerType === "touch" || !connected()?.cursor || document.body.classList.contains("is-dragging")) return
+    if (!("cursors" in this.dataset) || pointerType === "touch" || !connected()?.cursor || document.body.classList.contains("is-lifting")) return
     this.#pointed = [clientX, clientY]
     this.#timer ??= setTimeout(this.#tellPointed, CURSOR_EVERY_MS)
   }

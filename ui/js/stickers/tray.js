@@ -1,7 +1,8 @@
 import { morph, parse } from "../morph.js"
 import { say as tell } from "../live.js"
 import { fieldsOf, get, send } from "../send.js"
-import { LEAST_WIDTH, MOST_WIDTH, MOST_X, lay, lift, placeOf, settle, sizeOf } from "./place.js"
+import { hush } from "../motion.js"
+import { LEAST_WIDTH, MOST_WIDTH, MOST_X, float, lay, lift, placeOf, settle, sizeOf, take } from "./place.js"
 
 /** A gesture is told so often at most; one that rests is told again, so that nobody takes it for over. */
 const GESTURE_EVERY_MS = 40
@@ -9,6 +10,8 @@ const GESTURE_AGAIN_MS = 1_000
 /** What was done with keys is kept when no key came for so long. */
 const KEYS_REST_MS = 600
 const INSPECT_AFTER_MS = 120
+/** The numbers of what moves are shown when it rests for so long. */
+const NUMBERS_REST_MS = 200
 const JITTER_PX = 4
 const STEP_PX = 8
 const UNDO_MOST = 200
@@ -29,6 +32,8 @@ class NeoStickerTray extends HTMLElement {
   #told = 0
   #later = null
   #inspecting = null
+  #numbering = null
+  #wake = () => {}
   #queue = Promise.resolve()
   #done = []
   #undone = []
@@ -64,6 +69,7 @@ class NeoStickerTray extends HTMLElement {
     this.removeEventListener("click", this.#click)
     document.removeEventListener("keydown", this.#undoKey)
     clearTimeout(this.#inspecting)
+    clearTimeout(this.#numbering)
     const layer = this.#layer
     if (!layer) return
     layer.removeEventListener("pointerdown", this.#grab)
@@ -212,7 +218,8 @@ class NeoStickerTray extends HTMLElement {
     if (!drag.moved && Math.hypot(pointer.x - first.x, pointer.y - first.y) < JITTER_PX) return
     if (!drag.moved) {
       drag.moved = drag.stick.isHeld = true
-      document.body.classList.add("is-dragging")
+      document.body.classList.add("is-lifting")
+      this.#wake = hush(document)
     }
     drag.next ??= requestAnimationFrame(() => {
       drag.next = null
@@ -290,14 +297,20 @@ class NeoStickerTray extends HTMLElement {
     removeEventListener("pointerup", this.#release)
     removeEventListener("pointercancel", this.#cancel)
     removeEventListener("keydown", this.#escape, true)
-    document.body.classList.remove("is-dragging")
+    document.body.classList.remove("is-lifting")
     const drag = this.#drag
     this.#drag = null
     if (!drag) return
+    this.#wake()
+    this.#wake = () => {}
     cancelAnimationFrame(drag.next)
     clearTimeout(this.#later)
+    clearTimeout(this.#numbering)
     drag.stick.isHeld = false
-    if (kept) return
+    if (kept) {
+      if (drag.place) this.#number(drag.place)
+      return
+    }
     if (drag.moved) this.#gesture(drag.stick, drag.kept)
     this.#number(drag.kept)
     settle(drag.stick)
@@ -305,12 +318,16 @@ class NeoStickerTray extends HTMLElement {
   }
 
   #lift(stick, place) {
-    lift(stick, place, this.#size)
+    const lifted = lift(stick, place, this.#size)
+    float(stick)
     if (this.#handles?.isConnected) {
-      for (const name of ["--dx", "--dy", "--s", "--r"]) this.#handles.style.setProperty(name, stick.style.getPropertyValue(name))
+      take(this.#handles, lifted)
+      float(this.#handles)
     }
     this.#gesture(stick, place)
-    this.#number(place)
+    // Fields that change lay out the page, which a frame has no time for.
+    clearTimeout(this.#numbering)
+    this.#numbering = setTimeout(() => this.#number(place), NUMBERS_REST_MS)
   }
 
   // Told at most so often; the last one always.
