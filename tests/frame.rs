@@ -25,6 +25,16 @@ fn open(page: &Page, server: &Server, path: &str) {
     );
 }
 
+/// The page of a new script, opened by a guest. Place and browser last as long as they are held.
+fn sketch(mode: &str, source: &str) -> (Server, Browser, Page) {
+    let server = Server::start();
+    let path = publish(&server.person("ana"), mode, source);
+    let browser = Browser::start();
+    let page = browser.page();
+    open(&page, &server, &path);
+    (server, browser, page)
+}
+
 /// What was heard of one kind, in order.
 fn heard(page: &Page, what: &str) -> Vec<Value> {
     let all = page.eval(&format!("heard.filter(one => one.what === '{what}')"));
@@ -92,17 +102,13 @@ fn a_script_of_each_mode_runs_when_it_is_pressed_and_not_before() {
 
 #[test]
 fn lines_and_columns_are_those_of_the_source() {
-    let server = Server::start();
-    let ana = server.person("ana");
-    let browser = Browser::start();
-    let page = browser.page();
     let source = "for (let i = 0; i < 2; i++) for (const x of [1]) console.log('in ' + i)\n\
                   while (false) ;\n\
                   let n = 0; do n++; while (n < 3); console.warn('after')\n\
                   function fail() { for (;;) { null.x } }\n\
                   setTimeout(() => { fail() }, 50)\n\
                   Promise.reject(new Error('nobody waits'))\n";
-    open(&page, &server, &publish(&ana, "canvas", source));
+    let (_server, _browser, page) = sketch("canvas", source);
     page.click("neo-frame [data-run]");
     let place = |line: &Value| (line["line"].as_i64().unwrap_or(0), line["column"].as_i64().unwrap_or(0));
     let column = |line: usize, text: &str| {
@@ -128,15 +134,7 @@ fn lines_and_columns_are_those_of_the_source() {
 
 #[test]
 fn what_does_not_parse_is_told_with_its_place_and_does_not_run() {
-    let server = Server::start();
-    let ana = server.person("ana");
-    let browser = Browser::start();
-    let page = browser.page();
-    open(
-        &page,
-        &server,
-        &publish(&ana, "canvas", "console.log('never')\nlet a = = 1\n"),
-    );
+    let (_server, _browser, page) = sketch("canvas", "console.log('never')\nlet a = = 1\n");
     page.click("neo-frame [data-run]");
     wait_for_state(&page, "ended");
     let errors = heard(&page, "error");
@@ -149,13 +147,9 @@ fn what_does_not_parse_is_told_with_its_place_and_does_not_run() {
 
 #[test]
 fn a_number_is_changed_in_a_running_sketch() {
-    let server = Server::start();
-    let ana = server.person("ana");
-    let browser = Browser::start();
-    let page = browser.page();
     let source = "neo.param('speed', 3, { min: 0, max: 10, step: 1 })\n\
                   neo.on('param', (name, value) => console.log(name + ' is ' + value + ' ' + neo.params.speed + ' ' + neo.param('speed', 3)))";
-    open(&page, &server, &publish(&ana, "canvas", source));
+    let (_server, _browser, page) = sketch("canvas", source);
     page.click("neo-frame [data-run]");
     wait_for_state(&page, "running");
     page.wait_for("neo-frame input[data-param=speed]");
@@ -172,12 +166,8 @@ fn a_number_is_changed_in_a_running_sketch() {
 
 #[test]
 fn the_same_seed_draws_the_same() {
-    let server = Server::start();
-    let ana = server.person("ana");
-    let browser = Browser::start();
-    let page = browser.page();
     let source = "function setup() { console.log([neo.seed, Math.random(), random(), noise(3)].join(' ')) }";
-    open(&page, &server, &publish(&ana, "p5", source));
+    let (_server, _browser, page) = sketch("p5", source);
     let mut said = Vec::new();
     for seed in [7, 7, 8] {
         page.eval(&format!(
@@ -192,12 +182,8 @@ fn the_same_seed_draws_the_same() {
 
 #[test]
 fn a_loop_without_an_end_is_ended_where_it_stands() {
-    let server = Server::start();
-    let ana = server.person("ana");
-    let browser = Browser::start();
-    let page = browser.page();
     let source = "console.log('begun')\nlet n = 0\n\n  while (true) n++\nconsole.log('never')";
-    open(&page, &server, &publish(&ana, "canvas", source));
+    let (_server, _browser, page) = sketch("canvas", source);
     page.click("neo-frame [data-run]");
     page.wait_until("heard.some(one => one.what === 'error' && one.message.includes('without a breath'))");
     let error = heard(&page, "error")[0].clone();
@@ -211,12 +197,7 @@ fn a_loop_without_an_end_is_ended_where_it_stands() {
 
 #[test]
 fn two_are_alive_and_a_third_stops_the_first() {
-    let server = Server::start();
-    let ana = server.person("ana");
-    let path = publish(&ana, "canvas", "console.log('here')");
-    let browser = Browser::start();
-    let page = browser.page();
-    open(&page, &server, &path);
+    let (_server, _browser, page) = sketch("canvas", "console.log('here')");
     page.eval(
         "for (const id of ['second', 'third']) { const copy = document.querySelector('neo-frame').cloneNode(true); copy.id = id; document.querySelector('neo-frame').after(copy) }",
     );
@@ -233,12 +214,8 @@ fn two_are_alive_and_a_third_stops_the_first() {
 
 #[test]
 fn a_frame_rests_while_nobody_can_see_it() {
-    let server = Server::start();
-    let ana = server.person("ana");
     let source = "let frames = 0\nfunction draw() { frames++; requestAnimationFrame(draw) }\ndraw()\nsetInterval(() => console.log('tick'), 100)";
-    let browser = Browser::start();
-    let page = browser.page();
-    open(&page, &server, &publish(&ana, "canvas", source));
+    let (_server, _browser, page) = sketch("canvas", source);
     page.click("neo-frame [data-run]");
     wait_for_state(&page, "running");
     page.wait_until("heard.some(one => one.what === 'beat' && one.frames > 5)");
@@ -290,18 +267,9 @@ fn what_ended_badly_wants_to_be_asked_twice() {
 
 #[test]
 fn a_frame_is_run_and_stopped_by_keyboard() {
-    let server = Server::start();
-    let ana = server.person("ana");
-    let browser = Browser::start();
-    let page = browser.page();
-    open(
-        &page,
-        &server,
-        &publish(
-            &ana,
-            "canvas",
-            "addEventListener('keydown', ({ key }) => console.log('key ' + key))",
-        ),
+    let (_server, _browser, page) = sketch(
+        "canvas",
+        "addEventListener('keydown', ({ key }) => console.log('key ' + key))",
     );
     page.focus("neo-frame [data-run]").press("Enter");
     wait_for_state(&page, "running");
@@ -320,12 +288,8 @@ fn a_frame_is_run_and_stopped_by_keyboard() {
 
 #[test]
 fn the_console_of_a_script_that_never_stops_talking_is_bundled_and_not_ended() {
-    let server = Server::start();
-    let ana = server.person("ana");
     let source = "let n = 0\nfunction draw() { for (let i = 0; i < 50; i++) console.log('line ' + n++); console.error({ a: [1, new Map([['b', 2]])] }); requestAnimationFrame(draw) }\ndraw()";
-    let browser = Browser::start();
-    let page = browser.page();
-    open(&page, &server, &publish(&ana, "canvas", source));
+    let (_server, _browser, page) = sketch("canvas", source);
     page.click("neo-frame [data-run]");
     page.wait_until("heard.filter(one => one.what === 'beat').length >= 8");
     assert_eq!(page.eval("document.querySelector('neo-frame').state"), "running");
