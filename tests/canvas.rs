@@ -16,12 +16,7 @@ fn stick(person: &Person, wall: &str, fields: &[(&str, &str)]) -> i64 {
 
 fn one(person: &Person, id: i64) -> Value {
     let at = format!("/wall/ana/stickers/{id}");
-    person
-        .request("GET", &at)
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json()
+    person.get_json(&at).expect(200).json()
 }
 
 /// Where every sticker lies on its layer, as the eye has it: whole pixels, the lowest first.

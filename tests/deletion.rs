@@ -31,11 +31,7 @@ fn ask(person: &Person) -> String {
 
 /// How far a deletion is: `waiting`, `going` or `done`.
 fn state(guest: &Person, receipt: &str) -> String {
-    let answer = guest
-        .request("GET", receipt)
-        .header("accept", "application/json")
-        .send()
-        .expect(200);
+    let answer = guest.get_json(receipt).expect(200);
     answer.json()["state"].as_str().expect("a word").to_owned()
 }
 
@@ -43,23 +39,6 @@ fn done(guest: &Person, receipt: &str) {
     eventually("the account is gone", || {
         (state(guest, receipt) == "done").then_some(())
     });
-}
-
-/// Signs the guestbook of a wall.
-fn sign(person: &Person, wall: &str, text: &str) {
-    let forms = person.get(&format!("/wall/{wall}")).expect(200).forms();
-    let form = forms
-        .iter()
-        .find(|form| form.fields.iter().any(|field| field.name == "f-text"));
-    let form = form.expect("there is a guestbook");
-    let token = form
-        .fields
-        .iter()
-        .find(|field| field.name == "token")
-        .expect("it is signed");
-    person
-        .post_json(&form.action, &[("token", &token.value), ("f-text", text)])
-        .expect(200);
 }
 
 fn say(person: &Person, room: &str, content: &str) -> i64 {
@@ -249,7 +228,7 @@ fn when_the_day_comes_everything_goes_and_others_keep_what_is_theirs() {
         &[("bio", "zanzibar bio"), ("status", "zanzibar"), ("mood", "zanzibar")],
     )
     .expect(200);
-    sign(&bob, "ana", "zanzibar was here");
+    bob.sign("ana", "zanzibar was here");
     let picture = ana.uploaded("zanzibar.jpg", &pictures::jpeg(1_600, 900));
     ana.uploaded("zanzibar.mp3", sounds::MP3);
     let pictured = [("kind", "image"), ("media", &*picture), ("alt", "zanzibar")];
@@ -383,10 +362,7 @@ fn when_the_day_comes_everything_goes_and_others_keep_what_is_theirs() {
         .expect(200)
         .text();
     assert!(page.contains("somebody who left") && page.contains("what do you mean?") && !page.contains("@ana"));
-    let found = bob
-        .request("GET", "/rooms/search?q=zanzibar")
-        .header("accept", "application/json")
-        .send();
+    let found = bob.get_json("/rooms/search?q=zanzibar");
     assert!(!found.expect(200).text().contains("zanzibar,"));
     let log = bob.get("/rooms/hers/log").expect(200).text();
     assert!(log.contains("somebody who left") && !log.contains(">ana<"));

@@ -179,12 +179,7 @@ fn what_was_said_without_a_line_survives_the_page_and_arrives_once() {
     page.reload();
     listening(&page);
     talk(&page, "And once more.").wait_for(".message \"And once more.\"");
-    let messages = bob
-        .request("GET", "/rooms/lobby")
-        .header("accept", "application/json")
-        .send()
-        .json()["messages"]
-        .clone();
+    let messages = bob.get_json("/rooms/lobby").json()["messages"].clone();
     let said: Vec<_> = messages
         .as_array()
         .expect("a list")

@@ -57,10 +57,7 @@ fn state(page: &Page) -> Value {
 
 /// How many entries the key log has of somebody.
 fn generations(person: &Person, name: &str) -> usize {
-    let answer = person
-        .request("GET", "/keys?after=0")
-        .header("accept", "application/json")
-        .send();
+    let answer = person.get_json("/keys?after=0");
     let entries = answer.expect(200).json()["entries"]
         .as_array()
         .cloned()

@@ -17,12 +17,7 @@ fn people(page: &str) -> Vec<String> {
 }
 
 fn data(person: &Person, path: &str) -> Value {
-    person
-        .request("GET", path)
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json()
+    person.get_json(path).expect(200).json()
 }
 
 /// The database, to make what would take long to type.
@@ -714,7 +709,7 @@ fn nobody_is_counted_anywhere() {
             if let Some(count) = count_in(&visible(&html)) {
                 counts.push(format!("{who} sees a count on {path}: … {count} …"));
             }
-            let told = person.request("GET", &path).header("accept", "application/json").send();
+            let told = person.get_json(&path);
             // The log of keys is a tree, and whoever checks a proof needs the tree's size.
             if told.status == 200
                 && !path.starts_with("/keys")

@@ -125,11 +125,7 @@ fn people_get_a_page_and_programs_a_problem_document() {
         page.header("content-type")
     );
     assert!(page.text().contains("<h1"), "{}", page.text());
-    let problem = guest
-        .request("GET", "/nothing/here")
-        .header("accept", "application/json")
-        .send()
-        .expect(404);
+    let problem = guest.get_json("/nothing/here").expect(404);
     assert_eq!(problem.header("content-type"), "application/problem+json");
     let problem = problem.json();
     assert_eq!(problem["status"], 404);

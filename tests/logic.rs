@@ -201,26 +201,13 @@ fn posted(person: &Person, content: &str) -> String {
 
 /// What stands in the lobby, oldest first.
 fn contents(person: &Person) -> Vec<String> {
-    let page = person
-        .request("GET", "/rooms/lobby")
-        .header("accept", "application/json")
-        .send();
+    let page = person.get_json("/rooms/lobby");
     let page = page.expect(200).json();
     let messages = page["messages"].as_array().expect("a list");
     messages
         .iter()
         .map(|message| message["content"].as_str().unwrap_or_default().to_owned())
         .collect()
-}
-
-/// Waits for a line in the server's log.
-fn logged(server: &Server, words: &str) {
-    let found = server.log().wait_for(0, |line| line.contains(words).then_some(()));
-    assert!(
-        found.is_some(),
-        "no line says {words:?}:\n{}",
-        server.log().lines().join("\n")
-    );
 }
 
 /// `neospace plugin run … --json`: the report.
@@ -784,7 +771,7 @@ fn a_command_has_one_plugin() {
     let server = with(builder, "first", &first, &[], "")
         .expect_in_log("plugin first: the command /moody is second's")
         .start();
-    logged(&server, "plugin first: the command /moody is second's already");
+    server.wait_in_log("plugin first: the command /moody is second's already");
     let [ana] = people(&server, ["ana"]);
     assert_eq!(
         say(&ana, "/moody")["plugin"],

@@ -208,12 +208,7 @@ fn append(person: &Person, at: &str, offset: usize, part: &[u8]) -> Answer {
 }
 
 fn progress(person: &Person, at: &str) -> Value {
-    person
-        .request("GET", at)
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json()
+    person.get_json(at).expect(200).json()
 }
 
 /// Sends a part, and says that more will come; what is left is the open connection.

@@ -70,22 +70,6 @@ fn holds(haystack: &[u8], needle: &str) -> bool {
     memchr::memmem::find(haystack, needle.as_bytes()).is_some()
 }
 
-fn sign(person: &Person, wall: &str, text: &str) {
-    let forms = person.get(&format!("/wall/{wall}")).expect(200).forms();
-    let form = forms
-        .iter()
-        .find(|form| form.fields.iter().any(|field| field.name == "f-text"));
-    let form = form.expect("there is a guestbook");
-    let token = form
-        .fields
-        .iter()
-        .find(|field| field.name == "token")
-        .expect("it is signed");
-    person
-        .post_json(&form.action, &[("token", &token.value), ("f-text", text)])
-        .expect(200);
-}
-
 #[test]
 fn what_one_takes_along_is_ones_own_and_all_of_it() {
     let server = Server::builder().plugins(&["guestbook", "mood", "clock"]).start();
@@ -99,7 +83,7 @@ fn what_one_takes_along_is_ones_own_and_all_of_it() {
         ],
     )
     .expect(200);
-    sign(&bob, "ana", "bob was here");
+    bob.sign("ana", "bob was here");
     for person in [&ana, &bob] {
         person.post_json("/rooms/lobby/join", &[]).expect(200);
     }
@@ -187,12 +171,7 @@ fn what_one_takes_along_is_ones_own_and_all_of_it() {
     let session = ana.cookies().into_values().next().expect("she is logged in");
     assert!(!holds(&all, &session) && !holds(&all, &program.token.expect("it has one")));
 
-    server
-        .guest()
-        .request("GET", "/settings/export")
-        .header("accept", "application/json")
-        .send()
-        .expect(401);
+    server.guest().get_json("/settings/export").expect(401);
     ana.program(&["walls:read"]).get("/settings/export").expect(403);
 }
 
@@ -296,7 +275,7 @@ fn furnish(ana: &Person, bob: &Person) -> Wall {
     ] {
         ana.post_json("/wall/ana/stickers", fields).expect(201);
     }
-    sign(bob, "ana", "bob was here");
+    bob.sign("ana", "bob was here");
     let script = publish(ana, "canvas", "Square", SQUARE);
     ana.post_json(
         &format!("/sandbox/{script}/draft"),
@@ -750,12 +729,7 @@ fn one_archive_at_a_time_and_the_page_before_it_says_what_is_in_it() {
             .text()
             .contains("href=\"/settings/along\"")
     );
-    server
-        .guest()
-        .request("GET", "/settings/along")
-        .header("accept", "application/json")
-        .send()
-        .expect(401);
+    server.guest().get_json("/settings/along").expect(401);
     for _ in 0..3 {
         taken(&server, &ana);
     }

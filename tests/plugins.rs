@@ -61,16 +61,6 @@ fn buttons(page: &str) -> Vec<String> {
         .collect()
 }
 
-/// Waits for a line in the server's log.
-fn logged(server: &Server, words: &str) {
-    let found = server.log().wait_for(0, |line| line.contains(words).then_some(()));
-    assert!(
-        found.is_some(),
-        "no line says {words:?}:\n{}",
-        server.log().lines().join("\n")
-    );
-}
-
 /// Replaces a plugin's file and stanza, as an operator does by hand.
 fn upgrade(server: &Server, name: &str, wasm: &[u8], grants: &[&str]) {
     let hash = sha256(wasm);
@@ -226,7 +216,7 @@ fn an_upgrade_is_seen_at_once_and_one_that_asks_for_more_waits() {
         &says_and_logs("third"),
     );
     upgrade(&server, "hello", &asks, &[]);
-    logged(&server, "an upgrade waits");
+    server.wait_in_log("an upgrade waits");
     assert!(
         server.guest().get("/wall/ana").text().contains("second"),
         "the old version stays in force"
@@ -366,7 +356,7 @@ fn outside_of_dev_every_plugin_is_pinned() {
             .expect("a stanza")
             .remove("sha256");
     });
-    logged(&server, "every plugin is pinned");
+    server.wait_in_log("every plugin is pinned");
     assert!(
         server.log().lines().join("\n").contains(&sha256(&wasm)),
         "it says which hash it would be"
@@ -424,7 +414,7 @@ fn a_view_that_fails_leaves_the_last_good_one_and_after_three_failures_the_plugi
         stale.contains(">2<") && stale.contains("crashed"),
         "the last good view, and why: {stale}"
     );
-    logged(&server, "a plugin failed");
+    server.wait_in_log("a plugin failed");
     let faults = || {
         let count = "select count(*) from plugin_faults where plugin = 'count' and kind = 'trap' and export = 'render'";
         server
@@ -559,7 +549,7 @@ fn the_command_line_installs_upgrades_holds_and_rolls_back() {
     };
     let first = file("a.wasm", &pack("hello", "1.0.0", "", &says("first")));
     run(&["plugin", "install", &first]);
-    logged(&server, "hello 1.0.0 is in force");
+    server.wait_in_log("hello 1.0.0 is in force");
     let ana = server.person("ana");
     put_up(&ana, "hello");
     let sees = |words: &str| {
@@ -578,7 +568,7 @@ fn the_command_line_installs_upgrades_holds_and_rolls_back() {
         ),
     );
     assert!(run(&["plugin", "upgrade", "hello", &second]).contains("stays in force"));
-    logged(&server, "an upgrade waits");
+    server.wait_in_log("an upgrade waits");
     sees("first");
     run(&["plugin", "upgrade", "hello", &second, "--grant", "log"]);
     sees("second");

@@ -167,13 +167,7 @@ fn an_edit_shows_and_anyone_can_read_what_it_said_before() {
     assert!(server.guest().get("/wall/ana").text().contains("<strong>six</strong>"));
     let before = server.guest().get(&history).expect(200).text();
     assert!(before.contains("<strong>five</strong>") && !before.contains("<h2>Tides</h2>"));
-    let data = server
-        .guest()
-        .request("GET", &history)
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json();
+    let data = server.guest().get_json(&history).expect(200).json();
     assert_eq!(data["edits"].as_array().map(Vec::len), Some(1));
     assert_eq!(data["edits"][0]["body"], "low water at **five**");
     assert_eq!(data["post"]["body"], "low water at **six**");
@@ -286,11 +280,7 @@ fn a_long_wall_is_read_page_by_page_without_gaps_or_repeats() {
             .map(|(_, rest)| rest.split('"').next().unwrap_or_default().to_owned());
     }
     assert_eq!(seen, expected);
-    let program = server
-        .guest()
-        .request("GET", "/wall/ana/posts")
-        .header("accept", "application/json")
-        .send();
+    let program = server.guest().get_json("/wall/ana/posts");
     let first = program.expect(200).json();
     assert_eq!(first["posts"].as_array().map(Vec::len), Some(50));
     assert!(

@@ -27,7 +27,7 @@ fn join(person: &Person, room: &str) {
 
 /// A page or an address as a program gets it.
 fn data(person: &Person, path: &str) -> Answer {
-    person.request("GET", path).header("accept", "application/json").send()
+    person.get_json(path)
 }
 
 /// What stands in a room, by a plain GET: content, oldest first.

@@ -30,20 +30,11 @@ fn save(person: &Person, id: &str, source: &str, revision: i64, window: &str) ->
 }
 
 fn json(person: &Person, path: &str) -> Value {
-    person
-        .request("GET", path)
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json()
+    person.get_json(path).expect(200).json()
 }
 
 fn status(person: &Person, path: &str) -> u16 {
-    person
-        .request("GET", path)
-        .header("accept", "application/json")
-        .send()
-        .status
+    person.get_json(path).status
 }
 
 fn titles(list: &Value) -> Vec<&str> {

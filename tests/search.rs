@@ -24,12 +24,7 @@ fn join(person: &Person, room: &str) {
 
 fn search(person: &Person, fields: &[(&str, &str)]) -> Value {
     let path = format!("/rooms/search?{}", encode(fields));
-    person
-        .request("GET", &path)
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json()
+    person.get_json(&path).expect(200).json()
 }
 
 /// What was found, as ids.
@@ -96,11 +91,7 @@ fn a_member_finds_what_was_said_at_once_and_later_and_jumps_to_it() {
         guest.get("/rooms/search?q=creme").see_other(),
         "/login?next=/rooms/search"
     );
-    guest
-        .request("GET", "/rooms/search?q=creme")
-        .header("accept", "application/json")
-        .send()
-        .expect(401);
+    guest.get_json("/rooms/search?q=creme").expect(401);
 }
 
 #[test]
@@ -241,12 +232,7 @@ fn nothing_and_too_much_are_answered_with_a_sentence() {
             "{words:?}: {page}"
         );
         assert!(page.contains(words.trim()), "what was typed stays");
-        let problem = ana
-            .request("GET", &path)
-            .header("accept", "application/json")
-            .send()
-            .expect(422)
-            .json();
+        let problem = ana.get_json(&path).expect(422).json();
         assert_eq!(problem["errors"][0]["field"], "q", "{problem}");
     }
     ana.get("/rooms/search?q=x&before=yesterday").expect(400);

@@ -53,12 +53,7 @@ fn saved(page: &Page) -> &Page {
 }
 
 fn draft(person: &Person, id: &str) -> Value {
-    person
-        .request("GET", &format!("/sandbox/{id}/draft"))
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json()
+    person.get_json(&format!("/sandbox/{id}/draft")).expect(200).json()
 }
 
 fn source(person: &Person, id: &str) -> String {
@@ -74,12 +69,7 @@ fn arrives(person: &Person, id: &str, text: &str) {
 }
 
 fn get_json(person: &Person, path: &str) -> Value {
-    person
-        .request("GET", path)
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json()
+    person.get_json(path).expect(200).json()
 }
 
 /// Runs what stands there, and waits until it does.

@@ -6,12 +6,7 @@ use neospace_tests::{Browser, Live, Person, Server, eventually};
 use serde_json::{Value, json};
 
 fn figures(person: &Person) -> Value {
-    person
-        .request("GET", "/system")
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json()
+    person.get_json("/system").expect(200).json()
 }
 
 #[test]

@@ -93,13 +93,7 @@ fn what_the_server_does_to_keys_log_and_notebook_is_noticed() {
     let stage = Stage::new();
     let mark = stage.door.mark();
     let log = stage.ana.entries();
-    let bobs = stage
-        .bob
-        .request("GET", "/dm/keys")
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json();
+    let bobs = stage.bob.get_json("/dm/keys").expect(200).json();
     let anas = stage.ana.data("/dm/keys");
     let eve = Identity::derive(&Root::from([7; 32]), &stage.ana_name);
 

@@ -488,15 +488,7 @@ fn nobody_writes_to_themselves_or_to_nobody() {
     assert!(ana.person.get("/dm/bob").expect(200).text().contains("bob"));
     assert_eq!(server.guest().get("/dm/bob").see_other(), "/login?next=/dm/bob");
     assert_eq!(server.guest().get("/dm").see_other(), "/login?next=/dm");
-    assert_eq!(
-        bob.person
-            .elsewhere()
-            .request("GET", "/dm")
-            .header("accept", "application/json")
-            .send()
-            .status,
-        401
-    );
+    assert_eq!(bob.person.elsewhere().get_json("/dm").status, 401);
 }
 
 #[test]

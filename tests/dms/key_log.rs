@@ -8,11 +8,11 @@ use neospace_dm::{
 };
 use neospace_tests::{
     Answer, Live, Server,
-    person::{PASSWORD, auth_key},
+    person::{PASSWORD, auth_key, wrap_key},
 };
 use serde_json::{Value, json};
 
-use super::{Member, QUIET, bytes, code, head, is, log_of, talking, wrap_key};
+use super::{Member, QUIET, bytes, code, head, is, log_of, talking};
 
 #[test]
 fn anyone_reads_the_key_log_and_each_entry_continues_the_one_before() {
@@ -27,22 +27,13 @@ fn anyone_reads_the_key_log_and_each_entry_continues_the_one_before() {
         member.keyring().check(entries).expect("these very keys");
     }
     // A page of one, from anywhere.
-    let page = guest
-        .request("GET", "/keys?after=1&limit=1")
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json();
+    let page = guest.get_json("/keys?after=1&limit=1").expect(200).json();
     assert_eq!(
         (page["entries"].as_array().map(Vec::len), &page["size"]),
         (Some(1), &json!(2))
     );
     for wrong in ["/keys?limit=0", "/keys?limit=1001"] {
-        is(
-            &guest.request("GET", wrong).header("accept", "application/json").send(),
-            422,
-            "invalid",
-        );
+        is(&guest.get_json(wrong), 422, "invalid");
     }
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let html = guest.get("/keys").expect(200).text();

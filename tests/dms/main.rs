@@ -17,7 +17,7 @@ use neospace_dm::{
 };
 use neospace_tests::{
     Answer, Person, Server,
-    person::{self, PASSWORD, auth_key, parameters},
+    person::{PASSWORD, auth_key, parameters, wrap_key},
 };
 use serde_json::{Value, json};
 
@@ -30,11 +30,6 @@ struct Member {
     name: Name,
     roots: Vec<Root>,
     parameters: Parameters,
-}
-
-/// The keys that `Person::register` derived with.
-fn wrap_key(name: &str, password: &str, parameters: &Parameters) -> [u8; 32] {
-    person::wrap_key(name, password, parameters)
 }
 
 impl Member {
@@ -99,10 +94,7 @@ impl Member {
     }
 
     fn get(&self, path: &str) -> Answer {
-        self.person
-            .request("GET", path)
-            .header("accept", "application/json")
-            .send()
+        self.person.get_json(path)
     }
 
     /// Seals a text as the next after `previous`.
@@ -226,9 +218,7 @@ fn log_of(person: &Person) -> Log {
     let mut log = Log::default();
     loop {
         let page = person
-            .request("GET", &format!("/keys?after={}", log.head().size))
-            .header("accept", "application/json")
-            .send()
+            .get_json(&format!("/keys?after={}", log.head().size))
             .expect(200)
             .json();
         for entry in page["entries"].as_array().expect("a list") {

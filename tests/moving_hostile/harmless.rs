@@ -460,12 +460,7 @@ fn messages_bring_their_pictures_and_no_id_that_is_not_in_the_archive() {
     ana.bring_to(&contents.bytes()).expect(201);
     let now = ana.bring(&[("how", "add"), ("part", "rooms")]);
     assert_eq!(now["state"], "none", "{now:#}");
-    let kept = ana
-        .request("GET", "/settings/import/rooms")
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json();
+    let kept = ana.get_json("/settings/import/rooms").expect(200).json();
     let shown = kept["messages"][0]["pictures"].as_array().expect("a list");
     let [picture] = shown.as_slice() else {
         panic!("one picture came along: {kept:#}");

@@ -407,12 +407,7 @@ pub fn entry_hash(entry: &[u8]) -> [u8; 32] {
 pub fn secrets(person: &Person) -> Vec<(String, Vec<u8>)> {
     let name: Name = person.name.parse().expect("the cast's names are names");
     let wrap = wrap_key(&name, PASSWORD, &parameters(&name));
-    let told = person
-        .request("GET", "/dm/keys")
-        .header("accept", "application/json")
-        .send()
-        .expect(200)
-        .json();
+    let told = person.get_json("/dm/keys").expect(200).json();
     let wrapped: Vec<u8> = told["wrapped"].as_str().and_then(b64::decode).expect("they have keys");
     let log = entries(person);
     let newest = log

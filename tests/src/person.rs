@@ -132,6 +132,11 @@ impl Person {
         self.request("GET", path).send()
     }
 
+    /// Asks as a program does: the answer is JSON.
+    pub fn get_json(&self, path: &str) -> Answer {
+        self.request("GET", path).header("accept", "application/json").send()
+    }
+
     /// Sends a form, as a browser without JavaScript does.
     pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.request("POST", path).form(fields).send()
@@ -151,6 +156,25 @@ impl Person {
             .header("accept", "application/json")
             .form(fields)
             .send()
+    }
+
+    /// Signs the guestbook of a wall.
+    ///
+    /// # Panics
+    /// Where there is none, or it takes nothing from this person.
+    pub fn sign(&self, wall: &str, text: &str) {
+        let forms = self.get(&format!("/wall/{wall}")).expect(200).forms();
+        let form = forms
+            .iter()
+            .find(|form| form.fields.iter().any(|field| field.name == "f-text"));
+        let form = form.expect("there is a guestbook");
+        let token = form
+            .fields
+            .iter()
+            .find(|field| field.name == "token")
+            .expect("it is signed");
+        self.post_json(&form.action, &[("token", &token.value), ("f-text", text)])
+            .expect(200);
     }
 
     /// A request to be made differently than a browser would. What changes state says `Sec-Fetch-Site: same-origin`, unless that is

@@ -11,7 +11,7 @@
 //! let door = Proxy::before(&server);
 //! let ana = door.person("ana");
 //! door.rewrite("/rooms/lobby/messages", |_, answer| answer["messages"] = serde_json::json!([]));
-//! assert_eq!(ana.request("GET", "/rooms/lobby/messages").header("accept", "application/json").send().status, 200);
+//! assert_eq!(ana.get_json("/rooms/lobby/messages").status, 200);
 //! ```
 
 use std::{

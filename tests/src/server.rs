@@ -145,6 +145,20 @@ impl Server {
         &self.log
     }
 
+    /// Waits for a line with these words in the log.
+    ///
+    /// # Panics
+    /// When none comes.
+    #[track_caller]
+    pub fn wait_in_log(&self, words: &str) {
+        let found = self.log.wait_for(0, |line| line.contains(words).then_some(()));
+        assert!(
+            found.is_some(),
+            "no line says {words:?}:\n{}",
+            self.log.lines().join("\n")
+        );
+    }
+
     /// Permits lines with this text in the log, although they tell of an error or a panic.
     pub fn expect_in_log(&self, text: &str) {
         self.expected

@@ -336,11 +336,7 @@ impl Person {
 
     /// What waits, how far it is, and what came.
     pub fn arrival(&self) -> Value {
-        self.request("GET", "/settings/import")
-            .header("accept", "application/json")
-            .send()
-            .expect(200)
-            .json()
+        self.get_json("/settings/import").expect(200).json()
     }
 
     /// Has what waits come along, and waits until it is here or refused; answers what is known then.
