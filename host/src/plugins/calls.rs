@@ -1,12 +1,15 @@
 //! Views, actions and pictures: from what a slice asks for to what it shows.
 
+mod failed;
+mod instead;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use neospace_runner::protocol::{
-    Ask, CallLimits, Context, Export, FailureKind, Outcome, Params, RoomContext, Submission, Usage, View, ViewerClass,
+    Ask, CallLimits, Context, Export, Outcome, Params, RoomContext, Submission, Usage, View, ViewerClass,
 };
 use quick_cache::Weighter;
 use sha2::{Digest as _, Sha256};
@@ -18,11 +21,13 @@ use super::pace::{Breaker, Bucket, Source, Trouble, lock};
 use super::registry::Inner;
 use super::tokens::{self, Action, Actions, Audience, Rejected};
 use super::view::{self, Press, Returned};
-use super::{Acted, Cost, Drawn, Installation, Plugin, Plugins, Refused, Shown, ShownState, Standing, settings};
+use super::{Acted, Cost, Drawn, Installation, Plugin, Plugins, Refused, Shown, ShownState, settings};
 use crate::app::now_ms;
 use crate::cache::Stamp;
 use crate::error::Error;
 use crate::session::Viewer;
+pub(super) use failed::{Failed, Why};
+use instead::{said, sticker, tombstone, typed_text, wall_less};
 
 /// How long a failure is shown before it is tried again, in milliseconds.
 const RETRY_MS: i64 = 5_000;
@@ -77,27 +82,6 @@ impl<K> Weighter<K, Arc<Picture>> for ByLength {
 
 /// A picture in memory, or why there is none and until when that is believed.
 pub(super) struct Picture(Result<Drawn, (Why, i64)>);
-
-/// Why a call came to nothing.
-#[derive(Clone, Debug)]
-pub(super) struct Why {
-    /// For visitors.
-    pub words: String,
-    /// For the owner: the plugin's own words.
-    owner: Option<String>,
-    /// The plugin was taken away under the call.
-    pub gone: bool,
-}
-
-impl Why {
-    fn of(words: impl Into<String>) -> Self {
-        Why {
-            words: words.into(),
-            owner: None,
-            gone: false,
-        }
-    }
-}
 
 impl Made {
     fn is_current(&self, now: i64) -> bool {
@@ -916,133 +900,6 @@ impl Kind<'_> {
     }
 }
 
-/// Why a call came to nothing.
-#[derive(Debug)]
-pub(super) enum Failed {
-    Lane(Fault),
-    /// What it sent breaks a rule.
-    View(view::ViewError),
-    /// What it answered in a room breaks this rule.
-    Answer(String),
-    /// Three faults within an hour.
-    Resting {
-        until: i64,
-    },
-    /// Its own bucket, or the wall's, is empty.
-    Spent {
-        seconds: u64,
-        wall: bool,
-    },
-    /// A fault of the host.
-    Ours(String),
-}
-
-impl Failed {
-    /// Whether it is the plugin's fault and counts towards its rest.
-    pub(super) fn counts(&self) -> bool {
-        matches!(
-            self,
-            Failed::View(_)
-                | Failed::Answer(_)
-                | Failed::Lane(Fault::Failed(..) | Fault::Deadline | Fault::Protocol(_))
-        )
-    }
-
-    /// What happened, as anyone may read it.
-    pub(super) fn in_few_words(&self) -> &'static str {
-        match self {
-            Failed::Lane(Fault::Failed(failure, _)) => match failure.kind {
-                FailureKind::Trap => "it crashed",
-                FailureKind::Fuel => "it ran out of fuel",
-                FailureKind::Memory => "it ran out of memory",
-                FailureKind::Stack => "its stack overflowed",
-                FailureKind::HostCalls => "it asked for too much",
-                FailureKind::Result => "its answer was too large",
-                FailureKind::Instantiate => "it could not be started",
-            },
-            Failed::Lane(Fault::Deadline) => "it took too long",
-            Failed::Lane(Fault::Stalled) => "the server was too busy",
-            Failed::Lane(Fault::Protocol(_)) => "its process broke the protocol",
-            Failed::Lane(Fault::LaneDied) => "its process ended",
-            Failed::Lane(Fault::Busy) => "too much was going on",
-            Failed::Lane(Fault::Cancelled) => "it was stopped",
-            Failed::Lane(Fault::Load(_)) => "it could not be loaded",
-            Failed::View(_) | Failed::Answer(_) => "what it sent breaks a rule",
-            Failed::Resting { .. } => "it rests",
-            Failed::Spent { .. } => "its fuel is spent",
-            Failed::Ours(_) => "the server failed",
-        }
-    }
-
-    /// Kind, detail and fuel, for the author and the operator.
-    fn for_author(&self) -> (&'static str, String, u64) {
-        match self {
-            Failed::Lane(Fault::Failed(failure, usage)) => {
-                let kind = match failure.kind {
-                    FailureKind::Trap => "trap",
-                    FailureKind::Fuel => "fuel",
-                    FailureKind::Memory => "memory",
-                    FailureKind::Stack => "stack",
-                    FailureKind::HostCalls => "host-calls",
-                    FailureKind::Result => "result",
-                    FailureKind::Instantiate => "instantiate",
-                };
-                (
-                    kind,
-                    failure.detail[..failure.detail.floor_char_boundary(4_096)].to_owned(),
-                    usage.fuel,
-                )
-            }
-            Failed::Lane(fault @ (Fault::Deadline | Fault::Stalled)) => ("deadline", fault.to_string(), 0),
-            Failed::Lane(fault) => ("lane", fault.to_string(), 0),
-            Failed::View(error) => ("view", error.to_string(), 0),
-            Failed::Answer(rule) => ("answer", rule.clone(), 0),
-            Failed::Resting { .. } | Failed::Spent { .. } => ("rest", self.in_few_words().to_owned(), 0),
-            Failed::Ours(detail) => ("host", detail.clone(), 0),
-        }
-    }
-
-    /// For the owner who tries out settings.
-    fn for_owner(&self) -> String {
-        match self {
-            Failed::View(error) => format!("The plugin sent a view that can't be shown: {error}"),
-            failed => format!("The plugin failed: {}.", failed.in_few_words()),
-        }
-    }
-
-    /// For whoever looks at the page.
-    pub(super) fn why(&self, plugin: &Plugin, now: i64) -> Why {
-        let name = &plugin.manifest.name;
-        match self {
-            Failed::Lane(Fault::Cancelled) => Why {
-                gone: true,
-                ..Why::of(format!("{name} was stopped."))
-            },
-            Failed::Lane(Fault::Busy | Fault::LaneDied | Fault::Stalled) => {
-                Why::of(format!("{name} could not answer just now. Try again in a moment."))
-            }
-            Failed::Resting { until } => {
-                let minutes = ((until - now) / 60_000).max(0) + 1;
-                let unit = if minutes == 1 { "minute" } else { "minutes" };
-                Why::of(format!(
-                    "{name} failed three times within an hour and rests for {minutes} more {unit}."
-                ))
-            }
-            Failed::Spent { seconds, wall } => {
-                let whose = if *wall {
-                    "The modules of this wall have"
-                } else {
-                    "It has"
-                };
-                Why::of(format!(
-                    "{name} rests: {whose} used up the fuel for now. Try again in {seconds} s."
-                ))
-            }
-            failed => Why::of(format!("{name} failed: {}.", failed.in_few_words())),
-        }
-    }
-}
-
 fn svg(plugin: &Plugin, drawing: &View<'_>) -> Result<Drawn, view::ViewError> {
     let mut svg = String::new();
     view::write_svg(drawing, plugin.manifest.css.as_deref(), &mut svg).map_err(|error| *error)?;
@@ -1080,74 +937,6 @@ fn topics(i: &Installation, shared: bool) -> Arc<[Arc<str>]> {
         .chain(shared.then(|| format!("shared:{}", i.plugin)))
         .map(Arc::from)
         .collect()
-}
-
-fn tombstone(standing: &Standing, i: &Installation) -> Shown {
-    Shown {
-        html: said(&standing.words()).into(),
-        state: ShownState::Tombstone,
-        personal: false,
-        expires: None,
-        topics: topics(i, false),
-        cost: Cost::default(),
-    }
-}
-
-/// A sticker's view is its picture, which is fetched by itself.
-fn sticker(plugin: &Plugin, i: &Installation) -> Shown {
-    let mut html = format!("<img src=\"/wall/{}/modules/{}/drawing.svg\" alt=\"", i.wall, i.id);
-    view::escape(&mut html, &plugin.manifest.name);
-    html.push_str("\">");
-    Shown {
-        html: html.into(),
-        state: ShownState::Fresh,
-        personal: false,
-        expires: None,
-        topics: topics(i, false),
-        cost: cost_of(plugin, None),
-    }
-}
-
-/// What stands where a plugin stood that has nothing for walls since its last upgrade.
-fn wall_less(plugin: &Plugin, i: &Installation) -> Shown {
-    let why = format!(
-        "{} works in rooms now, and shows nothing on walls.",
-        plugin.manifest.name
-    );
-    Shown {
-        html: said(&why).into(),
-        state: ShownState::Failed { why },
-        personal: false,
-        expires: None,
-        topics: topics(i, false),
-        cost: cost_of(plugin, None),
-    }
-}
-
-fn said(words: &str) -> String {
-    let mut html = String::from("<p>");
-    view::escape(&mut html, words);
-    html.push_str("</p>");
-    html
-}
-
-/// What was typed, when the plugin can't show its form any more.
-fn typed_text(returned: &Returned<'_>) -> String {
-    let mut html = String::from("<p class=\"refusal\" role=\"alert\">");
-    view::escape(&mut html, returned.message);
-    html.push_str("</p>");
-    for (name, value) in returned
-        .typed
-        .iter()
-        .filter(|(name, value)| name.starts_with("f-") && !value.is_empty())
-    {
-        html.push_str("<label>");
-        view::escape(&mut html, &name[2..]);
-        html.push_str("<textarea readonly>\n");
-        view::escape(&mut html, value);
-        html.push_str("</textarea></label>");
-    }
-    html
 }
 
 pub(super) fn clip(text: &str, most: usize, otherwise: &str) -> String {
