@@ -142,6 +142,7 @@ impl Html {
         let mut assets = HashMap::new();
         collect_assets("ui", &UI, &mut assets);
         collect_assets("static", &STATIC, &mut assets);
+        assets.extend(shell());
         let ui_hash = if sources.is_some() { "dev" } else { UI_HASH };
         let import_maps = ImportMaps::new(ui_hash);
         let templates = environment(sources.as_deref(), &globals, ui_hash, &import_maps);
@@ -294,15 +295,24 @@ fn write_value(out: &mut Output, state: &State, value: &minijinja::Value) -> Res
 fn collect_assets(folder: &str, dir: &'static Dir, into: &mut HashMap<String, Asset>) {
     for file in dir.files() {
         let name = format!("{folder}/{}", file.path().display());
-        let asset = Asset {
-            kind: content_type(&name),
-            identity: Bytes::from_static(file.contents()),
-            gzip: OnceLock::new(),
-            zstd: OnceLock::new(),
-        };
+        let asset = Asset::new(&name, Bytes::from_static(file.contents()));
         into.insert(name, asset);
     }
     dir.dirs().for_each(|dir| collect_assets(folder, dir, into));
+}
+
+/// The sheet of every page, with those that it imports in their places: a browser that finds a line for each asks for each. (From
+/// disk it is served as it is.)
+fn shell() -> Option<(String, Asset)> {
+    let text = |name: &str| UI.get_file(format!("css/{name}"))?.contents_utf8();
+    let lines = text("shell.css")?.lines().map(|line| {
+        let imported = line
+            .strip_prefix("@import \"")
+            .and_then(|rest| rest.strip_suffix("\";"));
+        imported.map_or(Some(line), text)
+    });
+    let sheet = lines.collect::<Option<Vec<_>>>()?.join("\n");
+    Some(("ui/css/shell.css".to_owned(), Asset::new("shell.css", sheet.into())))
 }
 
 fn serve_from_disk(sources: &Path, name: &str) -> Result<Response, Error> {
@@ -319,6 +329,15 @@ fn serve_from_disk(sources: &Path, name: &str) -> Result<Response, Error> {
 }
 
 impl Asset {
+    fn new(name: &str, identity: Bytes) -> Self {
+        Self {
+            kind: content_type(name),
+            identity,
+            gzip: OnceLock::new(),
+            zstd: OnceLock::new(),
+        }
+    }
+
     fn respond(&self, request: &HeaderMap) -> Response {
         let accepts = request
             .get(header::ACCEPT_ENCODING)
@@ -365,6 +384,15 @@ fn content_type(name: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_page_wears_one_sheet_that_asks_for_no_other() {
+        let sheet = Html::new(false, Vec::new())
+            .text("ui", "css/shell.css")
+            .expect("it is there");
+        assert!(!sheet.contains("@import"));
+        assert!(sheet.contains("@layer reset, tokens") && sheet.contains(".over-print"));
+    }
 
     #[test]
     fn every_template_compiles() {
