@@ -33,6 +33,8 @@ const RENDERS_PER_REQUEST: usize = 3;
 static ETAGS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 /// Counts the topics that began, so that no version comes twice.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
+/// Counts the bumps of any topic: what was current at the last one is.
+static BUMPS: AtomicU64 = AtomicU64::new(0);
 /// Tells this start's versions from those of others.
 static START: LazyLock<u32> = LazyLock::new(|| u32::from_le_bytes(crate::crypto::random()));
 /// Bodies below this many bytes are not worth compressing.
@@ -96,6 +98,7 @@ impl Topics {
                 counter.fetch_add(1, AcqRel);
             }
         }
+        BUMPS.fetch_add(1, AcqRel);
     }
 }
 
@@ -161,6 +164,8 @@ pub struct Rendered {
 /// A finished page, ready to send in each encoding. Each is compressed once, when it is first asked for.
 pub struct Page {
     stamp: Stamp,
+    /// How many bumps there had been when the stamp was last seen to be current.
+    current_at: AtomicU64,
     expires: Option<Instant>,
     /// Says that the page differs between the viewers of its class; it has no body.
     personal: bool,
@@ -294,6 +299,7 @@ impl Page {
         let etag = format!("{:016x}", ETAGS.hash_one(&rendered.html));
         Self {
             stamp: rendered.stamp,
+            current_at: AtomicU64::new(u64::MAX),
             expires: rendered.max_age.map(|age| Instant::now() + age),
             personal: false,
             identity: rendered.html.into(),
@@ -307,6 +313,7 @@ impl Page {
     fn marker(rendered: &Rendered) -> Self {
         Self {
             stamp: rendered.stamp.clone(),
+            current_at: AtomicU64::new(u64::MAX),
             expires: rendered.max_age.map(|age| Instant::now() + age),
             personal: true,
             identity: Bytes::new(),
@@ -323,7 +330,21 @@ impl Page {
     }
 
     fn is_current(&self) -> bool {
-        self.expires.is_none_or(|at| Instant::now() < at) && self.stamp.is_current()
+        self.expires.is_none_or(|at| Instant::now() < at) && self.stamp_is_current()
+    }
+
+    /// Looks at the topics, of which there may be dozens, only when one has changed anywhere since it last did.
+    fn stamp_is_current(&self) -> bool {
+        // Before the topics: a bump that these miss comes after it.
+        let bumps = BUMPS.load(Acquire);
+        if self.current_at.load(Relaxed) == bumps {
+            return true;
+        }
+        let current = self.stamp.is_current();
+        if current {
+            self.current_at.store(bumps, Relaxed);
+        }
+        current
     }
 
     /// The answer to a request with these headers: the best encoding that it accepts, or 304.
@@ -355,6 +376,7 @@ impl Page {
         });
         let mut response = Response::new(if unchanged { Bytes::new() } else { body.clone() }.into());
         let headers = response.headers_mut();
+        headers.reserve(5);
         headers.insert(header::ETAG, etag.clone());
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding, cookie"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

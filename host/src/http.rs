@@ -7,7 +7,7 @@ use std::{
     net::IpAddr,
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex, RwLock},
     time::{Duration, Instant},
 };
 
@@ -33,7 +33,7 @@ use tokio::{
 use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt;
 
-use crate::{app::App, error, error::Error, html::Html, throttle, tokens};
+use crate::{app::App, config::Config, error, error::Error, html::Html, throttle, tokens};
 
 /// Headers that one request may have.
 const HEADERS_MOST: usize = 64;
@@ -108,31 +108,34 @@ const WITH_SCRIPTS: [&str; 4] = ["/wall/", "/public-feed", "/sandbox", "/welcome
 /// Where those frames are: what they load lies there too.
 const FRAMES: &str = "/frame/";
 const FRAMED_POLICY: &str = content_security_policy!("'self'");
-const FRAMED_HEADERS: [(HeaderName, HeaderValue); 2] = [
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAMED_POLICY)),
-    (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
-];
 
-const HEADERS: [(HeaderName, HeaderValue); 7] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(CONTENT_SECURITY_POLICY),
-    ),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+/// What every answer says, as long as it says nothing else itself.
+static HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+    // Room for what comes to it.
+    let mut headers = HeaderMap::with_capacity(2 * DEFAULT_HEADERS.len());
+    headers.extend(DEFAULT_HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    headers
+});
+
+/// The same for the pages that our own may frame.
+static FRAMED_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let mut headers = HEADERS.clone();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAMED_POLICY));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+    headers
+});
+
+const DEFAULT_HEADERS: [(HeaderName, &str); 7] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::X_FRAME_OPTIONS, "DENY"),
     (
         HeaderName::from_static("permissions-policy"),
-        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()",
     ),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        HeaderValue::from_static("same-origin"),
-    ),
-    (
-        HeaderName::from_static("cross-origin-resource-policy"),
-        HeaderValue::from_static("same-origin"),
-    ),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
 /// Marks an answer that says all of its headers itself.
@@ -166,6 +169,25 @@ pub fn host(headers: &HeaderMap) -> Option<&str> {
 /// Where a policy lets members' scripts have their frames: nowhere but there.
 pub fn frame_source(app: &App, headers: &HeaderMap) -> String {
     frame_origin(app, headers).map_or_else(|| "'none'".into(), |origin| format!("{origin}{FRAMES}"))
+}
+
+/// What a page may load on which members' scripts run, and frames from where. Nearly all requests name the same host, so the policy
+/// that was written last is kept.
+fn policy_with_frames(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
+    static WRITTEN: RwLock<Option<(Arc<Config>, Option<HeaderValue>, HeaderValue)>> = RwLock::new(None);
+    let (config, host) = (app.config(), headers.get(header::HOST));
+    let written = WRITTEN.read().unwrap_or_else(|e| e.into_inner());
+    if let Some((for_config, for_host, policy)) = &*written
+        && Arc::ptr_eq(for_config, &config)
+        && for_host.as_ref() == host
+    {
+        return Some(policy.clone());
+    }
+    drop(written);
+    let source = frame_source(app, headers);
+    let policy = HeaderValue::from_str(&format!("{FRAMED_POLICY}; frame-src {source}")).ok()?;
+    *WRITTEN.write().unwrap_or_else(|e| e.into_inner()) = Some((config, host.cloned(), policy.clone()));
+    Some(policy)
 }
 
 /// On an origin that is kept for members' scripts there is nothing else, and they are nowhere else.
@@ -313,7 +335,8 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
     let frames = WITH_SCRIPTS
         .iter()
         .any(|place| request.uri().path().starts_with(place))
-        .then(|| frame_source(&app, request.headers()));
+        .then(|| policy_with_frames(&app, request.headers()))
+        .flatten();
     let outcome = async {
         check_place(&app, &request)?;
         // Browsers send no token unasked, so there is no page that could misuse it.
@@ -338,21 +361,20 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
         app.meter.requests.note(begun.elapsed());
         return response;
     }
-    let headers = response.headers_mut();
-    headers.reserve(HEADERS.len());
-    if let Some(frames) = frames
-        && !headers.contains_key(header::CONTENT_SECURITY_POLICY)
-        && let Ok(policy) = HeaderValue::from_str(&format!("{FRAMED_POLICY}; frame-src {frames}"))
-    {
+    let mut headers = if framed {
+        FRAMED_HEADERS.clone()
+    } else {
+        HEADERS.clone()
+    };
+    if let Some(policy) = frames {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     if private && let Ok(policy) = HeaderValue::from_str(&private_policy(&app.html)) {
-        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    let of_frames = if framed { &FRAMED_HEADERS[..] } else { &[] };
-    for (name, value) in of_frames.iter().chain(&HEADERS) {
-        headers.entry(name).or_insert_with(|| value.clone());
-    }
+    // What an answer says itself is what counts.
+    headers.extend(std::mem::take(response.headers_mut()));
+    *response.headers_mut() = headers;
     app.meter.requests.note(begun.elapsed());
     response
 }

@@ -125,6 +125,7 @@ pub async fn show(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
+    // Most ask for what is finished: the room for whatever else may have to be done is taken when it is.
     asked.all = Form(parse_form(query.unwrap_or_default().as_bytes())?);
     let could_be_a_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) && name.bytes().all(could_be_a_name) {
@@ -141,7 +142,7 @@ pub async fn show(
         let leaves = !own && asked.tab == "stickers" && stickers::may_decorate(&app, &viewer, &name)?;
         return match own || leaves {
             true => {
-                let html = edit_page(&app, &viewer, &name, &asked, None, None).await?;
+                let html = Box::pin(edit_page(&app, &viewer, &name, &asked, None, None)).await?;
                 let mut response = plain(html, StatusCode::OK);
                 // Here one records one's voice.
                 response.headers_mut().insert("permissions-policy", media::MICROPHONE);
@@ -157,7 +158,7 @@ pub async fn show(
             as_guest: true,
             ..Scene::default()
         };
-        let rendered = render(&app, &Viewer::default(), &name, &scene, true).await?;
+        let rendered = Box::pin(render(&app, &Viewer::default(), &name, &scene, true)).await?;
         return Ok(plain(rendered.html, StatusCode::OK));
     }
     if let Some((module, text)) = said_once(&headers) {
@@ -172,7 +173,7 @@ pub async fn show(
             }),
             ..Scene::default()
         };
-        let rendered = render(&app, &viewer, &name, &scene, viewer.member.is_some()).await?;
+        let rendered = Box::pin(render(&app, &viewer, &name, &scene, viewer.member.is_some())).await?;
         let mut response = plain(rendered.html, StatusCode::OK);
         say_once(response.headers_mut(), &name, 0, "");
         return Ok(response);
@@ -198,7 +199,7 @@ pub async fn show(
     let page = app
         .cache
         .get_or_render(&page, audience, viewer.id(), || {
-            render(&app, &viewer, &name, &scene, viewer.member.is_some())
+            Box::pin(render(&app, &viewer, &name, &scene, viewer.member.is_some()))
         })
         .await?;
     Ok(page.respond(&headers))
