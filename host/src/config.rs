@@ -86,7 +86,7 @@ pub enum Log {
 pub struct Database {
     /// Page cache of each connection, in KiB.
     pub cache_kib: u32,
-    /// Memory map of the file, in MiB.
+    /// Memory map of the file, in MiB. It takes addresses, not memory: what is read lies in the system's page cache either way.
     pub mmap_mib: u32,
     /// Read connections.
     pub readers: u32,
@@ -286,7 +286,7 @@ impl Default for Database {
     fn default() -> Self {
         Self {
             cache_kib: 8 * 1024,
-            mmap_mib: 256,
+            mmap_mib: 1024,
             readers: 4,
         }
     }
