@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use foldhash::fast::RandomState as QuickState;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{Equivalent, Weighter, sync::Cache};
 
 use crate::error::Error;
 
@@ -139,6 +139,19 @@ pub struct PageKey {
     pub audience: Audience,
 }
 
+/// A [`PageKey`] that somebody else holds.
+#[derive(Hash)]
+struct BorrowedKey<'a> {
+    page: &'a str,
+    audience: Audience,
+}
+
+impl Equivalent<PageKey> for BorrowedKey<'_> {
+    fn equivalent(&self, key: &PageKey) -> bool {
+        self.audience == key.audience && *self.page == *key.page
+    }
+}
+
 /// Who gets to see the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Audience {
@@ -205,19 +218,11 @@ impl PageCache {
 
     /// The page if it is there and as fresh as the last commit. For a class whose viewers see different pages, looks
     /// for `member`'s own.
-    pub fn get(&self, page: &Arc<str>, audience: Audience, member: Option<i64>) -> Option<Arc<Page>> {
-        let found = self
-            .pages
-            .get(&PageKey {
-                page: page.clone(),
-                audience,
-            })
-            .filter(|p| p.is_current())?;
+    pub fn get(&self, page: &str, audience: Audience, member: Option<i64>) -> Option<Arc<Page>> {
+        let kept = |audience| self.pages.get(&BorrowedKey { page, audience });
+        let found = kept(audience).filter(|p| p.is_current())?;
         let found = match member {
-            Some(id) if found.personal => self.pages.get(&PageKey {
-                page: page.clone(),
-                audience: Audience::Member(id),
-            })?,
+            Some(id) if found.personal => kept(Audience::Member(id))?,
             _ => found,
         };
         (found.is_current() && !found.personal).then(|| {

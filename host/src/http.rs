@@ -222,8 +222,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Inside {
     }
 }
 
+/// What answers requests.
+#[derive(Clone)]
+pub struct Site {
+    /// Asked first, once it is known that the request may be made: a page that is finished needs no route.
+    pub finished: fn(&App, &Request) -> Option<Response>,
+    pub router: Router,
+}
+
 /// Accepts connections until `shutdown`, then lets open requests finish.
-pub async fn serve(app: App, router: Router, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
+pub async fn serve(app: App, site: Site, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
     let counts = Arc::new(Connections::default());
     let mut builder = http1::Builder::new();
     let limits = app.config().limits.clone();
@@ -262,15 +270,15 @@ pub async fn serve(app: App, router: Router, listener: TcpListener, mut shutdown
         let _ = stream.set_nodelay(true);
         // Or the system would take megabytes for each client that doesn't read.
         let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MOST);
-        let (builder, app, router, shutdown, open) = (
+        let (builder, app, site, shutdown, open) = (
             builder.clone(),
             app.clone(),
-            router.clone(),
+            site.clone(),
             shutdown.clone(),
             open.clone(),
         );
         tokio::spawn(async move {
-            connection(&builder, app, router, stream, patience, (address, place), shutdown).await;
+            connection(&builder, app, site, stream, patience, (address, place), shutdown).await;
             drop(open);
         });
     }
@@ -290,7 +298,7 @@ pub fn abort(connection: &Connection) {
 async fn connection(
     builder: &http1::Builder,
     app: App,
-    router: Router,
+    site: Site,
     stream: TcpStream,
     patience: Duration,
     (address, place): (IpAddr, Place),
@@ -298,10 +306,8 @@ async fn connection(
 ) {
     let place = Arc::new(place);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (app, router) = (app.clone(), router.clone());
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(place.clone());
-        async move { Ok::<_, Infallible>(answer(app, router, request, address).await) }
+        let (app, site, from) = (app.clone(), site.clone(), (address, place.clone()));
+        async move { Ok::<_, Infallible>(answer(app, site, request.map(Body::new), from).await) }
     });
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(patience));
@@ -320,18 +326,13 @@ async fn connection(
 
 /// What holds for every request: a token reaches what it may, a state change comes from our own pages, the body arrives whole and in time, a panic
 /// is one request's, errors are written in the form asked for, and the headers are there.
-pub async fn answer(app: App, router: Router, mut request: Request, address: IpAddr) -> Response {
+async fn answer(app: App, site: Site, mut request: Request, (address, place): (IpAddr, Arc<Place>)) -> Response {
     let begun = Instant::now();
     let for_people = error::wants_page(request.headers());
-    let peer = peer(&app, request.headers(), address);
-    request.extensions_mut().insert(Peer(peer));
     let method = request.method().clone();
     let private =
         matches!(request.uri().path().strip_prefix("/dm"), Some(rest) if rest.is_empty() || rest.starts_with('/'));
     let framed = FRAMED.iter().any(|place| request.uri().path().starts_with(place));
-    if request.uri().path() == INSIDE_FOR {
-        request.extensions_mut().insert(Inside(router.clone()));
-    }
     let frames = WITH_SCRIPTS
         .iter()
         .any(|place| request.uri().path().starts_with(place))
@@ -343,14 +344,23 @@ pub async fn answer(app: App, router: Router, mut request: Request, address: IpA
         if !tokens::admit(&app, &mut request)? {
             check_origin(&app, &request)?;
         }
-        let request = receive(&app, request).await?;
-        match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(never)) => match never {},
-            Err(_) => Err(Error::internal("a handler panicked")),
+        if let Some(page) = (site.finished)(&app, &request) {
+            return Ok(page);
         }
+        let peer = peer(&app, request.headers(), address);
+        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(place);
+        if request.uri().path() == INSIDE_FOR {
+            request.extensions_mut().insert(Inside(site.router.clone()));
+        }
+        let request = receive(&app, request).await?;
+        let Ok(response) = site.router.oneshot(request).await;
+        Ok(response)
     };
-    let mut response = outcome.await.unwrap_or_else(Error::into_response);
+    let outcome = AssertUnwindSafe(outcome).catch_unwind().await;
+    let mut response = outcome
+        .unwrap_or_else(|_| Err(Error::internal("a handler panicked")))
+        .unwrap_or_else(Error::into_response);
     if response.status().is_client_error() || response.status().is_server_error() {
         response = error::finish(&app.html, for_people, response);
         if !method.is_safe() {

@@ -148,7 +148,7 @@ async fn run(options: Options, config: Config, mut seen: Seen, demo: bool) -> an
     let (stop, stopping) = watch::channel(false);
     let server = tokio::spawn(http::serve(
         app.clone(),
-        routes::router(app.clone()),
+        routes::site(routes::router(app.clone())),
         listener,
         stopping,
     ));

@@ -15,13 +15,21 @@ use crate::{
     desk, directory, dms,
     error::Error,
     gallery, home,
-    http::{Form, Path, Peer, Seat, Wants},
+    http::{Form, Path, Peer, Seat, Site, Wants},
     live, looks, media, moving, neighbourhoods, posts, rooms, scripts,
     session::{Credential, Member, Viewer},
     stickers, system, throttle,
     tokens::Scope,
     walls, welcome,
 };
+
+/// A router with [`router`]'s addresses, and which of their pages are answered ahead of it.
+pub fn site(router: Router) -> Site {
+    Site {
+        finished: walls::finished,
+        router,
+    }
+}
 
 /// Every address of the site.
 pub fn router(app: App) -> Router {

@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use neospace_runner::protocol::ViewerClass;
 use quick_cache::sync::Cache;
 use rusqlite::params;
@@ -105,6 +105,26 @@ impl Viewer {
             member: Some(member),
             ..Self::default()
         }
+    }
+
+    /// Whoever makes a request with these.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn asking(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Result<Self, Error> {
+        // A token was looked at before anything else.
+        if let Some(viewer) = extensions.get::<Viewer>() {
+            return Ok(viewer.clone());
+        }
+        let session = app.sessions.find(app, headers)?;
+        let session = session.filter(|session| session.leaving_at.is_none());
+        Ok(session.map_or_else(Viewer::default, |s| Viewer {
+            member: Some(s.member.clone()),
+            session: Some(s.id),
+            scopes: None,
+            hidden: s.hidden,
+            plain: s.plain,
+        }))
     }
 
     /// The member's id.
@@ -349,20 +369,7 @@ where
 {
     type Rejection = Error;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        // A token was looked at before anything else.
-        if let Some(viewer) = parts.extensions.get::<Viewer>() {
-            return Ok(viewer.clone());
-        }
-        let app = App::from_ref(state);
-        let session = app.sessions.find(&app, &parts.headers)?;
-        let session = session.filter(|session| session.leaving_at.is_none());
-        Ok(session.map_or_else(Viewer::default, |s| Viewer {
-            member: Some(s.member.clone()),
-            session: Some(s.id),
-            scopes: None,
-            hidden: s.hidden,
-            plain: s.plain,
-        }))
+        Self::asking(&App::from_ref(state), &parts.headers, &parts.extensions)
     }
 }
 

@@ -162,7 +162,12 @@ async fn serve(options: Dev) -> Result<()> {
         .merge(routes::router(app.clone()));
     tokio::spawn(crate::live::beat(app.clone()));
     let (stop, stopping) = watch::channel(false);
-    let server = tokio::spawn(crate::http::serve(app.clone(), router, listener, stopping));
+    let server = tokio::spawn(crate::http::serve(
+        app.clone(),
+        routes::site(router),
+        listener,
+        stopping,
+    ));
     println!("The bench is at http://{address}/dev — save a file and it changes; Ctrl-C ends it.");
     tokio::select! {
         _ = interrupt.recv() => {}

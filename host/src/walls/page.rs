@@ -27,12 +27,12 @@ use std::{
 };
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::{RawQuery, Request, State},
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::join_all;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use memchr::memmem::Finder;
 use minijinja::{Value, context};
 use neospace_runner::protocol::ViewerClass;
@@ -136,7 +136,7 @@ pub async fn show(
     if !profiles::is_name(&name) {
         return Err(Error::NotFound);
     }
-    let own = viewer.member.as_ref().is_some_and(|member| *member.name == *name);
+    let own = is_own(&viewer, &name);
     let (safe, plain_view) = (asked.safe == "1", looks::is_plain(&viewer, &asked.plain));
     if asked.edit == "1" {
         let leaves = !own && asked.tab == "stickers" && stickers::may_decorate(&app, &viewer, &name)?;
@@ -178,12 +178,6 @@ pub async fn show(
         say_once(response.headers_mut(), &name, 0, "");
         return Ok(response);
     }
-    // Names are unique and a wall is named like its owner, so no query is needed to know whose it is.
-    let audience = match &viewer.member {
-        None => Audience::Guests,
-        Some(member) if own => Audience::Member(member.id),
-        Some(_) => Audience::Members,
-    };
     let page: Arc<str> = match (safe, plain_view) {
         (false, false) => format!("/wall/{name}"),
         (true, false) => format!("/wall/{name}?safe=1"),
@@ -198,11 +192,40 @@ pub async fn show(
     };
     let page = app
         .cache
-        .get_or_render(&page, audience, viewer.id(), || {
+        .get_or_render(&page, audience(&viewer, &name), viewer.id(), || {
             Box::pin(render(&app, &viewer, &name, &scene, viewer.member.is_some()))
         })
         .await?;
     Ok(page.respond(&headers))
+}
+
+/// `GET /wall/{user}` without anything that [`Asked`] may say, if the page is finished: nearly every visit is one.
+pub fn finished(app: &App, request: &Request) -> Option<Response> {
+    let (path, headers) = (request.uri().path(), request.headers());
+    let name = path.strip_prefix("/wall/").filter(|name| profiles::is_name(name))?;
+    if request.method() != Method::GET || request.uri().query().is_some() || said_once(headers).is_some() {
+        return None;
+    }
+    let viewer = Viewer::asking(app, headers, request.extensions()).ok()?;
+    if viewer.plain {
+        return None;
+    }
+    let page = app.cache.get(path, audience(&viewer, name), viewer.id())?;
+    Some(page.respond(headers))
+}
+
+fn is_own(viewer: &Viewer, name: &str) -> bool {
+    viewer.member.as_ref().is_some_and(|member| *member.name == *name)
+}
+
+/// With whom somebody shares the page of a wall. Names are unique and a wall is named like its owner, so no query is needed to
+/// know whose it is.
+fn audience(viewer: &Viewer, name: &str) -> Audience {
+    match &viewer.member {
+        None => Audience::Guests,
+        Some(member) if is_own(viewer, name) => Audience::Member(member.id),
+        Some(_) => Audience::Members,
+    }
 }
 
 /// Holds what a plugin answered until the page that a browser without our script is sent to.
