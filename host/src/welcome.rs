@@ -20,6 +20,7 @@ use crate::{
     crypto,
     db::Reader,
     error::{self, Error},
+    html,
     http::{Form, Wants, see_other},
     looks::{self, STARTS},
     profiles::{self, pictures},
@@ -61,7 +62,7 @@ pub async fn show(State(app): State<App>, viewer: Viewer, headers: HeaderMap) ->
         };
     };
     let html = page(&app, member)?;
-    Ok(walls::uncached(html, StatusCode::OK))
+    Ok(html::page(html, StatusCode::OK))
 }
 
 fn page(app: &App, member: &Member) -> Result<String, Error> {
@@ -184,7 +185,7 @@ pub async fn number_page(State(app): State<App>, viewer: Viewer, headers: Header
             false => Err(Error::Unauthorized),
         };
     };
-    number_html(&app, member, "", "").map(|html| walls::uncached(html, StatusCode::OK))
+    number_html(&app, member, "", "").map(|html| html::page(html, StatusCode::OK))
 }
 
 fn number_html(app: &App, member: &Member, typed: &str, refused: &str) -> Result<String, Error> {
@@ -223,8 +224,7 @@ pub async fn number(State(app): State<App>, member: Member, wants: Wants, form: 
         let why = format!("A whole number from {least} to {most}, please.");
         return match wants {
             Wants::Json => Err(Error::field("number", why)),
-            _ => number_html(&app, &member, typed, &why)
-                .map(|html| walls::uncached(html, StatusCode::UNPROCESSABLE_ENTITY)),
+            _ => number_html(&app, &member, typed, &why).map(|html| html::page(html, StatusCode::UNPROCESSABLE_ENTITY)),
         };
     };
     let new = scripts::from_example(SKETCH, "My first sky").ok_or_else(|| Error::internal("the sketch is gone"))?;

@@ -18,7 +18,7 @@ pub use drawer::{Grant, grants};
 pub use edit::{act, add, place, preview, profile, remove, restore, settings, size};
 pub use live::{everything_changed, follow, may_watch};
 pub use mutations::{MODULE, NewModule, add as put_up};
-pub use page::{drawing, finished, module, plain as uncached, show};
+pub use page::{drawing, finished, module, show};
 pub use remix::{Take, ask as ask_to_remix, remix, take as take_remix};
 
 use crate::{

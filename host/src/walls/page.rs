@@ -49,6 +49,7 @@ use crate::{
     crypto, directory,
     error::Error,
     fragments::{self, Key, Piece, Sight},
+    html,
     http::{Form, Path, Query, parse_form, see_other},
     looks, media,
     plugins::Shown,
@@ -143,7 +144,7 @@ pub async fn show(
         return match own || leaves {
             true => {
                 let html = Box::pin(edit_page(&app, &viewer, &name, &asked, None, None)).await?;
-                let mut response = plain(html, StatusCode::OK);
+                let mut response = html::page(html, StatusCode::OK);
                 // Here one records one's voice.
                 response.headers_mut().insert("permissions-policy", media::MICROPHONE);
                 Ok(response)
@@ -159,7 +160,7 @@ pub async fn show(
             ..Scene::default()
         };
         let rendered = Box::pin(render(&app, &Viewer::default(), &name, &scene, true)).await?;
-        return Ok(plain(rendered.html, StatusCode::OK));
+        return Ok(html::page(rendered.html, StatusCode::OK));
     }
     if let Some((module, text)) = said_once(&headers) {
         let scene = Scene {
@@ -174,7 +175,7 @@ pub async fn show(
             ..Scene::default()
         };
         let rendered = Box::pin(render(&app, &viewer, &name, &scene, viewer.member.is_some())).await?;
-        let mut response = plain(rendered.html, StatusCode::OK);
+        let mut response = html::page(rendered.html, StatusCode::OK);
         say_once(response.headers_mut(), &name, 0, "");
         return Ok(response);
     }
@@ -612,19 +613,6 @@ fn picture(svg: axum::body::Body, lifetime: &'static str) -> Response {
 
 /// In place of a sticker that can't be drawn just now: a moon behind a dashed line.
 const ASLEEP: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96" role="img" aria-label="Asleep"><path fill="#fbf9f2" stroke="#161427" stroke-width="3" stroke-dasharray="7 5" d="M4 4h88v88H4z"/><g transform="translate(18 18) scale(.62)"><path fill="#50f08c" stroke="#161427" stroke-width="4" stroke-linejoin="round" d="M66 8a42 42 0 1 0 22 56A36 36 0 0 1 66 8z"/><path fill="#161427" d="M30 44h10v4H30zM48 54h10v4H48zM32 66h14v4H32z"/></g></svg>"##;
-
-/// A page outside the cache, the viewer's own.
-pub fn plain(html: String, status: StatusCode) -> Response {
-    let mut response = Response::new(html.into());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
 
 /// Who a wall belongs to, as `templates/walls/ident.html` reads it.
 #[derive(Serialize)]
