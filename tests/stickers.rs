@@ -134,6 +134,17 @@ fn stickers_lie_on_one_another_as_they_were_put() {
         [one, three, two]
     );
     assert_eq!(put(two, &[("to", "front")]), [one, three, two], "it was on top already");
+    let answered = ana
+        .post_live(&format!("/wall/ana/stickers/{three}/stack"), &[("to", "forward")])
+        .expect(200)
+        .text();
+    for (id, moved) in [(one, false), (two, true), (three, true)] {
+        assert_eq!(
+            answered.contains(&format!("id=\"sticker-{id}\"")),
+            moved,
+            "whoever moved is in the answer: {answered}"
+        );
+    }
     let heights: Vec<_> = stickers(&ana, "ana").iter().map(|one| one["z"].as_i64()).collect();
     assert!(
         heights.windows(2).all(|pair| pair[0] < pair[1]),

@@ -126,7 +126,7 @@ pub async fn add(
         }
         Err(error) => return Err(error),
     };
-    answer(&app, wants, &wall, id, StatusCode::CREATED)
+    answer(&app, wants, &wall, id, &[], StatusCode::CREATED)
 }
 
 fn check_new(app: &App, member: &Member, form: &Form) -> Result<New, Error> {
@@ -303,7 +303,7 @@ async fn keep(app: &App, member: Member, wants: Wants, wall: &str, id: i64, chan
         Ok(((), vec![id]))
     })
     .await?;
-    answer(app, wants, wall, id, StatusCode::OK)
+    answer(app, wants, wall, id, &[], StatusCode::OK)
 }
 
 /// `POST …/{id}/stack`: `to` is `front`, `back`, `forward` or `backward`; or `under`, with the id of the `other` one.
@@ -334,11 +334,12 @@ pub async fn stack(
         _ => return Err(Error::field("to", "Say front, back, forward, backward or under.")),
     };
     pace(&app, &member, false)?;
-    write(&app, &wall, move |tx, wall| {
-        Ok(((), mutations::stack(tx, wall, &member, id, to)?))
+    let moved = write(&app, &wall, move |tx, wall| {
+        let moved = mutations::stack(tx, wall, &member, id, to)?;
+        Ok((moved.clone(), moved))
     })
     .await?;
-    answer(&app, wants, &wall, id, StatusCode::OK)
+    answer(&app, wants, &wall, id, &moved, StatusCode::OK)
 }
 
 /// `POST …/{id}/duplicate`: another one like it.
@@ -357,7 +358,7 @@ pub async fn duplicate(
         Ok((copy, vec![copy]))
     })
     .await?;
-    answer(&app, wants, &wall, copy, StatusCode::CREATED)
+    answer(&app, wants, &wall, copy, &[], StatusCode::CREATED)
 }
 
 /// `POST …/{id}/remove`: takes one off. It is kept for a while.
@@ -525,8 +526,8 @@ pub(super) fn owns(member: &Member, wall: &str) -> Result<(), Error> {
     )))
 }
 
-/// After a change of one sticker: where to look, or how it looks now.
-fn answer(app: &App, wants: Wants, wall: &str, id: i64, status: StatusCode) -> Result<Response, Error> {
+/// After a change of one sticker: where to look, or how it looks now, and how those look that moved along with it.
+fn answer(app: &App, wants: Wants, wall: &str, id: i64, along: &[i64], status: StatusCode) -> Result<Response, Error> {
     if wants == Wants::Page {
         return done(wants, wall, Some(id));
     }
@@ -535,6 +536,14 @@ fn answer(app: &App, wants: Wants, wall: &str, id: i64, status: StatusCode) -> R
         Wants::Json => Ok((status, Json(view::data(app, wall, &sticker))).into_response()),
         _ => {
             let mut html = view::html(app, wall, &sticker)?;
+            for other in along.iter().filter(|other| **other != id) {
+                match app.db.read(|db| queries::one(db, wall, *other)) {
+                    Ok((_, other)) => html.push_str(&view::html(app, wall, &other)?),
+                    // Somebody has taken it off meanwhile.
+                    Err(Error::NotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
             html.push_str(&view::inspector(app, &owner, &sticker)?);
             Ok(html::fragment(html, StatusCode::OK))
         }

@@ -509,9 +509,10 @@ class NeoStickerTray extends HTMLElement {
       this.#say(message || "That did not work. Try again in a moment.")
       return null
     }
-    const page = parse(html)
-    const fresh = page.querySelector(".stick")
-    if (fresh) this.#accept(fresh)
+    // The one that was asked for, and those that moved in the stack for it.
+    const sticks = parse(html).querySelectorAll(".stick")
+    for (const stick of sticks) this.#accept(stick)
+    const [fresh] = sticks
     if (fresh?.dataset.sticker === this.#held) this.#renew(html)
     return fresh
   }
