@@ -167,6 +167,41 @@ fn a_sticker_is_seen_to_move_while_it_is_dragged() {
 }
 
 #[test]
+fn a_sticker_is_carried_on_before_the_server_has_answered() {
+    let server = Server::start();
+    let (ana, browser) = (server.person("ana"), Browser::start());
+    let id = stick(&ana, "ana", &[("emoji", "🐌"), ("x", "40"), ("y", "100")]);
+    let page = browser.page_of(&ana);
+    open(&page, &server);
+    page.eval(
+        "(() => {
+            const soon = window.fetch
+            window.fetch = async (...asked) => {
+                await new Promise((go) => setTimeout(go, 1_500))
+                return soon(...asked)
+            }
+        })()",
+    );
+    let it = format!("#sticker-{id}");
+    let lies = |x: f64, y: f64| {
+        page.wait_until(&format!(
+            "(() => {{
+                const {{ left, right, top, bottom }} = document.querySelector('{it}').getBoundingClientRect()
+                return Math.hypot((left + right) / 2 - {x}, (top + bottom) / 2 - {y}) < 4
+            }})()"
+        ));
+    };
+    page.drag(&it, Point { x: 500.0, y: 300.0 });
+    page.drag(&it, Point { x: 700.0, y: 420.0 });
+    lies(700.0, 420.0);
+    eventually("both are kept", || (one(&ana, id)["rev"] == 3).then_some(()));
+    said(&page, "Saved.");
+    lies(700.0, 420.0);
+    page.focus(&it).press("Control+z");
+    lies(500.0, 300.0);
+}
+
+#[test]
 fn everything_goes_with_the_keyboard_alone_and_can_be_undone() {
     let server = Server::start();
     let (ana, browser) = (server.person("ana"), Browser::start());

@@ -142,7 +142,8 @@ impl Html {
         let mut assets = HashMap::new();
         collect_assets("ui", &UI, &mut assets);
         collect_assets("static", &STATIC, &mut assets);
-        assets.extend(shell());
+        let sheet = shell(|name| Some(UI.get_file(format!("css/{name}"))?.contents_utf8()?.to_owned()));
+        assets.extend(sheet.map(|sheet| (SHELL.to_owned(), Asset::new(SHELL, sheet.into()))));
         let ui_hash = if sources.is_some() { "dev" } else { UI_HASH };
         let import_maps = ImportMaps::new(ui_hash);
         let templates = environment(sources.as_deref(), &globals, ui_hash, &import_maps);
@@ -301,25 +302,30 @@ fn collect_assets(folder: &str, dir: &'static Dir, into: &mut HashMap<String, As
     dir.dirs().for_each(|dir| collect_assets(folder, dir, into));
 }
 
-/// The sheet of every page, with those that it imports in their places: a browser that finds a line for each asks for each. (From
-/// disk it is served as it is.)
-fn shell() -> Option<(String, Asset)> {
-    let text = |name: &str| UI.get_file(format!("css/{name}"))?.contents_utf8();
-    let lines = text("shell.css")?.lines().map(|line| {
+/// The sheet of every page.
+const SHELL: &str = "ui/css/shell.css";
+
+/// That sheet with those that it imports in their places: a browser that finds a line for each asks for each.
+fn shell(read: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let sheet = read("shell.css")?;
+    let lines = sheet.lines().map(|line| {
         let imported = line
             .strip_prefix("@import \"")
             .and_then(|rest| rest.strip_suffix("\";"));
-        imported.map_or(Some(line), text)
+        imported.map_or_else(|| Some(line.to_owned()), &read)
     });
-    let sheet = lines.collect::<Option<Vec<_>>>()?.join("\n");
-    Some(("ui/css/shell.css".to_owned(), Asset::new("shell.css", sheet.into())))
+    Some(lines.collect::<Option<Vec<_>>>()?.join("\n"))
 }
 
 fn serve_from_disk(sources: &Path, name: &str) -> Result<Response, Error> {
     if name.split('/').any(|part| part == ".." || part.is_empty()) {
         return Err(Error::NotFound);
     }
-    let body = std::fs::read(sources.join(name)).map_err(|_| Error::NotFound)?;
+    let body = match name {
+        SHELL => shell(|name| std::fs::read_to_string(sources.join("ui/css").join(name)).ok()).map(String::into_bytes),
+        _ => std::fs::read(sources.join(name)).ok(),
+    };
+    let body = body.ok_or(Error::NotFound)?;
     let mut response = Response::new(body.into());
     response.headers_mut().insert(header::CONTENT_TYPE, content_type(name));
     response

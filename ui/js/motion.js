@@ -7,11 +7,20 @@ function* trees(root) {
   for (const element of root.querySelectorAll("*")) if (element.shadowRoot) yield* trees(element.shadowRoot)
 }
 
-/** Lets what moves there rest. Answers how it goes on: as if it had never rested, so that a clock is right. */
+/**
+ * Lets what moves there rest. Answers how it goes on: as if it had never rested, so that a clock is right. (From then on a sheet's
+ * animation-play-state says nothing to it any more.)
+ */
 export function hush(root) {
   const all = [...trees(root)].flatMap((tree) => tree.getAnimations({ subtree: true }))
   const moving = all.filter((animation) => animation instanceof CSSAnimation && animation.playState === "running")
   const began = moving.map(({ startTime }) => startTime)
   for (const animation of moving) animation.pause()
-  return () => moving.forEach((animation, nth) => (began[nth] === null ? animation.play() : (animation.startTime = began[nth])))
+  return () =>
+    moving.forEach((animation, nth) => {
+      // What a change took its animation from meanwhile has none to go on with.
+      if (animation.playState !== "paused") return
+      if (began[nth] === null) animation.play()
+      else animation.startTime = began[nth]
+    })
 }

@@ -5,6 +5,7 @@ export const LEAST_WIDTH = 24
 export const MOST_WIDTH = 640
 export const MOST_X = 10_000
 
+const laid = new WeakMap() // element → the place where it was laid; without one, the sheet laid it where the server has it
 const floating = new WeakMap() // element → the animation of what is about to move
 
 /** The place that the server has for a sticker. */
@@ -14,8 +15,10 @@ export function placeOf(stick) {
 }
 
 /** Lays an element where a place says. */
-export function lay(element, { x, y, width, rotation }, z = null) {
+export function lay(element, place, z = null) {
+  const { x, y, width, rotation } = place
   const { style } = element
+  laid.set(element, place)
   style.setProperty("--x", `${x / 100}%`)
   style.setProperty("--y", `${y / 16}rem`)
   style.setProperty("--w", `${width / 16}rem`)
@@ -37,7 +40,9 @@ export function settle(stick) {
  * properties that say it, for what goes along.
  */
 export function lift(stick, place, size) {
-  const kept = placeOf(stick)
+  // The server's place may have changed since; until it is laid there, it lies where it lay.
+  if (!laid.has(stick)) laid.set(stick, placeOf(stick))
+  const kept = laid.get(stick)
   const rem = size.rem / 16
   const left = ({ x, width }) => Math.min((x / MOST_X) * size.width, size.width - width * rem)
   const top = ({ y, width }) => Math.min(y * rem, size.height - width * rem)

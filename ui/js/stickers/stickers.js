@@ -62,7 +62,7 @@ class NeoStickers extends HTMLElement {
     stick.classList.add("is-moving")
     lift(stick, { x: x * 100, y, width, rotation }, this.#size)
     clearTimeout(this.#moving.get(stick))
-    this.#moving.set(stick, setTimeout(() => this.#settle(stick), GESTURE_LASTS_MS))
+    this.#moving.set(stick, setTimeout(() => stick.isHeld || this.#settle(stick), GESTURE_LASTS_MS))
   }
 
   #measure() {
@@ -84,7 +84,7 @@ class NeoStickers extends HTMLElement {
   // ---- cursors -------------------------------------------------------------------------------------------------
 
   #point = ({ clientX, clientY, pointerType }) => {
-    if (!("cursors" in this.dataset) || pointerType === "touch" || !connected()?.cursor || document.body.classList.contains("is-lifting")) return
+    if (!("cursors" in this.dataset) || pointerType === "touch" || !connected()?.cursor || document.body.matches(".is-lifting, .is-dragging")) return
     this.#pointed = [clientX, clientY]
     this.#timer ??= setTimeout(this.#tellPointed, CURSOR_EVERY_MS)
   }

@@ -33,6 +33,7 @@ class NeoStickerTray extends HTMLElement {
   #later = null
   #inspecting = null
   #numbering = null
+  #put = new WeakMap() // sticker → where it was put, until the server has answered
   #wake = () => {}
   #queue = Promise.resolve()
   #done = []
@@ -50,6 +51,7 @@ class NeoStickerTray extends HTMLElement {
     this.#layer.addEventListener("keydown", this.#key)
     this.#layer.addEventListener("focusin", this.#choose)
     this.#layer.addEventListener("focusout", this.#keepKeys)
+    this.#layer.addEventListener("load", this.#seen, true)
     this.addEventListener("submit", this.#submit)
     this.addEventListener("click", this.#click)
     document.addEventListener("keydown", this.#undoKey)
@@ -76,6 +78,7 @@ class NeoStickerTray extends HTMLElement {
     layer.removeEventListener("keydown", this.#key)
     layer.removeEventListener("focusin", this.#choose)
     layer.removeEventListener("focusout", this.#keepKeys)
+    layer.removeEventListener("load", this.#seen, true)
     layer.classList.remove("is-editing")
     layer.setAttribute("role", "group")
     layer.setAttribute("aria-label", "Stickers")
@@ -169,7 +172,15 @@ class NeoStickerTray extends HTMLElement {
     if (!this.#handles.isConnected) this.#layer.append(this.#handles)
     if (stick.isHeld) return
     lay(this.#handles, placeOf(stick))
-    this.#handles.style.setProperty("--h", `${stick.offsetHeight}px`)
+    this.#handles.style.setProperty("--h", `${stick.offsetHeight || stick.offsetWidth}px`)
+  }
+
+  // A picture has its height once it is there.
+  #seen = () => this.#frame()
+
+  // Where a sticker lies: where it was put last, though the server may not have answered.
+  #placeOf(stick) {
+    return this.#put.get(stick) ?? placeOf(stick)
   }
 
   // ---- pointers ------------------------------------------------------------------------------------------------
@@ -188,7 +199,8 @@ class NeoStickerTray extends HTMLElement {
     this.#keepKeys()
     this.#hold(stick)
     stick.focus({ preventScroll: true })
-    this.#drag = { stick, pointers: new Map(), kept: placeOf(stick), moved: false }
+    stick.classList.remove("is-moving")
+    this.#drag = { stick, pointers: new Map(), kept: this.#placeOf(stick), moved: false }
     this.#begin(grip === "turn" ? "turn" : grip ? "size" : "move", event)
     addEventListener("pointermove", this.#move)
     addEventListener("pointerup", this.#release)
@@ -205,7 +217,7 @@ class NeoStickerTray extends HTMLElement {
       from: drag.place ?? drag.kept,
       start: new Map([...drag.pointers].map(([id, at]) => [id, { ...at }])),
       centre: { x: (box.left + box.right) / 2 + scrollX, y: (box.top + box.bottom) / 2 + scrollY },
-      height: drag.stick.offsetHeight,
+      height: drag.stick.offsetHeight || drag.stick.offsetWidth,
     })
   }
 
@@ -308,11 +320,11 @@ class NeoStickerTray extends HTMLElement {
     clearTimeout(this.#numbering)
     drag.stick.isHeld = false
     if (kept) {
-      if (drag.place) this.#number(drag.place)
+      if (drag.place) this.#number(drag.stick, drag.place)
       return
     }
     if (drag.moved) this.#gesture(drag.stick, drag.kept)
-    this.#number(drag.kept)
+    this.#number(drag.stick, drag.kept)
     settle(drag.stick)
     this.#frame()
   }
@@ -327,7 +339,7 @@ class NeoStickerTray extends HTMLElement {
     this.#gesture(stick, place)
     // Fields that change lay out the page, which a frame has no time for.
     clearTimeout(this.#numbering)
-    this.#numbering = setTimeout(() => this.#number(place), NUMBERS_REST_MS)
+    this.#numbering = setTimeout(() => this.#number(stick, place), NUMBERS_REST_MS)
   }
 
   // Told at most so often; the last one always.
@@ -344,8 +356,8 @@ class NeoStickerTray extends HTMLElement {
     else this.#later = setTimeout(say, GESTURE_EVERY_MS - (now - this.#told))
   }
 
-  #number(place) {
-    const form = this.querySelector(`form[data-sticker-change][action$="/${this.#held}"]`)
+  #number(stick, place) {
+    const form = this.querySelector(`form[data-sticker-change][action$="/${stick.dataset.sticker}"]`)
     if (!form) return
     form.elements.x.value = place.x / 100
     for (const name of ["y", "width", "rotation"]) form.elements[name].value = place[name]
@@ -376,7 +388,7 @@ class NeoStickerTray extends HTMLElement {
 
   #nudge(stick, change) {
     if (this.#keys && this.#keys.stick !== stick) this.#keepKeys()
-    this.#keys ??= { stick, kept: placeOf(stick), place: placeOf(stick), timer: null }
+    this.#keys ??= { stick, kept: this.#placeOf(stick), place: this.#placeOf(stick), timer: null }
     const keys = this.#keys
     stick.isHeld = true
     keys.place = this.#within(change(keys.place))
@@ -391,7 +403,9 @@ class NeoStickerTray extends HTMLElement {
     if (!keys) return
     clearTimeout(keys.timer)
     clearTimeout(this.#later)
+    clearTimeout(this.#numbering)
     keys.stick.isHeld = false
+    this.#number(keys.stick, keys.place)
     if (keys.stick.isConnected) this.#keep(keys.stick, keys.kept, keys.place)
   }
 
@@ -420,8 +434,10 @@ class NeoStickerTray extends HTMLElement {
     }
     const only = (of) => Object.fromEntries(names.map((name) => [name, of[name]]))
     const entry = { what: "place", id: stick.dataset.sticker, before: only(kept), after: only(place) }
+    this.#put.set(stick, place)
     this.#sending(async () => {
       const ok = await this.#send(entry.id, "", sent(entry.after))
+      if (this.#put.get(stick) === place) this.#put.delete(stick)
       if (!ok) return this.#back(entry.id)
       this.#remember(entry)
       this.#say(`${stick.dataset.name}: ${where(place)}. Saved.`)
@@ -461,6 +477,8 @@ class NeoStickerTray extends HTMLElement {
 
   #remove(stick) {
     const id = stick.dataset.sticker
+    clearTimeout(this.#keys?.timer)
+    clearTimeout(this.#numbering)
     this.#keys = null
     stick.isHeld = false
     const all = [...this.#layer.querySelectorAll(":scope > .stick.is-mine")]
