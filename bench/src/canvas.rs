@@ -199,7 +199,6 @@ const BARE: &str = "async (stickers, moved) => {
 
 /// Drags what a selector names around in a circle; answers the frames a second that the page made meanwhile.
 fn frames(page: &Page, selector: &str) -> Result<f64> {
-    screen::throttle(page, 1);
     let at = page.reach(selector);
     let mouse = |event: &str, x: f64, y: f64| {
         let (button, buttons) = match event {
@@ -230,6 +229,7 @@ fn frames(page: &Page, selector: &str) -> Result<f64> {
         "cancelAnimationFrame(window.counting); [(window.frames_ - 1) / (performance.now() - window.began) * 1000, document.querySelector('.stickers')?.querySelectorAll('.stick[style*=\"translate:\"]').length ?? 1]",
     );
     mouse("mouseReleased", at.x, at.y);
+    screen::throttle(page, 1);
     ensure!(
         counted[1].as_u64().is_some_and(|moving| moving > 0),
         "nothing was dragged"
