@@ -5,6 +5,9 @@ export const LEAST_WIDTH = 24
 export const MOST_WIDTH = 640
 export const MOST_X = 10_000
 
+/** What a sticker that moves is moved by. */
+const MOVED_BY = "translate, rotate, scale"
+
 const laid = new WeakMap() // element → the place where it was laid; without one, the sheet laid it where the server has it
 const floating = new WeakMap() // element → the animation of what is about to move
 
@@ -50,7 +53,7 @@ export function lift(stick, place, size) {
   // Asked for only where it matters: a question for a height may lay out the page.
   const grownDown = grown && kept.width ? (grown * (stick.offsetHeight || kept.width * rem)) / (kept.width * rem) : grown
   const lifted = {
-    "will-change": "translate, rotate, scale",
+    "will-change": MOVED_BY,
     translate: `${left(place) - left(kept) + grown}px ${top(place) - top(kept) + grownDown}px`,
     "--s": `${place.width / kept.width}`,
     "--r": `${place.rotation}deg`,
@@ -71,6 +74,7 @@ export function take({ style }, properties) {
  */
 export function float(element) {
   if (floating.has(element)) return
+  element.style.willChange = MOVED_BY
   const animation = element.animate({ translate: ["0px 0px", "0px 0px"] }, { duration: 1_000, composite: "add" })
   animation.pause()
   floating.set(element, animation)

@@ -84,7 +84,7 @@ class NeoStickers extends HTMLElement {
   // ---- cursors -------------------------------------------------------------------------------------------------
 
   #point = ({ clientX, clientY, pointerType }) => {
-    if (!("cursors" in this.dataset) || pointerType === "touch" || !connected()?.cursor || document.body.matches(".is-lifting, .is-dragging")) return
+    if (!("cursors" in this.dataset) || pointerType === "touch" || !connected()?.cursor || document.body.matches(".is-dragging") || this.querySelector(":scope > .is-lifted")) return
     this.#pointed = [clientX, clientY]
     this.#timer ??= setTimeout(this.#tellPointed, CURSOR_EVERY_MS)
   }

@@ -200,6 +200,8 @@ class NeoStickerTray extends HTMLElement {
     this.#hold(stick)
     stick.focus({ preventScroll: true })
     stick.classList.remove("is-moving")
+    // The layers that this makes need not wait for the first frame.
+    this.#float(stick)
     this.#drag = { stick, pointers: new Map(), kept: this.#placeOf(stick), moved: false }
     this.#begin(grip === "turn" ? "turn" : grip ? "size" : "move", event)
     addEventListener("pointermove", this.#move)
@@ -230,8 +232,8 @@ class NeoStickerTray extends HTMLElement {
     if (!drag.moved && Math.hypot(pointer.x - first.x, pointer.y - first.y) < JITTER_PX) return
     if (!drag.moved) {
       drag.moved = drag.stick.isHeld = true
-      document.body.classList.add("is-lifting")
       this.#wake = hush(document)
+      drag.stick.classList.add("is-lifted")
     }
     drag.next ??= requestAnimationFrame(() => {
       drag.next = null
@@ -292,7 +294,10 @@ class NeoStickerTray extends HTMLElement {
     const { stick, kept, place, moved } = drag
     this.#letGo(true)
     if (moved && place) this.#keep(stick, kept, place)
-    else settle(stick)
+    else {
+      lay(stick, kept)
+      this.#frame()
+    }
   }
 
   #cancel = () => this.#letGo(false)
@@ -309,10 +314,10 @@ class NeoStickerTray extends HTMLElement {
     removeEventListener("pointerup", this.#release)
     removeEventListener("pointercancel", this.#cancel)
     removeEventListener("keydown", this.#escape, true)
-    document.body.classList.remove("is-lifting")
     const drag = this.#drag
     this.#drag = null
     if (!drag) return
+    drag.stick.classList.remove("is-lifted")
     this.#wake()
     this.#wake = () => {}
     cancelAnimationFrame(drag.next)
@@ -330,16 +335,18 @@ class NeoStickerTray extends HTMLElement {
   }
 
   #lift(stick, place) {
+    this.#float(stick)
     const lifted = lift(stick, place, this.#size)
-    float(stick)
-    if (this.#handles?.isConnected) {
-      take(this.#handles, lifted)
-      float(this.#handles)
-    }
+    if (this.#handles?.isConnected) take(this.#handles, lifted)
     this.#gesture(stick, place)
     // Fields that change lay out the page, which a frame has no time for.
     clearTimeout(this.#numbering)
     this.#numbering = setTimeout(() => this.#number(stick, place), NUMBERS_REST_MS)
+  }
+
+  #float(stick) {
+    float(stick)
+    if (this.#handles?.isConnected) float(this.#handles)
   }
 
   // Told at most so often; the last one always.
