@@ -142,8 +142,10 @@ impl Html {
         let mut assets = HashMap::new();
         collect_assets("ui", &UI, &mut assets);
         collect_assets("static", &STATIC, &mut assets);
-        let sheet = shell(|name| Some(UI.get_file(format!("css/{name}"))?.contents_utf8()?.to_owned()));
-        assets.extend(sheet.map(|sheet| (SHELL.to_owned(), Asset::new(SHELL, sheet.into()))));
+        let read = |sheet: &str| Some(UI.get_file(format!("css/{sheet}"))?.contents_utf8()?.to_owned());
+        for name in JOINED {
+            assets.extend(joined(name, read).map(|sheet| (name.to_owned(), Asset::new(name, sheet.into()))));
+        }
         let ui_hash = if sources.is_some() { "dev" } else { UI_HASH };
         let import_maps = ImportMaps::new(ui_hash);
         let templates = environment(sources.as_deref(), &globals, ui_hash, &import_maps);
@@ -302,12 +304,13 @@ fn collect_assets(folder: &str, dir: &'static Dir, into: &mut HashMap<String, As
     dir.dirs().for_each(|dir| collect_assets(folder, dir, into));
 }
 
-/// The sheet of every page.
-const SHELL: &str = "ui/css/shell.css";
+/// The sheets that import others: of every page, and of walls.
+const JOINED: [&str; 2] = ["ui/css/shell.css", "ui/css/walls.css"];
 
-/// That sheet with those that it imports in their places: a browser that finds a line for each asks for each.
-fn shell(read: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let sheet = read("shell.css")?;
+/// A sheet with those that it imports in their places: a browser that finds a line for each asks for each. `read` has each by its name
+/// in `ui/css/`.
+fn joined(sheet: &str, read: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let sheet = read(sheet.strip_prefix("ui/css/")?)?;
     let lines = sheet.lines().map(|line| {
         let imported = line
             .strip_prefix("@import \"")
@@ -321,9 +324,10 @@ fn serve_from_disk(sources: &Path, name: &str) -> Result<Response, Error> {
     if name.split('/').any(|part| part == ".." || part.is_empty()) {
         return Err(Error::NotFound);
     }
-    let body = match name {
-        SHELL => shell(|name| std::fs::read_to_string(sources.join("ui/css").join(name)).ok()).map(String::into_bytes),
-        _ => std::fs::read(sources.join(name)).ok(),
+    let read = |sheet: &str| std::fs::read_to_string(sources.join("ui/css").join(sheet)).ok();
+    let body = match JOINED.contains(&name) {
+        true => joined(name, read).map(String::into_bytes),
+        false => std::fs::read(sources.join(name)).ok(),
     };
     let body = body.ok_or(Error::NotFound)?;
     let mut response = Response::new(body.into());
@@ -392,12 +396,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_page_wears_one_sheet_that_asks_for_no_other() {
-        let sheet = Html::new(false, Vec::new())
-            .text("ui", "css/shell.css")
-            .expect("it is there");
-        assert!(!sheet.contains("@import"));
-        assert!(sheet.contains("@layer reset, tokens") && sheet.contains(".over-print"));
+    fn a_sheet_that_is_made_of_others_asks_for_none() {
+        let html = Html::new(false, Vec::new());
+        for (name, from, until) in [
+            ("shell", "@layer reset, tokens", ".over-print"),
+            ("walls", ".banner", ".finder"),
+        ] {
+            let sheet = html.text("ui", &format!("css/{name}.css")).expect("it is there");
+            assert!(!sheet.contains("@import"));
+            assert!(sheet.contains(from) && sheet.contains(until));
+        }
     }
 
     #[test]

@@ -168,9 +168,8 @@ pub fn on_wall(app: &App, owner: &Profile, _: Sight) -> Result<Piece, Error> {
     app.fragments.piece(key, &stamp, || {
         let tags = app.db.read(|db| of(db, owner.user_id))?;
         let lives_in = crate::neighbourhoods::of(app, owner.user_id)?;
-        let sheet = app.html.asset("css/people.css");
         Ok(Piece {
-            head: format!("<link rel=\"stylesheet\" href=\"{sheet}\">").into(),
+            head: "".into(),
             html: app
                 .html
                 .render("directory/wall.html", context! { tags, lives_in, wall => &*owner.name })?

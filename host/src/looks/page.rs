@@ -81,12 +81,10 @@ pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error>
     let stamp = app.topics.stamp([topic(&owner.name)]);
     app.fragments.piece(key, &stamp, || {
         let worn = app.db.read(|db| wear(app, db, owner))?;
-        let sheet = app.html.asset("css/looks.css");
         let mut head = match sight.plain {
             true => String::new(),
             false => worn.link(),
         };
-        let _ = write!(head, "<link rel=\"stylesheet\" href=\"{sheet}\">");
         if sight.edit && sight.own {
             let _ = write!(
                 head,

@@ -82,8 +82,7 @@ pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error>
         let head = match sight.plain {
             true => String::new(),
             false => format!(
-                "<link rel=\"stylesheet\" href=\"{}\">\n<script type=\"module\" src=\"{}\"></script>\n",
-                app.html.asset("css/player.css"),
+                "<script type=\"module\" src=\"{}\"></script>\n",
                 app.html.asset("js/media/player.js")
             ),
         };

@@ -53,7 +53,10 @@ pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error>
         };
         let head = match pins.is_empty() {
             true => String::new(),
-            false => app.html.render("scripts/head.html", context! {})?,
+            false => format!(
+                "<script type=\"module\" src=\"{}\"></script>\n",
+                app.html.asset("js/frame/frame.js")
+            ),
         };
         Ok(Piece {
             head: head.into(),

@@ -95,7 +95,6 @@ const TABS: [Tab; 7] = [
         partial: "media/drawer.html",
         panel: media::drawer,
         needs: &[
-            "css/player.css",
             "css/media.css",
             "js/media/player.js",
             "js/media/field.js",
