@@ -9,7 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use neospace_tests::{Browser, PATIENCE, Server, eventually, person::PASSWORD, process::Log, root};
+use image::{ImageFormat, Rgb, RgbImage};
+use neospace_tests::{Browser, PATIENCE, Person, Server, eventually, person::PASSWORD, pictures, process::Log, root};
 use tempfile::TempDir;
 
 /// Caddy in front of a host, both on loopback. Certificates are its own authority's; nothing is asked of a network.
@@ -341,6 +342,103 @@ fn what_is_too_large_does_not_reach_the_host() {
     post(&["--data-binary", "name=ana&auth="]).expect("422");
     let head = "X: ".to_owned() + &"x".repeat(40 * 1024);
     edge.curl(&["--http1.1", "-H", &head], "/login").expect("431");
+}
+
+/// A picture of 2.4 MB: noise, in which there is nothing to compress.
+fn noise() -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let picture = RgbImage::from_fn(900, 900, |_, _| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let [r, g, b, ..] = state.to_le_bytes();
+        Rgb([r, g, b])
+    });
+    let file = pictures::encoded(picture, ImageFormat::Png);
+    assert!(file.len() > 2 * 1024 * 1024, "{}", file.len());
+    file
+}
+
+/// Uploads a large picture through the edge, with more options for curl.
+fn upload(edge: &Edge, ana: &Person, options: &[&str]) -> Curled {
+    let token = ana.program(&["library:write"]).token.expect("it has one");
+    let token = format!("Authorization: Bearer {token}");
+    let picture = edge.folder.path().join("picture");
+    fs::write(&picture, noise()).expect("the folder can be written");
+    let data = format!("@{}", picture.display());
+    let headers = [
+        "Accept: application/json",
+        "Content-Type: application/octet-stream",
+        "Expect:",
+        &token,
+    ];
+    let mut all = vec!["--data-binary", &data];
+    all.extend(headers.iter().flat_map(|header| ["-H", *header]));
+    all.extend(options);
+    edge.curl(&all, "/library?name=noise.png")
+}
+
+#[test]
+fn what_members_upload_is_let_through_and_bounded_by_the_host() {
+    let edge = Edge::start("");
+    let ana = edge.host.person("ana");
+    for version in ["--http1.1", "--http2"] {
+        let kept = upload(&edge, &ana, &[version]).expect("201");
+        let kept: serde_json::Value = serde_json::from_slice(&kept.body).expect("it is JSON");
+        assert_eq!(kept["picture"]["width"], 900, "{kept}");
+    }
+    // Who isn't anybody is refused by the host, in its own words.
+    let large = edge.folder.path().join("picture");
+    let data = format!("@{}", large.display());
+    let post = |path: &str| {
+        let headers = ["Sec-Fetch-Site: same-origin", "Accept: application/json", "Expect:"];
+        let mut options = vec!["--http1.1", "--data-binary", &data];
+        options.extend(headers.iter().flat_map(|header| ["-H", *header]));
+        edge.curl(&options, path)
+    };
+    for path in [
+        "/settings/import",
+        "/dm/bob/files",
+        "/library/uploads/AAAAAAAAAAAAAAAAAAAAAA",
+    ] {
+        let answer = post(path);
+        assert_ne!(answer.status, "413", "{path}: {}", answer.head);
+        assert!(
+            answer.header("content-security-policy").contains("default-src"),
+            "{path}: {}",
+            answer.head
+        );
+    }
+    // What only looks like those is a form.
+    for path in [
+        "/library/uploads",
+        "/library/x/discard",
+        "/settings/import/bring",
+        "/dm/bob/messages",
+        "/dm/bob/x/files",
+    ] {
+        let answer = post(path);
+        assert_eq!(answer.status, "413", "{path}: {}", answer.head);
+        assert!(String::from_utf8_lossy(&answer.body).contains("at most 1 MB"), "{path}");
+    }
+}
+
+#[test]
+fn an_upload_over_a_slow_line_is_waited_for() {
+    let edge = Edge::start("");
+    // Nothing of it stands still for long, and all of it takes more than half a minute.
+    let start = Instant::now();
+    upload(
+        &edge,
+        &edge.host.person("ana"),
+        &["--http1.1", "--limit-rate", "70K", "--max-time", "90"],
+    )
+    .expect("201");
+    assert!(
+        start.elapsed() > Duration::from_secs(31),
+        "it was too fast to tell: {:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
