@@ -342,6 +342,78 @@ fn fingers_carry_size_and_turn() {
 }
 
 #[test]
+fn what_lies_on_the_shelf_is_carried_onto_the_wall() {
+    let server = Server::builder().plugin("flower").start();
+    let (ana, browser) = (server.person("ana"), Browser::start());
+    let page = browser.page_of(&ana);
+    open(&page, &server);
+    let mouse = |kind: &str, at: Point| {
+        page.call(
+            "Input.dispatchMouseEvent",
+            json!({ "type": kind, "x": at.x, "y": at.y, "button": "left", "buttons": 1, "clickCount": 1 }),
+        );
+    };
+    // A drawing may be higher than wide; how high is known when it is there.
+    let lies_at = |nth: usize, at: Point| {
+        page.wait_until(&format!(
+            "(stick => {{
+               if (!stick) return false
+               const box = stick.getBoundingClientRect()
+               return Math.hypot(box.x + box.width / 2 - {}, box.y + box.height / 2 - {}) < 40
+             }})(document.querySelectorAll('.stickers > .stick')[{nth}])",
+            at.x, at.y
+        ));
+    };
+    // Over the wall, and thought better of.
+    let (from, over) = (page.reach(".emoji-grid button"), Point { x: 500.0, y: 250.0 });
+    mouse("mousePressed", from);
+    mouse("mouseMoved", over);
+    page.wait_for(".carried .emoji").press("Escape");
+    page.wait_until("!document.querySelector('.carried')");
+    mouse("mouseReleased", over);
+    // Let go where it came from, on another button.
+    page.drag(".emoji-grid button:nth-child(3)", from);
+    said(&page, "Let go over the wall");
+    assert_eq!(page.count(".stickers > .stick"), 0);
+
+    page.drag(".emoji-grid button:nth-child(2)", over);
+    said(&page, "is on the wall");
+    lies_at(0, over);
+    // Its numbers come beside it, and what follows them goes down.
+    page.wait_for("#sticker-set h2 \"glowing star\"");
+    let beside = Point { x: 300.0, y: 200.0 };
+    page.drag(".pick .mini", beside);
+    page.wait_until("document.querySelectorAll('.stickers > .stick').length === 2");
+    page.wait_until("document.querySelector('.stickers > .stick > img')?.complete");
+    lies_at(1, beside);
+
+    // A finger that moves on at once scrolls; one that rests carries.
+    page.call(
+        "Emulation.setTouchEmulationEnabled",
+        json!({ "enabled": true, "maxTouchPoints": 1 }),
+    );
+    let from = page.reach(".emoji-grid button");
+    for rests in [false, true] {
+        page.touch("touchStart", &[from]);
+        if rests {
+            page.wait_for(".carried");
+        }
+        for step in 1..=8 {
+            let part = f64::from(step) / 8.0;
+            let to = Point {
+                x: from.x + (600.0 - from.x) * part,
+                y: from.y + (150.0 - from.y) * part,
+            };
+            page.touch("touchMove", &[to]);
+        }
+        page.touch("touchEnd", &[]);
+    }
+    page.wait_until("document.querySelectorAll('.stickers > .stick').length === 3");
+    lies_at(2, Point { x: 600.0, y: 150.0 });
+    page.check();
+}
+
+#[test]
 fn on_a_phone_a_finger_carries_a_sticker_and_scrolls_everywhere_else() {
     let server = Server::start();
     let (ana, browser) = (server.person("ana"), Browser::start());

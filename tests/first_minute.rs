@@ -1,6 +1,6 @@
 //! A newcomer's first minute: a wall to begin from, and their own.
 
-use neospace_tests::{Browser, Server, person::PASSWORD};
+use neospace_tests::{Browser, Server, browser::Point, person::PASSWORD};
 
 #[test]
 fn a_newcomer_begins_from_one_of_twelve_walls() {
@@ -94,6 +94,16 @@ fn after_the_wall_comes_a_sticker_then_a_number_then_ones_own_wall() {
     assert!(page.url().contains("tab=stickers"), "{}", page.url());
     page.check_accessibility();
     page.screenshot("first-minute-sticker");
+    page.drag(".emoji-grid button", Point { x: 420.0, y: 300.0 });
+    page.wait_for("#said \"is on the wall\"");
+    let lies = page.eval(
+        "(box => [box.x + box.width / 2, box.y + box.height / 2])(document.querySelector('.stick').getBoundingClientRect())",
+    );
+    let off = |nth: usize, at: f64| (lies[nth].as_f64().expect("a place") - at).abs();
+    assert!(
+        off(0, 420.0) < 3.0 && off(1, 300.0) < 3.0,
+        "it was let go elsewhere: {lies}"
+    );
 
     page.click(".next-step a \"Next\"").wait_for_path("/welcome/number");
     page.check_accessibility();

@@ -37,7 +37,6 @@ class NeoWall extends HTMLElement {
     if (this.#canRun || !this.querySelector("neo-frame")) return
     this.#canRun = true
     if (customElements.get("neo-frame")) return
-    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("../css/scripts.css", import.meta.url).href }))
     import("./frame/frame.js")
   }
 

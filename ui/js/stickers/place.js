@@ -32,6 +32,13 @@ export function lay(element, place, z = null) {
   floating.delete(element)
 }
 
+/** Lays an element over a sticker: where that lies, moved as that is, and as ready to move. */
+export function follow(element, stick) {
+  lay(element, laid.get(stick) ?? placeOf(stick))
+  for (const name of ["translate", "--s", "--r"]) if (stick.style.getPropertyValue(name)) element.style.setProperty(name, stick.style.getPropertyValue(name))
+  if (floating.has(stick)) float(element)
+}
+
 /** Lays a sticker where the server has it. */
 export function settle(stick) {
   lay(stick, placeOf(stick), stick.dataset.z)

@@ -2,7 +2,8 @@ import { morph, parse } from "../morph.js"
 import { say as tell } from "../live.js"
 import { fieldsOf, get, send } from "../send.js"
 import { hush } from "../motion.js"
-import { LEAST_WIDTH, MOST_WIDTH, MOST_X, float, lay, lift, placeOf, settle, sizeOf, take } from "./place.js"
+import { LEAST_WIDTH, MOST_WIDTH, MOST_X, float, follow, lay, lift, placeOf, settle, sizeOf, take } from "./place.js"
+import { openShelf } from "./shelf.js"
 
 /** A gesture is told so often at most; one that rests is told again, so that nobody takes it for over. */
 const GESTURE_EVERY_MS = 40
@@ -13,6 +14,7 @@ const INSPECT_AFTER_MS = 120
 /** The numbers of what moves are shown when it rests for so long. */
 const NUMBERS_REST_MS = 200
 const JITTER_PX = 4
+const NEW_WIDTH = 96
 const STEP_PX = 8
 const UNDO_MOST = 200
 const clamp = (value, least, most) => Math.min(Math.max(value, least), most)
@@ -35,6 +37,7 @@ class NeoStickerTray extends HTMLElement {
   #numbering = null
   #put = new WeakMap() // sticker → where it was put, until the server has answered
   #wake = () => {}
+  #closeShelf = () => {}
   #queue = Promise.resolve()
   #done = []
   #undone = []
@@ -52,6 +55,7 @@ class NeoStickerTray extends HTMLElement {
     this.#layer.addEventListener("focusin", this.#choose)
     this.#layer.addEventListener("focusout", this.#keepKeys)
     this.#layer.addEventListener("load", this.#seen, true)
+    this.#closeShelf = openShelf(this, this.#drop)
     this.addEventListener("submit", this.#submit)
     this.addEventListener("click", this.#click)
     document.addEventListener("keydown", this.#undoKey)
@@ -65,6 +69,7 @@ class NeoStickerTray extends HTMLElement {
   disconnectedCallback() {
     this.#letGo(false)
     this.#keepKeys()
+    this.#closeShelf()
     this.#resize.disconnect()
     this.#observer.disconnect()
     this.removeEventListener("submit", this.#submit)
@@ -116,7 +121,9 @@ class NeoStickerTray extends HTMLElement {
       stick.setAttribute("aria-roledescription", "sticker")
       stick.setAttribute("aria-label", stick.dataset.name)
     }
-    if (this.#held && !this.#chosen) this.#drop()
+    const lifted = this.#drag?.moved && this.#drag.stick
+    if (lifted && !lifted.matches(".is-lifted")) lifted.classList.add("is-lifted")
+    if (this.#held && !this.#chosen) this.#forget()
     else this.#frame()
   }
 
@@ -137,7 +144,7 @@ class NeoStickerTray extends HTMLElement {
   }
 
   // Nothing is chosen any more.
-  #drop() {
+  #forget() {
     this.#held = null
     this.#handles?.remove()
     const set = this.querySelector("#sticker-set")
@@ -159,7 +166,7 @@ class NeoStickerTray extends HTMLElement {
   // Handles to pull, where they can be pulled.
   #frame() {
     const stick = this.#chosen
-    if (!stick) return this.#handles?.remove()
+    if (!stick || !this.isConnected) return this.#handles?.remove()
     if (!this.#handles) {
       this.#handles = Object.assign(document.createElement("div"), { className: "handles", ariaHidden: "true" })
       this.#handles.dataset.keep = ""
@@ -171,7 +178,7 @@ class NeoStickerTray extends HTMLElement {
     }
     if (!this.#handles.isConnected) this.#layer.append(this.#handles)
     if (stick.isHeld) return
-    lay(this.#handles, placeOf(stick))
+    follow(this.#handles, stick)
     this.#handles.style.setProperty("--h", `${stick.offsetHeight || stick.offsetWidth}px`)
   }
 
@@ -199,7 +206,7 @@ class NeoStickerTray extends HTMLElement {
     this.#keepKeys()
     this.#hold(stick)
     stick.focus({ preventScroll: true })
-    stick.classList.remove("is-moving")
+    if (stick.matches(".is-moving")) stick.classList.remove("is-moving")
     // The layers that this makes need not wait for the first frame.
     this.#float(stick)
     this.#drag = { stick, pointers: new Map(), kept: this.#placeOf(stick), moved: false }
@@ -289,18 +296,18 @@ class NeoStickerTray extends HTMLElement {
 
   #release = ({ pointerId }) => {
     const drag = this.#drag
-    if (!drag?.pointers.delete(pointerId)) return
+    if (!drag?.pointers.has(pointerId)) return
+    // The last of the way may still wait for a frame.
+    if (drag.next) this.#show()
+    drag.pointers.delete(pointerId)
     if (drag.pointers.size > 0) return this.#begin("move")
     const { stick, kept, place, moved } = drag
     this.#letGo(true)
     if (moved && place) this.#keep(stick, kept, place)
-    else {
-      lay(stick, kept)
-      this.#frame()
-    }
+    else this.#rest(stick)
   }
 
-  #cancel = () => this.#letGo(false)
+  #cancel = ({ pointerId }) => this.#drag?.pointers.has(pointerId) && this.#letGo(false)
 
   #escape = (event) => {
     if (event.key !== "Escape") return
@@ -328,9 +335,14 @@ class NeoStickerTray extends HTMLElement {
       if (drag.place) this.#number(drag.stick, drag.place)
       return
     }
-    if (drag.moved) this.#gesture(drag.stick, drag.kept)
-    this.#number(drag.stick, drag.kept)
-    settle(drag.stick)
+    if (drag.moved) this.#gesture(drag.stick, this.#placeOf(drag.stick))
+    this.#number(drag.stick, this.#placeOf(drag.stick))
+    this.#rest(drag.stick)
+  }
+
+  // It lies where it was put last, by whomever.
+  #rest(stick) {
+    lay(stick, this.#placeOf(stick), stick.dataset.z)
     this.#frame()
   }
 
@@ -374,7 +386,7 @@ class NeoStickerTray extends HTMLElement {
 
   #key = (event) => {
     const stick = event.target.closest(".stick.is-mine")
-    if (!stick || event.altKey || event.ctrlKey || event.metaKey) return
+    if (!stick || this.#drag || event.altKey || event.ctrlKey || event.metaKey) return
     const by = event.shiftKey ? 1 : STEP_PX
     const step = { ArrowLeft: [-by, 0], ArrowRight: [by, 0], ArrowUp: [0, -by], ArrowDown: [0, by] }[event.key]
     if (step) this.#nudge(stick, (place) => ({ ...place, x: place.x + (step[0] / this.#size.width) * MOST_X, y: place.y + (step[1] * 16) / this.#size.rem }))
@@ -687,12 +699,25 @@ class NeoStickerTray extends HTMLElement {
   }
 
   // In the middle of what one sees.
-  #add(form, fields) {
+  #inSight() {
     const box = this.#layer.getBoundingClientRect()
-    const unit = 16 / this.#size.rem
     const tray = this.closest(".drawer").getBoundingClientRect()
     const foot = tray.left < box.right && tray.top > 0 ? Math.min(tray.top, innerHeight) : innerHeight
-    const place = this.#within({ x: MOST_X * (0.35 + Math.random() * 0.3), y: (foot / 2 - box.top - 48 + Math.random() * 40) * unit, width: 96, rotation: Math.round(Math.random() * 24 - 12) })
+    return [box.left + box.width * (0.4 + Math.random() * 0.3), foot / 2 + Math.random() * 40]
+  }
+
+  // What was carried from the shelf: under the pointer.
+  #drop = (form, button, x, y) => {
+    if (!this.#layer.closest(".wall").contains(document.elementFromPoint(x, y))) return this.#say("Let go over the wall: it goes up where you do.")
+    this.#add(form, fieldsOf(form, button), [x, y])
+  }
+
+  // With its middle there in the window.
+  #add(form, fields, [x, y] = this.#inSight()) {
+    const box = this.#layer.getBoundingClientRect()
+    const unit = 16 / this.#size.rem
+    const half = NEW_WIDTH / 2 / unit
+    const place = this.#within({ x: ((x - half - box.left) / box.width) * MOST_X, y: (y - half - box.top) * unit, width: NEW_WIDTH, rotation: Math.round(Math.random() * 24 - 12) })
     this.#sending(async () => {
       const { ok, html, message } = await send(form.action, [...fields, ...Object.entries(sent(place))])
       if (!ok) return this.#say(message)
