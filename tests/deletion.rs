@@ -113,8 +113,25 @@ fn who_asks_to_leave_is_found_by_nobody_and_is_back_with_one_button() {
     let (ana, bob, guest) = (server.person("ana"), server.person("bob"), server.guest());
     let (elsewhere, program) = (ana.elsewhere(), ana.program(&["walls:read"]));
     elsewhere.log_in();
-    let wall = guest.get("/wall/ana").expect(200).text();
     let socket = Live::open(&elsewhere);
+    // What others could meet of her: a wall to begin from, and what she stuck on bob's.
+    ana.post("/wall/ana/look/start", &[("start", "starfield")]).see_other();
+    bob.post("/wall/bob/stickers/allow", &[("visitors", "members")])
+        .see_other();
+    let stuck = ana
+        .post_json("/wall/bob/stickers", &[("emoji", "🦋")])
+        .expect(201)
+        .json();
+    let at = format!("/wall/bob/stickers/{}", stuck["id"]);
+    let (watcher, program_of_bob) = (guest.live(), Live::open_json(&bob));
+    watcher.watch("wall:bob");
+    program_of_bob.watch("wall:bob");
+    let begins_from_hers = || bob.get("/welcome").expect(200).text().contains("value=\"ana\"");
+    assert!(begins_from_hers());
+    for path in ["/wall/bob", "/wall/bob?plain=1"] {
+        assert!(guest.get(path).expect(200).text().contains("left by ana"), "{path}");
+    }
+    let wall = guest.get("/wall/ana").expect(200).text();
 
     // Not without the password, and not by a program.
     let wrong = auth_key("ana", "not it at all", &parameters("ana"));
@@ -165,6 +182,18 @@ fn who_asks_to_leave_is_found_by_nobody_and_is_back_with_one_button() {
         assert_eq!(guest.get("/random").see_other(), "/wall/bob");
     }
     bob.get("/dm/ana").expect(404);
+    assert!(!begins_from_hers());
+    for path in ["/wall/bob", "/wall/bob?plain=1"] {
+        let page = guest.get(path).expect(200).text();
+        assert!(!page.contains("🦋") && !page.contains("left by ana"), "{path}");
+    }
+    bob.get_json(&at).expect(404);
+    // Who has that wall open sees it go.
+    let element = format!("sticker-{}", stuck["id"]);
+    watcher.wait("patch", |frame| {
+        frame["target"] == *element && frame["mode"] == "remove"
+    });
+    program_of_bob.wait("sticker_removed", |frame| frame["id"] == stuck["id"]);
     // Her name is still hers.
     let taken = guest.post_json("/register", &server.guest_called("ana").registration(&[]).as_fields());
     taken.expect(422);
@@ -208,6 +237,12 @@ fn who_asks_to_leave_is_found_by_nobody_and_is_back_with_one_button() {
     assert_eq!(same(&guest.get("/wall/ana").expect(200).text()), same(&wall));
     guest.get(&receipt).expect(404);
     assert!(guest.get("/directory").expect(200).text().contains("/wall/ana"));
+    assert!(begins_from_hers());
+    assert!(guest.get("/wall/bob").expect(200).text().contains("🦋"));
+    watcher.wait("patch", |frame| {
+        frame["target"] == "stickers" && frame["html"].as_str().is_some_and(|html| html.contains("🦋"))
+    });
+    program_of_bob.wait("sticker", |frame| frame["id"] == stuck["id"]);
     again.post_json("/wall/ana/profile", &[("bio", "still me")]).expect(200);
     // Once more, and that is another receipt.
     assert_ne!(ask(&again), receipt);

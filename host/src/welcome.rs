@@ -112,7 +112,7 @@ fn drawn(app: &App, db: &Reader, member: &Member) -> Result<Vec<Card>, Error> {
                from users u
                join profiles p on p.user_id = u.id
               where u.shuffle >= ?1 and u.shuffle < ?2
-                and p.look is not null and p.remixable = 1 and u.id <> ?3
+                and u.leaving_at is null and p.look is not null and p.remixable = 1 and u.id <> ?3
               order by u.shuffle
               limit ?4",
             rusqlite::params![least, below, member.id, (SHOWN - found.len()) as i64],

@@ -29,7 +29,7 @@ use crate::{
     http::{Form, Path, Peer, Wants, see_other, unstored},
     looks, neighbourhoods, posts, scripts,
     session::{self, Member},
-    throttle, tokens, walls,
+    stickers, throttle, tokens, walls,
 };
 
 /// From asking to deletion, in milliseconds: 14 days.
@@ -107,6 +107,7 @@ fn touch(tx: &Tx, app: &App, member: &Member) -> Result<(), Error> {
     posts::moving::touch(tx, &member.name);
     scripts::moving::touch(tx, member.id, &member.name)?;
     looks::moving::touch(tx, member.id)?;
+    stickers::moving::touch(tx, app, member.id)?;
     neighbourhoods::moving::touch(tx, member.id)
 }
 

@@ -67,6 +67,9 @@ enum Event<'a> {
 pub fn tell(app: &App, wall: &str, ids: &[i64]) {
     let topic = wall_topic(wall);
     let dialects = app.hub.dialects(&topic);
+    if dialects.is_empty() {
+        return;
+    }
     for id in ids {
         let read = app.db.read(|db| queries::one(db, wall, *id));
         let frame = |dialect| match (&read, dialect) {

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::{
     Place, STICKERS_MOST,
     forms::ALT_MOST,
+    live,
     mutations::{self, New, What},
     queries::{self, Canvas},
     topic, wall_topic,
@@ -303,6 +304,30 @@ pub fn import(
             "update stickers set seed = coalesce(?2, seed), created_at = ?3 where id = ?1",
             params![id, sticker.seed, sticker.created_at],
         )?;
+    }
+    Ok(())
+}
+
+/// Shows what a member left on others' walls, or takes it off, now that others find them again, or don't any more.
+///
+/// # Errors
+/// The database's.
+pub fn touch(tx: &Tx, app: &App, user_id: i64) -> Result<(), Error> {
+    let left = tx.all(
+        "select u.name, s.id
+           from stickers s
+           join users u on u.id = s.wall_id
+          where s.user_id = ?1 and s.wall_id <> ?1 and s.removed_at is null
+          order by u.name, s.z, s.id",
+        [user_id],
+        |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)),
+    )?;
+    for on_one in left.chunk_by(|(wall, _), (next, _)| wall == next) {
+        let (app, wall) = (app.clone(), on_one[0].0.clone());
+        let ids: Vec<i64> = on_one.iter().map(|(_, id)| *id).collect();
+        tx.touch(wall_topic(&wall));
+        tx.touch(topic(&wall));
+        tx.announce(move || live::tell(&app, &wall, &ids));
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What stickers are read from. Those between whose author and the wall's owner one has blocked the other are not there.
+//! What stickers are read from. Those between whose author and the wall's owner one has blocked the other are not there, nor are those
+//! of who is about to leave for good.
 
 use std::sync::Arc;
 
@@ -105,7 +106,7 @@ pub fn all(db: &Reader, wall_id: i64) -> Result<Vec<Sticker>, Error> {
         "select {COLUMNS}
            from stickers s
            join users u on u.id = s.user_id
-          where s.wall_id = ?1 and s.removed_at is null
+          where s.wall_id = ?1 and s.removed_at is null and u.leaving_at is null
           order by s.z, s.id"
     );
     let mut stickers = db.all(&sql, [wall_id], Sticker::of)?;
@@ -126,7 +127,7 @@ pub fn one(db: &Reader, wall: &str, id: i64) -> Result<(Profile, Sticker), Error
         "select {COLUMNS}
            from stickers s
            join users u on u.id = s.user_id
-          where s.id = ?1 and s.wall_id = ?2 and s.removed_at is null"
+          where s.id = ?1 and s.wall_id = ?2 and s.removed_at is null and u.leaving_at is null"
     );
     let sticker = db.one(&sql, [id, owner.user_id], Sticker::of)?;
     if sticker.user_id != owner.user_id && dms::blocked(db, owner.user_id)?.contains(&sticker.user_id) {
