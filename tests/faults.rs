@@ -1,7 +1,7 @@
-//! Rooms never lose a message: not when the server is killed, the power or the network fails, the disk is full or refuses, or
-//! the clock jumps.
+//! What was said in rooms is there, once and in order, when the server was killed, the power or the network failed, the disk was full or
+//! refused, or the clock jumped.
 //!
-//! Chance decides when. Each test prints its seed; `FAULT_SEED=… cargo nextest run --test faults …` repeats it.
+//! Chance decides when. Each test prints its seed; `FAULT_SEED=… cargo xtask test …` repeats it.
 
 use std::{
     collections::HashMap,

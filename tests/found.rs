@@ -701,6 +701,12 @@ fn nobody_is_counted_anywhere() {
         let mut counts = Vec::new();
         while let Some(path) = queue.pop_front() {
             let answer = person.get(&path);
+            if answer.status == 200 && answer.header("content-type").contains("json") {
+                looked_at += 1;
+                if let Some(count) = count_in_data(&answer.json(), "") {
+                    counts.push(format!("{who} is told a count by {path}: {count}"));
+                }
+            }
             if answer.status != 200 || !answer.header("content-type").starts_with("text/html") {
                 continue;
             }

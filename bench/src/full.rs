@@ -401,7 +401,12 @@ impl Changes {
         {
             let mut change = |path: &str, fields: Value| client.post_json(path, &fields.to_string());
             let words = format!("edition {round} of this wall");
-            let profile = change(&format!("/wall/{name}/profile"), json!({ "status": words }))?;
+            // Every post stands in its owner's colour.
+            let colour = ["green", "blue"][round % 2];
+            let profile = change(
+                &format!("/wall/{name}/profile"),
+                json!({ "status": words, "colour": colour }),
+            )?;
             ensure!(profile.status < 400, "{}", profile.text());
             change(&format!("/library/{picture}"), json!({ "alt": words }))?.expect(200)?;
             let params = json!({ "params": json!({ "round": round }).to_string() });

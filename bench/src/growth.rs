@@ -19,7 +19,7 @@ const LOTS: i64 = 10_000;
 /// Posts on each wall.
 const POSTS: i64 = 100;
 /// The few and the many take turns, and start anew each time.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 15;
 /// Pages of each kind that are asked for in a round, after some that warm what is cold after a start: of each wall among the few one.
 const ASKED: usize = 90;
 const WARMING: usize = 10;

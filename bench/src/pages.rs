@@ -109,7 +109,7 @@ pub fn dm_open() -> Result<Vec<Row>> {
     ensure!(!page.has(".alarm"), "an honest server gave an alarm");
     let slowest = opened.iter().copied().fold(0.0, f64::max);
     let note = format!(
-        "{MESSAGES} messages, of which the newest are shown; {} times throttled (measured: {slower:.1}); slowest {slowest:.0} ms",
+        "{MESSAGES} messages, of which the newest are shown; {} times throttled (measured: {slower:.1}, within what was measured); slowest {slowest:.0} ms",
         screen::SLOWER
     );
     Ok(vec![Row::new(

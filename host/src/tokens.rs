@@ -209,6 +209,7 @@ const REACH: &[(&str, &str, Option<Scope>)] = &[
     ),
     ("GET", "/sandbox", Some(Scope::ScriptsRead)),
     ("GET", "/sandbox/examples/{name}", Some(Scope::ScriptsRead)),
+    ("GET", "/sandbox/examples/{name}/source.js", Some(Scope::ScriptsRead)),
     ("GET", "/sandbox/{id}", Some(Scope::ScriptsRead)),
     ("GET", "/sandbox/{id}/edit", Some(Scope::ScriptsRead)),
     ("GET", "/sandbox/{id}/draft", Some(Scope::ScriptsRead)),

@@ -129,7 +129,7 @@ pub fn published(db: &Reader, id: &str) -> Result<Published, Error> {
 }
 
 /// A script that everybody may see, in a frame: what `templates/scripts/frame.html` reads as `f`. `window` is its id on the page,
-/// which needs `templates/scripts/head.html`.
+/// which needs `css/scripts.css` (in `css/walls.css`) and `js/frame/frame.js`.
 ///
 /// # Errors
 /// As [`published`].

@@ -44,7 +44,7 @@ pub struct Moved {
     pub plugin: Option<String>,
     pub settings: Option<Box<RawValue>>,
     pub seed: Option<String>,
-    /// As the addresses of stickers have them: `docs/members.md`.
+    /// Where it lies: `x` in hundredths of a percent of the wall's width, `y` and `width` in sixteenths of a rem, `rotation` in degrees.
     pub x: i32,
     pub y: i32,
     pub width: i32,

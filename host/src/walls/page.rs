@@ -5,8 +5,8 @@
 //! A page is a *frame*, which is kept as long as nobody writes to the topic `wall:NAME`, and the modules that are spliced into it. The
 //! frame holds a [`Piece`] of each slice that has a place in [`PLACES`]. To plug in:
 //!
-//! 1. Write `on_wall(app, owner, sight) -> Result<Piece, Error>` in your slice: `head` holds the links and modules that your piece
-//!    needs, `html` one element with your id (`stickers`, `posts`, `scripts`, …), which is there even while it is empty, so
+//! 1. Write `on_wall(app, owner, sight) -> Result<Piece, Error>` in your slice: `head` holds the modules that your piece needs and
+//!    sheets of this wall alone (your own is a line in `ui/css/walls.css`), `html` one element with your id (`stickers`, `posts`, `scripts`, …), which is there even while it is empty, so
 //!    that a patch finds it. Keep it with `app.fragments.piece` under your topic (`stickers:NAME`), and under another `kind` for each
 //!    way in which it differs (edit, plain): a wall built anew then costs you a look-up. The piece of one audience is the same for
 //!    all in it; what is one viewer's alone comes over `/live`.
