@@ -1,6 +1,6 @@
 //! The plain view: any wall without what its owner did to it.
 
-use neospace_tests::{Browser, Server};
+use neospace_tests::{Browser, Person, Server, person::unescape};
 
 #[test]
 fn every_wall_is_a_link_away_from_its_plain_view_and_back() {
@@ -111,4 +111,143 @@ fn in_the_plain_view_nothing_moves_and_all_can_be_read() {
         .wait_for("h1");
     assert!(!page.overflows());
     page.check();
+}
+
+/// A page, and all addresses that it links to.
+fn read(person: &Person, path: &str) -> (String, Vec<String>) {
+    let page = person.get(path).expect(200).text();
+    let hrefs = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let hrefs = hrefs.map(unescape).collect();
+    (page, hrefs)
+}
+
+/// The first that leads to a path, whatever its query; or, of what ends within one, that begins so.
+#[track_caller]
+fn link<'h>(hrefs: &'h [String], to: &str) -> &'h str {
+    let begins = to.contains('?') || to.ends_with('/');
+    let leads = |href: &&String| href.split('?').next() == Some(to) || begins && href.starts_with(to);
+    match hrefs.iter().find(leads) {
+        Some(href) => href,
+        None => panic!("nothing leads to {to}: {hrefs:?}"),
+    }
+}
+
+#[test]
+fn who_reads_on_from_the_plain_view_stays_in_it() {
+    let server = Server::start();
+    let (ana, bob, cyd) = (server.person("ana"), server.person("bob"), server.person("cyd"));
+    bob.post("/settings/plain", &[("plain", "on")]).see_other();
+    let post = |words: &str| {
+        ana.post_json("/wall/ana/posts", &[("kind", "text"), ("body", words)])
+            .expect(201)
+    };
+    let last = (0..110)
+        .map(|n| post(&format!("number {n}")).json()["id"].to_string())
+        .last();
+    let last = last.expect("there are some");
+    for version in 0..25 {
+        ana.post(
+            &format!("/wall/ana/posts/{last}"),
+            &[("body", &format!("so then: {version}"))],
+        )
+        .expect(303);
+    }
+    let guest = server.guest();
+    let is_plain = |page: &str| page.contains("css/plain.css");
+    // Who asks in the address says so on each link; who likes it better anyway need not, nor who likes the other: whoever
+    // of them comes first, as others get what was made for one.
+    let visits = [
+        (&bob, ""),
+        (&guest, "plain=1"),
+        (&cyd, "plain=1"),
+        (&bob, "plain=0"),
+        (&guest, ""),
+        (&cyd, ""),
+        (&ana, "plain=1"),
+        (&ana, ""),
+        (&bob, ""),
+    ];
+    for (person, asked) in visits {
+        let plainly = asked == "plain=1" || asked.is_empty() && person.name == "bob";
+        let other = if plainly { "plain=0" } else { "plain=1" };
+        let with = |path: &str| match asked {
+            "" => path.to_owned(),
+            _ => format!("{path}?{asked}"),
+        };
+        let look = |path: &str, leads: &[&str]| {
+            let (page, hrefs) = read(person, path);
+            let who = format!("{} at {path}", person.name);
+            assert_eq!(is_plain(&page), plainly, "{who}");
+            for begins in leads {
+                let href = link(&hrefs, begins);
+                assert_eq!(href.contains("plain="), !asked.is_empty(), "{who}: {href}");
+                assert!(href.ends_with(asked), "{who}: {href}");
+            }
+            // The way to the other view leads to the same place.
+            let rest = path.split_once('?').map_or("", |(_, query)| query);
+            let rest = rest.trim_end_matches(asked).trim_end_matches('&');
+            let and = if rest.is_empty() { "" } else { "&" };
+            link(&hrefs, &format!("?{rest}{and}{other}"));
+            hrefs
+        };
+        let permalink = format!("/wall/ana/posts/{last}");
+        let wall = look(&with("/wall/ana"), &["/wall/ana/posts?before=", &permalink]);
+        let second = look(
+            link(&wall, "/wall/ana/posts?before="),
+            &[
+                "/wall/ana/posts?before=",
+                "/wall/ana/posts/",
+                "/wall/ana",
+                "/wall/ana/posts",
+            ],
+        );
+        let third = look(link(&second, "/wall/ana/posts?before="), &["/wall/ana/posts/"]);
+        assert!(!third.iter().any(|href| href.starts_with("/wall/ana/posts?before=")));
+        let post = look(link(&wall, &permalink), &[&format!("{permalink}/history")]);
+        let history = look(link(&post, &format!("{permalink}/history")), &[&permalink]);
+        look(link(&history, &format!("{permalink}/history?before=")), &[&permalink]);
+        let feed = look(&with("/public-feed"), &["/public-feed?before=", &permalink]);
+        look(
+            link(&feed, "/public-feed?before="),
+            &["/public-feed?before=", "/wall/ana/posts/"],
+        );
+    }
+    // Programs are told where it goes on, and nothing of how it looks.
+    let data = guest.get_json("/wall/ana/posts?plain=1").expect(200).json();
+    assert!(!data["next"].as_str().expect("there is more").contains("plain"));
+    // The way to the other view keeps whatever else an address asks for.
+    link(&read(&guest, "/wall/ana?safe=1").1, "?safe=1&plain=1");
+}
+
+#[test]
+fn pinned_scripts_are_links_in_the_plain_view() {
+    let server = Server::start();
+    let (ana, guest) = (server.person("ana"), server.guest());
+    assert!(!guest.get("/wall/ana?plain=1").text().contains("Sketches"));
+    let sketch = [("mode", "p5"), ("title", "<moth>"), ("source", "// flies")];
+    let id = ana.post_json("/sandbox", &sketch).expect(201).json()["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    ana.post_json(&format!("/sandbox/{id}/versions"), &[("publish", "on")])
+        .expect(200);
+    ana.post_json("/wall/ana/scripts", &[("script", &id)]).expect(200);
+    let made = guest.get("/wall/ana").text();
+    assert!(made.contains("<neo-frame") && !made.contains("Sketches"));
+    let plain = guest.get("/wall/ana?plain=1").expect(200).text();
+    assert!(
+        !plain.contains("<neo-frame") && !plain.contains("frame.js"),
+        "it would run"
+    );
+    let list = plain.split_once("Sketches</h2>").expect("they are listed").1;
+    let list = list.split_once("</section>").expect("it ends").0;
+    assert!(list.contains(&format!("href=\"/sandbox/{id}\"")), "{list}");
+    assert!(
+        list.contains("&lt;moth&gt;") && list.contains("p5.js, by ana"),
+        "{list}"
+    );
+    guest.get(&format!("/sandbox/{id}")).expect(200);
+    // What its author keeps to themselves isn't listed either.
+    ana.post_json(&format!("/sandbox/{id}/delete"), &[]).expect(200);
+    assert!(!guest.get("/wall/ana?plain=1").text().contains("Sketches"));
 }

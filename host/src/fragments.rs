@@ -13,6 +13,7 @@ use quick_cache::{Weighter, sync::Cache};
 use crate::{
     cache::{Audience, Stamp},
     error::Error,
+    looks,
     session::Viewer,
 };
 
@@ -56,6 +57,14 @@ impl Sight<'_> {
     /// With whom the viewer shares a piece of a wall that belongs to `owner`.
     pub fn audience(&self, owner: i64) -> Audience {
         self.viewer.audience(Some(owner))
+    }
+
+    /// What links of a piece say that lead on: see [`looks::carried`]. Edit mode isn't anybody's preference.
+    pub fn carried(&self) -> &'static str {
+        match self.edit {
+            true => "",
+            false => looks::carried(self.viewer, self.plain),
+        }
     }
 }
 

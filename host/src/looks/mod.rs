@@ -37,6 +37,16 @@ pub fn is_plain(viewer: &Viewer, asked: &str) -> bool {
     }
 }
 
+/// What links to other pages with walls or posts say, so that these are shown as the page is that leads there: nothing where the
+/// viewer prefers that anyway. It is part of a page's cache key.
+pub fn carried(viewer: &Viewer, plain: bool) -> &'static str {
+    match (plain, viewer.plain) {
+        (true, false) => "plain=1",
+        (false, true) => "plain=0",
+        _ => "",
+    }
+}
+
 /// Names a stylesheet by what it says.
 fn hash(css: &str) -> String {
     crypto::sha256(css.as_bytes())[..8]

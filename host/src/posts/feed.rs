@@ -54,6 +54,7 @@ pub async fn everybody(
 ) -> Result<Response, Error> {
     let audience = viewer.audience(None);
     let plain = looks::is_plain(&viewer, &from.plain);
+    let carried = looks::carried(&viewer, plain);
     let render = async || {
         let started = Instant::now();
         // Whose posts they are is shown by name, colour and picture.
@@ -61,9 +62,11 @@ pub async fn everybody(
         let (posts, next) = posts(&app, None, &from)?;
         let context = context! {
             head => Value::from_safe_string(view::head(&app, &posts, None, plain)?),
-            posts => Value::from_safe_string(view::posts(&app, &posts, Scene::in_feed(plain))?),
+            posts => Value::from_safe_string(view::posts(&app, &posts, Scene::in_feed(plain).carrying(carried))?),
             plain,
-            next => next.map(|next| format!("/public-feed?before={next}")),
+            also => view::also(from.before.map(|before| before.to_string()).as_deref()),
+            query => view::query(carried),
+            next => next.map(|next| view::further("/public-feed", &next.to_string(), carried)),
             first => from.before.is_none(),
             topic_version => stamp.version(),
             signed_in => audience != Audience::Guests,
@@ -81,7 +84,7 @@ pub async fn everybody(
     if from.before.is_some() {
         return Ok(Page::new(render().await?).respond(&headers));
     }
-    let page = if plain { "/public-feed?plain=1" } else { "/public-feed" }.into();
+    let page = format!("/public-feed{}{carried}", if plain { " plain" } else { "" }).into();
     let page = app.cache.get_or_render(&page, audience, None, render).await?;
     Ok(page.respond(&headers))
 }

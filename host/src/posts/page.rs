@@ -90,18 +90,24 @@ pub async fn list(
     };
     let owner = owner(&app, &name)?;
     let Listed { posts, next } = view::listed(&app, owner.user_id, below)?;
-    let next = next.map(|next| format!("/wall/{name}/posts?before={next}"));
+    let plain = looks::is_plain(&viewer, &from.plain);
+    let carried = match wants {
+        Wants::Json => "",
+        _ => looks::carried(&viewer, plain),
+    };
+    let next = next.map(|next| view::further(&format!("/wall/{name}/posts"), &next, carried));
     if wants == Wants::Json {
         let posts: Vec<_> = posts.iter().map(view::data).collect();
         return Ok(unstored(Json(json!({ "posts": posts, "next": next })).into_response()));
     }
     let own = viewer.id() == Some(owner.user_id);
-    let plain = looks::is_plain(&viewer, &from.plain);
-    let scene = Scene::on_wall(own, plain);
+    let scene = Scene::on_wall(own, plain).carrying(carried);
     let context = context! {
         who => who(&owner),
         head => head(&app, &viewer, &owner, &posts, plain)?,
         plain,
+        also => view::also((below != Place::TOP).then_some(&from.before)),
+        query => view::query(carried),
         posts => Value::from_safe_string(view::posts(&app, &posts, scene)?),
         next,
         first => below == Place::TOP,
@@ -132,16 +138,18 @@ pub async fn permalink(
     let audience = viewer.audience(Some(owner.user_id));
     let base = base(&app, &headers);
     let plain = looks::is_plain(&viewer, &from.plain);
-    let page = format!("/wall/{name}/posts/{id} {plain} {base}").into();
+    let carried = looks::carried(&viewer, plain);
+    let page = format!("/wall/{name}/posts/{id} {plain} {carried} {base}").into();
     let render = async || {
         let stamp = app.topics.stamp([format!("wall:{name}")]);
         let post = app.db.read(|db| queries::post(db, &name, id))?;
         let own = matches!(audience, Audience::Member(_));
-        let scene = Scene::on_wall(own, plain);
+        let scene = Scene::on_wall(own, plain).carrying(carried);
         let context = context! {
             who => who(&owner),
             head => head(&app, &viewer, &owner, std::slice::from_ref(&post), plain)?,
             plain,
+            query => view::query(carried),
             p => view::shown(&post, scene),
             post => Value::from_safe_string(view::post(&app, &post, scene)?.to_string()),
             description => view::excerpt(&post.body, DESCRIPTION),
@@ -185,10 +193,15 @@ pub async fn history(
     })?;
     let more = edits.len() > EDITS;
     edits.truncate(EDITS);
-    let next = edits
-        .last()
-        .filter(|_| more)
-        .map(|last| format!("/wall/{name}/posts/{id}/history?before={}", last.id));
+    let plain = looks::is_plain(&viewer, &from.plain);
+    let carried = match wants {
+        Wants::Json => "",
+        _ => looks::carried(&viewer, plain),
+    };
+    let next = edits.last().filter(|_| more).map(|last| {
+        let at = format!("/wall/{name}/posts/{id}/history");
+        view::further(&at, &last.id.to_string(), carried)
+    });
     if wants == Wants::Json {
         let body = json!({ "post": view::data(&post), "edits": edits, "next": next });
         return Ok(unstored(Json(body).into_response()));
@@ -206,11 +219,12 @@ pub async fn history(
         })
         .collect();
     let own = viewer.id() == Some(owner.user_id);
-    let plain = looks::is_plain(&viewer, &from.plain);
     let context = context! {
         who => who(&owner),
         head => head(&app, &viewer, &owner, &[], plain)?,
         plain,
+        also => view::also((before != i64::MAX).then_some(&before.to_string())),
+        query => view::query(carried),
         p => view::shown(&post, Scene::on_wall(false, plain)),
         edits,
         next,

@@ -39,6 +39,8 @@ pub struct Scene {
     pub signed: bool,
     /// Without scripts.
     pub plain: bool,
+    /// What its links say that lead on: see [`looks::carried`].
+    pub carried: &'static str,
 }
 
 impl Scene {
@@ -48,6 +50,7 @@ impl Scene {
             own,
             signed: false,
             plain,
+            carried: "",
         }
     }
 
@@ -57,7 +60,13 @@ impl Scene {
             own: false,
             signed: true,
             plain,
+            carried: "",
         }
+    }
+
+    /// The same with links that say how pages are to be shown.
+    pub fn carrying(self, carried: &'static str) -> Self {
+        Self { carried, ..self }
     }
 }
 
@@ -67,13 +76,19 @@ impl Scene {
 /// The database's, the template's.
 pub fn post(app: &App, post: &Post, scene: Scene) -> Result<Arc<str>, Error> {
     let key = Key {
-        kind: match (scene.own, scene.signed, scene.plain) {
-            (false, false, false) => "post",
-            (false, false, true) => "plain post",
-            (true, _, false) => "own post",
-            (true, _, true) => "own plain post",
-            (false, true, false) => "feed post",
-            (false, true, true) => "plain feed post",
+        kind: match (scene.own, scene.signed, scene.plain, scene.carried.is_empty()) {
+            (false, false, false, true) => "post",
+            (false, false, true, true) => "plain post",
+            (true, _, false, true) => "own post",
+            (true, _, true, true) => "own plain post",
+            (false, true, false, true) => "feed post",
+            (false, true, true, true) => "plain feed post",
+            (false, false, false, false) => "post, asked for",
+            (false, false, true, false) => "plain post, asked for",
+            (true, _, false, false) => "own post, asked for",
+            (true, _, true, false) => "own plain post, asked for",
+            (false, true, false, false) => "feed post, asked for",
+            (false, true, true, false) => "plain feed post, asked for",
         },
         id: post.id,
         audience: Audience::Guests,
@@ -145,9 +160,31 @@ pub fn shown(post: &Post, scene: Scene) -> Value {
         own => scene.own,
         signed => scene.signed,
         plain => scene.plain,
+        query => query(scene.carried),
         script => (post.kind == Kind::Script).then(|| format!("/sandbox/{}", post.script)),
         name => name(post),
     }
+}
+
+/// What a link says that leads on, behind an address without a query: `?plain=1`, or nothing.
+pub fn query(carried: &str) -> String {
+    match carried {
+        "" => String::new(),
+        carried => format!("?{carried}"),
+    }
+}
+
+/// Where the page is that goes on below `before`.
+pub fn further(at: &str, before: &str, carried: &str) -> String {
+    match carried {
+        "" => format!("{at}?before={before}"),
+        carried => format!("{at}?before={before}&{carried}"),
+    }
+}
+
+/// What else than how it is to be shown an address asked for, as the link to the other view keeps it.
+pub fn also(before: Option<&str>) -> String {
+    before.map_or_else(String::new, |before| format!("before={before}&"))
 }
 
 /// The longer side of a picture's middle size, in pixels.
@@ -323,7 +360,12 @@ pub fn listed(app: &App, user_id: i64, below: Place) -> Result<Listed, Error> {
 pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error> {
     let stamp = app.topics.stamp([&*topic(&owner.name), MEDIA]);
     let key = Key {
-        kind: if sight.plain { "plain posts" } else { "posts" },
+        kind: match (sight.plain, sight.carried().is_empty()) {
+            (false, true) => "posts",
+            (true, true) => "plain posts",
+            (false, false) => "posts, asked for",
+            (true, false) => "plain posts, asked for",
+        },
         id: owner.user_id,
         audience: if sight.own {
             Audience::Member(owner.user_id)
@@ -333,7 +375,9 @@ pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error>
     };
     app.fragments.piece(key, &stamp, || {
         let Listed { posts, next } = listed(app, owner.user_id, Place::TOP)?;
-        let html = self::posts(app, &posts, Scene::on_wall(sight.own, sight.plain))?;
+        let scene = Scene::on_wall(sight.own, sight.plain).carrying(sight.carried());
+        let html = self::posts(app, &posts, scene)?;
+        let next = next.map(|next| further(&format!("/wall/{}/posts", owner.name), &next, sight.carried()));
         let context = context! { wall => &*owner.name, posts => Value::from_safe_string(html), next, own => sight.own };
         Ok(Piece {
             head: head(app, &posts, Some(&owner.name), sight.plain)?.into(),

@@ -33,7 +33,7 @@ use crate::{
 /// Characters of a number's name.
 const NAME_MOST: usize = 40;
 
-/// The scripts of a wall, as the page shows them; none in plain view.
+/// The scripts of a wall, as the page shows them; in plain view links to their pages, where they start when one asks.
 ///
 /// # Errors
 /// The database's.
@@ -46,12 +46,8 @@ pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error>
         audience: Audience::Guests,
     };
     app.fragments.piece(key, &stamp, || {
-        let pins = if sight.plain {
-            Vec::new()
-        } else {
-            running(app, owner.user_id)?
-        };
-        let head = match pins.is_empty() {
+        let pins = running(app, owner.user_id)?;
+        let head = match pins.is_empty() || sight.plain {
             true => String::new(),
             false => format!(
                 "<script type=\"module\" src=\"{}\"></script>\n",
@@ -60,7 +56,7 @@ pub fn on_wall(app: &App, owner: &Profile, sight: Sight) -> Result<Piece, Error>
         };
         Ok(Piece {
             head: head.into(),
-            html: render(app, &pins)?.into(),
+            html: render(app, &pins, sight.plain)?.into(),
         })
     })
 }
@@ -72,11 +68,11 @@ fn running(app: &App, user_id: i64) -> Result<Vec<Pin>, Error> {
 }
 
 /// The partial that page and patch share.
-fn render(app: &App, pins: &[Pin]) -> Result<String, Error> {
+fn render(app: &App, pins: &[Pin], plain: bool) -> Result<String, Error> {
     let framed: Vec<_> = pins.iter().map(|pin| framed(app, pin)).collect();
     app.html.render(
         "scripts/pins.html",
-        context! { frames => Value::from_serialize(framed) },
+        context! { frames => Value::from_serialize(framed), plain },
     )
 }
 
@@ -90,7 +86,7 @@ fn framed(app: &App, pin: &Pin) -> Framed {
 
 /// Shows a changed set of scripts to everyone who watches the wall.
 fn tell(app: &App, wall: &str, user_id: i64) {
-    let rendered = running(app, user_id).and_then(|pins| render(app, &pins));
+    let rendered = running(app, user_id).and_then(|pins| render(app, &pins, false));
     let html = match rendered {
         Ok(html) => html,
         Err(error) => {

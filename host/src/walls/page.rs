@@ -179,13 +179,10 @@ pub async fn show(
         say_once(response.headers_mut(), &name, 0, "");
         return Ok(response);
     }
-    let page: Arc<str> = match (safe, plain_view) {
-        (false, false) => format!("/wall/{name}"),
-        (true, false) => format!("/wall/{name}?safe=1"),
-        (false, true) => format!("/wall/{name}?plain=1"),
-        (true, true) => format!("/wall/{name}?plain=1&safe=1"),
-    }
-    .into();
+    // Without any of these it is the address itself, as `finished` asks for it.
+    let differs = [(safe, " safe"), (plain_view, " plain")].map(|(differs, how)| if differs { how } else { "" });
+    let carried = looks::carried(&viewer, plain_view);
+    let page: Arc<str> = format!("/wall/{name}{}{carried}", differs.concat()).into();
     let scene = Scene {
         safe,
         plain: plain_view,
@@ -328,6 +325,9 @@ async fn frame(
             place => place.into_iter().collect::<Value>(),
             modules => if wall.modules.is_empty() { Value::from("") } else { gap(MODULES) },
             plain => scene.plain,
+            also => [(scene.safe, "safe=1&"), (scene.as_guest, "as=guest&")]
+                .map(|(asked, what)| if asked { what } else { "" })
+                .concat(),
             own,
             edit => editing,
             safe => scene.safe,
@@ -346,11 +346,15 @@ async fn frame(
         return Ok(render()?.into());
     }
     let key = Key {
-        kind: match (scene.safe, scene.plain) {
-            (false, false) => "frame",
-            (true, false) => "safe frame",
-            (false, true) => "plain frame",
-            (true, true) => "plain safe frame",
+        kind: match (scene.safe, scene.plain, sight.carried().is_empty()) {
+            (false, false, true) => "frame",
+            (true, false, true) => "safe frame",
+            (false, true, true) => "plain frame",
+            (true, true, true) => "plain safe frame",
+            (false, false, false) => "frame, asked for",
+            (true, false, false) => "safe frame, asked for",
+            (false, true, false) => "plain frame, asked for",
+            (true, true, false) => "plain safe frame, asked for",
         },
         id: wall.owner.user_id,
         audience: viewer.audience(Some(wall.owner.user_id)),
