@@ -556,6 +556,40 @@ fn the_pages_open_from_the_disk_and_ask_nobody_for_anything() {
 }
 
 #[test]
+fn pictures_that_move_do_so_from_the_disk_unless_one_asks_for_less() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let bar = ana.uploaded("bar.gif", &pictures::gif(400, 100, 6));
+    ana.post_json(
+        "/wall/ana/posts",
+        &[("kind", "image"), ("media", &bar), ("alt", "A bar")],
+    )
+    .expect(201);
+    ana.post_json("/wall/ana/stickers", &[("media", &bar), ("width", "400")])
+        .expect(201);
+    let folder = unpacked(&taken(&server, &ana), &server.folder().join("out"));
+    let browser = Browser::start();
+    let page = browser.page();
+    for (moves, file) in [(false, "-medium.png"), (true, "-full.gif")] {
+        if moves {
+            page.moving();
+        }
+        page.goto(&format!("file://{}", folder.join("index.html").display()));
+        for picture in [".post-pictures img", "[data-sticker] img"] {
+            page.wait_until(&format!(
+                "(() => {{ const it = document.querySelector('{picture}'); it.scrollIntoView(); return it.naturalWidth === 400 && it.currentSrc.endsWith('{file}') }})()"
+            ));
+        }
+    }
+    page.check();
+    assert!(
+        page.requests()
+            .iter()
+            .all(|url| url.starts_with("file://") || url.starts_with("data:"))
+    );
+}
+
+#[test]
 fn what_members_wrote_runs_nowhere_in_the_pages() {
     let server = Server::builder().plugins(&["guestbook"]).start();
     let ana = server.person("ana");

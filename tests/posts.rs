@@ -640,6 +640,87 @@ fn pictures_are_shown_with_what_they_show_and_their_files_are_as_public_as_the_p
 }
 
 #[test]
+fn a_picture_of_a_post_that_moves_does_so_unless_one_sees_walls_plainly() {
+    let server = Server::start();
+    let (ana, guest) = (server.person("ana"), server.guest());
+    let bar = ana.uploaded("bar.gif", &pictures::gif(400, 100, 6));
+    let id = post(&ana, &[("kind", "image"), ("media", &bar), ("alt", "A bar")])["id"].clone();
+    let rest = "alt=\"A bar\" width=\"400\" height=\"100\" loading=\"lazy\" decoding=\"async\">";
+    let moves = format!(
+        "<picture><source media=\"(prefers-reduced-motion: reduce)\" srcset=\"/media/{bar}/medium\"><img src=\"/media/{bar}/full\" {rest}</picture></a>"
+    );
+    let still = format!("<img src=\"/media/{bar}/medium\" {rest}</a>");
+    for at in [
+        "/wall/ana".to_owned(),
+        "/public-feed".to_owned(),
+        format!("/wall/ana/posts/{id}"),
+    ] {
+        let page = guest.get(&at).expect(200).text();
+        assert!(page.contains(&moves), "{at}: {moves} is not in {page}");
+        let plain = guest.get(&format!("{at}?plain=1")).expect(200).text();
+        if at != "/public-feed" {
+            assert!(plain.contains(&still) && !plain.contains("<picture>"), "{at}: {plain}");
+        }
+    }
+    let data = ana
+        .program(&["walls:read"])
+        .get(&format!("/wall/ana/posts/{id}"))
+        .json();
+    assert_eq!(data["pictures"][0]["animated"], true);
+    // Where it lies in a feed, or stands for a page elsewhere, it is at rest.
+    let feed = guest.get("/wall/ana/feed.json").expect(200).text();
+    assert!(feed.contains(&format!("/media/{bar}/medium")), "{feed}");
+}
+
+#[test]
+fn who_asks_for_less_motion_sees_pictures_that_move_at_rest() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let bar = ana.uploaded("bar.gif", &pictures::gif(400, 100, 6));
+    post(&ana, &[("kind", "image"), ("media", &bar), ("alt", "A bar")]);
+    ana.post_json("/wall/ana/stickers", &[("media", &bar), ("width", "400")])
+        .expect(201);
+    ana.post("/rooms/lobby/join", &[]).see_other();
+    ana.post_json("/rooms/lobby/messages", &[("content", "look"), ("picture", &bar)])
+        .expect(201);
+    let browser = Browser::start();
+    let page = browser.page_of(&ana);
+    for (at, pictures) in [
+        ("/wall/ana", &[".post-pictures img", ".stick img"][..]),
+        ("/desk?room=lobby", &[".log .pictures img"]),
+    ] {
+        for (moves, shown) in [(false, "medium"), (true, "full")] {
+            page.scheme("light");
+            if moves {
+                page.moving();
+            }
+            page.viewport(1280, 900).goto(&server.url(at));
+            for picture in pictures {
+                let address = format!("/media/{bar}/{shown}");
+                page.wait_for(picture).wait_until(&format!(
+                    "(() => {{ const it = document.querySelector('{picture}'); it.scrollIntoView(); return it.complete && it.naturalWidth === 400 && it.currentSrc.endsWith('{address}') }})()"
+                ));
+                // As wide as it is where nothing moves: what is around it has no box of its own.
+                assert_eq!(
+                    page.eval(&format!(
+                        "(() => {{ const it = document.querySelector('{picture}').getBoundingClientRect(); return Math.round(it.width / it.height) }})()"
+                    )),
+                    4,
+                    "{picture}"
+                );
+            }
+        }
+        let asked = page.requests();
+        assert!(asked.iter().any(|url| url.ends_with("/medium")) && asked.iter().any(|url| url.ends_with("/full")));
+    }
+    // On a telephone stickers lie on a sheet, none higher than that.
+    page.viewport(390, 844).goto(&server.url("/wall/ana"));
+    page.wait_until("document.querySelector('.stick img').getBoundingClientRect().width === 64");
+    assert!(!page.overflows());
+    page.check();
+}
+
+#[test]
 fn an_owner_carries_posts_with_the_mouse_and_with_arrow_keys() {
     let server = Server::start();
     let ana = server.person("ana");

@@ -342,6 +342,41 @@ fn a_picture_of_ones_own_is_seen_as_long_as_it_lies_there() {
 }
 
 #[test]
+fn a_picture_that_moves_does_so_on_the_wall_and_in_plain_view_never() {
+    let server = Server::start();
+    let (ana, guest) = (server.person("ana"), server.guest());
+    let (bar, dot) = (
+        ana.uploaded("bar.gif", &pictures::gif(400, 100, 6)),
+        ana.uploaded("dot.png", &pictures::png(60, 60)),
+    );
+    let small = stick(&ana, "ana", &[("media", &bar), ("width", "200"), ("alt", "a bar")]);
+    let large = stick(&ana, "ana", &[("media", &bar), ("width", "400"), ("alt", "a bar")]);
+    let still = stick(&ana, "ana", &[("media", &dot), ("alt", "a dot")]);
+    let (full, medium) = (format!("/media/{bar}/full"), format!("/media/{bar}/medium"));
+    let shown = |rest: &str| {
+        format!(
+            "<picture><source media=\"(prefers-reduced-motion: reduce)\" srcset=\"{rest}\"><img src=\"{full}\" alt=\"\" draggable=\"false\" loading=\"lazy\" decoding=\"async\"></picture>"
+        )
+    };
+    let wall = guest.get("/wall/ana").text();
+    assert!(wall.contains(&shown(&format!("/media/{bar}/small"))), "{wall}");
+    assert!(wall.contains(&shown(&medium)), "{wall}");
+    assert!(wall.contains(&format!("\"><img src=\"/media/{dot}/small\"")), "{wall}");
+    assert_eq!(wall.matches("<picture>").count(), 2);
+    let plain = guest.get("/wall/ana?plain=1").text();
+    assert!(
+        plain.contains(&format!("<img src=\"{medium}\"")) && !plain.contains(&full),
+        "{plain}"
+    );
+    // Programs get both.
+    for (id, moving) in [(small, json!(full)), (large, json!(full)), (still, Value::Null)] {
+        assert_eq!(one(&ana, "ana", id)["moving"], moving);
+    }
+    assert_eq!(one(&ana, "ana", large)["picture"], json!(medium));
+    guest.get(&full).expect(200);
+}
+
+#[test]
 fn a_visitor_leaves_stickers_only_where_the_owner_lets_them() {
     let server = Server::start();
     let (ana, bob, cyd) = (server.person("ana"), server.person("bob"), server.person("cyd"));

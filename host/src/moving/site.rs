@@ -215,7 +215,8 @@ impl<'a> Site<'a> {
                 }
             } else if name == "href" || LOADING.contains(&&*name) {
                 let beside = match &*name {
-                    "srcset" => None,
+                    // One address, as our templates write it: the picture at rest, for who prefers less motion.
+                    "srcset" if tag != "source" || value().contains([' ', ',']) => None,
                     _ => self.beside(&value(), up),
                 };
                 match beside {

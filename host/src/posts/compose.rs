@@ -140,6 +140,7 @@ impl New {
                     alt,
                     width: 0,
                     height: 0,
+                    animated: false,
                 })
                 .collect(),
             _ => Vec::new(),
@@ -189,6 +190,7 @@ impl New {
             let found = media::picture(db, owner, picture.media.as_deref().unwrap_or_default())?;
             picture.width = found.width;
             picture.height = found.height;
+            picture.animated = found.animated;
             if picture.alt.is_empty() {
                 picture.alt = found.alt;
             }
@@ -218,6 +220,7 @@ impl New {
             alt: String::new(),
             width: 0,
             height: 0,
+            animated: false,
         };
         Self {
             kind: Kind::Image,

@@ -19,6 +19,8 @@ pub struct Picture {
     /// In pixels.
     pub width: u32,
     pub height: u32,
+    /// Whether its largest size moves; the others never do.
+    pub animated: bool,
 }
 
 /// A post that stands on a wall.
@@ -103,7 +105,11 @@ fn with_pictures(db: &Reader, mut posts: Vec<Post>) -> Result<Vec<Post>, Error> 
 /// The database's.
 pub fn pictures(db: &Reader, post: i64) -> Result<Vec<Picture>, Error> {
     db.all(
-        "select media_id, alt, width, height from post_pictures where post_id = ?1 order by nth",
+        "select p.media_id, p.alt, p.width, p.height, coalesce(m.animated, 0)
+           from post_pictures p
+           left join media m on m.id = p.media_id
+          where p.post_id = ?1
+          order by p.nth",
         [post],
         |row| {
             Ok(Picture {
@@ -111,6 +117,7 @@ pub fn pictures(db: &Reader, post: i64) -> Result<Vec<Picture>, Error> {
                 alt: row.get(1)?,
                 width: row.get(2)?,
                 height: row.get(3)?,
+                animated: row.get(4)?,
             })
         },
     )

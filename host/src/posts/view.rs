@@ -190,8 +190,8 @@ pub fn also(before: Option<&str>) -> String {
 /// The longer side of a picture's middle size, in pixels.
 const MEDIUM: u32 = 1_280;
 
-/// A picture as the templates read it, and programs: where its files are, nothing for one that is gone, and how large the middle
-/// one is.
+/// A picture as the templates read it, and programs: where its files are, nothing for one that is gone, how large the middle
+/// one is, and whether the full one moves.
 #[derive(Serialize)]
 pub struct Figure<'a> {
     id: Option<&'a str>,
@@ -200,6 +200,7 @@ pub struct Figure<'a> {
     pub alt: &'a str,
     pub width: u32,
     pub height: u32,
+    animated: bool,
 }
 
 /// A post's picture.
@@ -214,6 +215,7 @@ pub fn figure(picture: &Picture) -> Figure<'_> {
         alt: &picture.alt,
         width: scaled(picture.width),
         height: scaled(picture.height),
+        animated: picture.animated,
     }
 }
 

@@ -32,8 +32,12 @@ pub struct Sticker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Picture {
     Emoji(Arc<str>),
-    /// An id of the media library.
-    Image(Arc<str>),
+    Image {
+        /// An id of the media library.
+        media: Arc<str>,
+        /// Whether its largest size moves; the others never do.
+        animated: bool,
+    },
     Drawn {
         plugin: Arc<str>,
         settings: Arc<str>,
@@ -42,7 +46,8 @@ pub enum Picture {
 }
 
 /// The columns that a [`Sticker`] is made of.
-const COLUMNS: &str = "s.id, s.user_id, u.name, s.emoji, s.media_id, s.plugin, s.settings, s.seed, s.x, s.y, s.width, s.rotation, s.z, s.alt, s.rev";
+const COLUMNS: &str = "s.id, s.user_id, u.name, s.emoji, s.media_id, s.plugin, s.settings, s.seed, s.x, s.y, s.width, s.rotation, s.z, s.alt, s.rev,
+    (select m.animated from media m where m.id = s.media_id)";
 
 impl Sticker {
     fn of(row: &Row) -> rusqlite::Result<Self> {
@@ -50,7 +55,10 @@ impl Sticker {
         let media: Option<Arc<str>> = row.get(4)?;
         let picture = match (emoji, media) {
             (Some(emoji), _) => Picture::Emoji(emoji),
-            (_, Some(media)) => Picture::Image(media),
+            (_, Some(media)) => Picture::Image {
+                media,
+                animated: row.get::<_, Option<bool>>(15)?.unwrap_or_default(),
+            },
             _ => Picture::Drawn {
                 plugin: row.get(5)?,
                 settings: row.get(6)?,

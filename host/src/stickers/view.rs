@@ -70,9 +70,12 @@ pub struct Data<'a> {
     plugin: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<serde_json::Value>,
-    /// The address of its picture; emoji have none.
+    /// The address of its picture, at rest; emoji have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     picture: Option<String>,
+    /// Where it moves, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moving: Option<String>,
     /// Percent of the wall's width.
     x: f64,
     y: i32,
@@ -87,7 +90,7 @@ pub struct Data<'a> {
 pub fn data<'a>(app: &App, wall: &str, sticker: &'a Sticker) -> Data<'a> {
     let (kind, emoji, media, plugin, settings) = match &sticker.picture {
         Picture::Emoji(emoji) => ("emoji", Some(&**emoji), None, None, None),
-        Picture::Image(media) => ("image", None, Some(&**media), None, None),
+        Picture::Image { media, .. } => ("image", None, Some(&**media), None, None),
         Picture::Drawn { plugin, settings, .. } => {
             let settings = serde_json::from_str(settings).unwrap_or_default();
             ("drawn", None, None, Some(&**plugin), Some(settings))
@@ -102,6 +105,7 @@ pub fn data<'a>(app: &App, wall: &str, sticker: &'a Sticker) -> Data<'a> {
         plugin,
         settings,
         picture: picture(app, wall, sticker),
+        moving: moving(sticker),
         x: f64::from(sticker.place.x) / 100.0,
         y: sticker.place.y,
         width: sticker.place.width,
@@ -112,12 +116,12 @@ pub fn data<'a>(app: &App, wall: &str, sticker: &'a Sticker) -> Data<'a> {
     }
 }
 
-/// The address of a sticker's picture: another one whenever it looks different.
+/// The address of a sticker's picture, at rest: another one whenever it looks different.
 fn picture(app: &App, wall: &str, sticker: &Sticker) -> Option<String> {
     match &sticker.picture {
         Picture::Emoji(_) => None,
-        Picture::Image(id) => Some(media::url(
-            id,
+        Picture::Image { media, .. } => Some(media::url(
+            media,
             if sticker.place.width > 320 { "medium" } else { "small" },
         )),
         Picture::Drawn { plugin, settings, .. } => {
@@ -134,6 +138,14 @@ fn picture(app: &App, wall: &str, sticker: &Sticker) -> Option<String> {
     }
 }
 
+/// Where a sticker's picture moves, if it does.
+fn moving(sticker: &Sticker) -> Option<String> {
+    match &sticker.picture {
+        Picture::Image { media, animated: true } => Some(media::url(media, "full")),
+        _ => None,
+    }
+}
+
 /// A sticker as `templates/stickers/sticker.html` and the drawer read it.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -143,6 +155,7 @@ struct Shown<'a> {
     left: bool,
     emoji: &'a str,
     picture: String,
+    moving: Option<String>,
     #[serde(flatten)]
     place: Numbers,
     z: i64,
@@ -174,7 +187,7 @@ impl From<Place> for Numbers {
 fn shown<'a>(app: &App, wall: &str, sticker: &'a Sticker) -> Shown<'a> {
     let (emoji, otherwise) = match &sticker.picture {
         Picture::Emoji(emoji) => (&**emoji, emoji_name(emoji).to_owned()),
-        Picture::Image(_) => ("", "picture".to_owned()),
+        Picture::Image { .. } => ("", "picture".to_owned()),
         Picture::Drawn { plugin, .. } => {
             let name = app.plugins.name_of(plugin);
             ("", name.as_deref().unwrap_or(plugin).to_owned())
@@ -186,6 +199,7 @@ fn shown<'a>(app: &App, wall: &str, sticker: &'a Sticker) -> Shown<'a> {
         left: *sticker.author != *wall,
         emoji,
         picture: picture(app, wall, sticker).unwrap_or_default(),
+        moving: moving(sticker),
         place: sticker.place.into(),
         z: sticker.z,
         rev: sticker.rev,
