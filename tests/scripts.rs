@@ -1,7 +1,7 @@
 //! Members' scripts on the server: drafts, versions, forks, who sees what, the gallery, files to keep, and scripts on walls.
 
 use neospace_tests::{Answer, Browser, Person, Server, markup};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const STARTER_MODES: [&str; 3] = ["p5", "three", "canvas"];
 
@@ -581,6 +581,142 @@ fn a_wall_has_room_for_three_scripts_in_their_owners_order() {
     ana.post_json(&format!("/wall/ana/scripts/{of_bob}/remove"), &[])
         .expect(404);
     assert_eq!(pins(&guest), ["two", "one"]);
+}
+
+/// Names two numbers, says what they are, and goes on.
+const TURNED: &str = "neo.param('speed', 2, { min: 0, max: 10, step: 0.5 })
+const dots = neo.param('dots <b>', 40)
+neo.on('param', (name, value) => console.log(name + ' is now ' + value))
+console.log('seed ' + neo.seed + ', speed ' + neo.params.speed + ', dots ' + dots)
+setInterval(() => {}, 50)";
+
+#[test]
+fn an_owner_says_on_their_wall_with_what_a_script_starts() {
+    let server = Server::start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    let id = publish(&bob, "canvas", "turned", TURNED);
+    ana.post_json(
+        "/wall/ana/scripts",
+        &[("script", &id), ("params", "{\"forgotten\": 5}")],
+    )
+    .expect(200);
+    let at = format!("/wall/ana/scripts/{id}/params");
+    let starts = || {
+        let pin = json(&ana, "/wall/ana/scripts")["pins"][0].clone();
+        (pin["seed"].clone(), pin["params"].clone())
+    };
+    // A plain form: what the script names, with its bounds, and what it was given under a name that it hasn't any more.
+    let drawer = ana.get("/wall/ana?edit=1&tab=scripts").expect(200);
+    assert_eq!(drawer.field("n-forgotten"), "5");
+    let text = drawer.text();
+    for field in [
+        "name=\"n-speed\" type=\"number\" value=\"\" min=\"0\" max=\"10\" step=\"0.5\" placeholder=\"2\"",
+        "name=\"n-dots &lt;b&gt;\" type=\"number\" value=\"\" step=\"any\" placeholder=\"40\"",
+        "name=\"seed\" type=\"number\" value=\"\"",
+    ] {
+        assert!(text.contains(field), "{field} is not in {text}");
+    }
+    let typed = [
+        ("n-speed", "3.5"),
+        ("n-dots <b>", ""),
+        ("n-forgotten", ""),
+        ("seed", "7"),
+    ];
+    assert_eq!(ana.post(&at, &typed).see_other(), "/wall/ana?edit=1&tab=scripts");
+    assert_eq!(starts(), (json!(7), json!({ "speed": 3.5 })));
+    // What can't be comes back as it was typed, with what could.
+    let wrong = [("n-speed", "11"), ("n-dots <b>", "many"), ("seed", "-4")];
+    let refused = ana.post(&at, &wrong).expect(422);
+    assert_eq!(
+        (refused.field("n-speed"), refused.field("seed")),
+        ("11".into(), "-4".into())
+    );
+    let text = refused.text();
+    for said in [
+        "A number from 0 to 10, or nothing for the script's own.",
+        "A number, or nothing for the script's own.",
+        "A whole number from 0 to 4294967295",
+        "value=\"many\"",
+        "<details open>",
+    ] {
+        assert!(
+            text.contains(said) || text.contains(&said.replace('\'', "&#39;")),
+            "{said} is not in {text}"
+        );
+    }
+    assert_eq!(starts(), (json!(7), json!({ "speed": 3.5 })));
+    // What has no field stays, seed apart; a program says all of it at once.
+    ana.post_json(&at, &[("n-dots <b>", "3")]).expect(200);
+    assert_eq!(starts(), (Value::Null, json!({ "speed": 3.5, "dots <b>": 3 })));
+    ana.post_json(&at, &[("params", "{\"speed\": 4}"), ("seed", "8")])
+        .expect(200);
+    assert_eq!(starts(), (json!(8), json!({ "speed": 4 })));
+    bob.post_json(&at, &[("n-speed", "1")]).expect(403);
+    let elsewhere = publish(&ana, "canvas", "not on the wall", "1");
+    ana.post_json(&format!("/wall/ana/scripts/{elsewhere}/params"), &[("n-speed", "1")])
+        .expect(404);
+}
+
+#[test]
+fn a_number_that_is_changed_on_the_wall_is_what_the_script_runs_with() {
+    let server = Server::start();
+    let ana = server.person("ana");
+    let id = publish(&ana, "canvas", "turned", TURNED);
+    ana.post_json("/wall/ana/scripts", &[("script", &id)]).expect(200);
+    let browser = Browser::start();
+    let (hers, guest) = (browser.page_of(&ana), browser.page());
+    for page in [&hers, &guest] {
+        for said in [
+            "Permissions-Policy",
+            "Permissions policy violation",
+            "directive 'webrtc'",
+        ] {
+            page.allow(said);
+        }
+    }
+    hers.goto(&server.url("/wall/ana?edit=1&tab=scripts"));
+    guest.goto(&server.url("/wall/ana"));
+    for page in [&hers, &guest] {
+        page.wait_until("customElements.get('neo-frame')");
+        page.eval(
+            "window.lines = []; document.addEventListener('frame:console', ({ detail }) => lines.push(detail.text))",
+        );
+    }
+    guest.wait_until("document.querySelector('.here-now').textContent.includes('ana')");
+    let (speed, seed) = (format!("#starts-{id}-1"), format!("#starts-{id}-seed"));
+    let save = format!("#starts-{id} > button");
+    hers.click("#scripts-drawer details > summary");
+    hers.check_accessibility();
+    hers.screenshot("pin-starts");
+    hers.fill(&speed, "7.5").fill(&seed, "12").click(&save);
+    guest.wait_until("document.querySelector('#scripts neo-frame').dataset.seed === '12'");
+    guest.click("#scripts neo-frame [data-run]");
+    guest.wait_until("lines.includes('seed 12, speed 7.5, dots 40')");
+    // While it runs, it follows.
+    hers.wait_until(&format!("document.querySelector('{speed}').defaultValue === '7.5'"));
+    hers.fill(&speed, "1").click(&save);
+    guest.wait_until("lines.includes('speed is now 1')");
+    assert_eq!(
+        guest.eval(
+            "[...document.querySelectorAll('#scripts [data-param]')].map(one => one.dataset.param + one.value).join()"
+        ),
+        "speed1,dots <b>40"
+    );
+    guest.click("#scripts neo-frame [data-again]");
+    guest.wait_until("lines.includes('seed 12, speed 1, dots 40')");
+    // A browser says itself what doesn't fit; the server does where it is asked all the same.
+    hers.wait_until(&format!("document.querySelector('{speed}').defaultValue === '1'"));
+    hers.allow("422");
+    hers.eval(&format!("document.querySelector('#starts-{id}').noValidate = true"));
+    hers.fill(&speed, "11").click(&save);
+    hers.wait_for(&format!("{speed}[aria-invalid=true]"));
+    assert_eq!(hers.value(&speed), "11");
+    assert!(hers.text("#scripts-drawer").contains("A number from 0 to 10"));
+    hers.viewport(390, 844);
+    assert!(!hers.overflows());
+    for page in [&hers, &guest] {
+        page.check();
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod gallery;
 mod library;
 pub mod moving;
 mod mutations;
+mod numbers;
 mod page;
 mod pins;
 mod queries;
@@ -59,6 +60,8 @@ pub const ASIDES_MOST: i64 = 20;
 pub const PINS_MOST: i64 = 3;
 /// Numbers that can be changed in a running script.
 pub const PARAMS_MOST: usize = 12;
+/// Characters of a number's name.
+pub const PARAM_NAME_MOST: usize = 40;
 /// A script that was deleted can be had back for so long: 30 days, in milliseconds.
 pub const KEPT_MS: i64 = 30 * 24 * 3_600_000;
 

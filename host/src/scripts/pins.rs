@@ -7,17 +7,19 @@ use axum::{
 };
 use http::StatusCode;
 use minijinja::{Value, context};
-use serde_json::{Value as Data, json};
+use serde_json::{Map, Value as Data, json};
 
 use super::{
-    PARAMS_MOST, PINS_MOST,
+    PARAM_NAME_MOST, PARAMS_MOST, PINS_MOST,
     mutations::{self, pins_topic},
+    numbers::{self, Number},
     queries::{self, Pin},
     view::{self, Framed},
 };
 use crate::{
     app::App,
     cache::Audience,
+    db::Reader,
     error::{Error, Invalid},
     fragments::{Key, Piece, Sight},
     html,
@@ -29,9 +31,6 @@ use crate::{
     profiles::{self, Profile},
     session::{Member, Viewer},
 };
-
-/// Characters of a number's name.
-const NAME_MOST: usize = 40;
 
 /// The scripts of a wall, as the page shows them; in plain view links to their pages, where they start when one asks.
 ///
@@ -110,29 +109,111 @@ fn tell(app: &App, wall: &str, user_id: i64) {
 /// # Errors
 /// The database's.
 pub fn drawer(app: &App, _: &Viewer, owner: &Profile, _: &Form) -> Result<Value, Error> {
-    panel(app, owner.user_id, &Value::UNDEFINED)
+    panel(app, owner.user_id, None)
 }
 
-fn panel(app: &App, user_id: i64, errors: &Value) -> Result<Value, Error> {
-    let (pins, mine) = app
-        .db
-        .read(|db| Ok((queries::pins(db, user_id)?, queries::mine(db, user_id, false)?)))?;
+/// A form of the tab that was refused: it comes back as it was typed.
+struct Refused<'a> {
+    /// The script whose numbers it sets; empty where it puts one up.
+    script: &'a str,
+    form: &'a Form,
+    /// Field → sentence.
+    errors: Value,
+}
+
+fn panel(app: &App, user_id: i64, refused: Option<&Refused>) -> Result<Value, Error> {
+    let (pins, mine) = app.db.read(|db| {
+        let pins = queries::pins(db, user_id)?;
+        let pins = pins.into_iter().map(|pin| Ok((numbers_of(db, &pin)?, pin)));
+        Ok((
+            pins.collect::<Result<Vec<_>, Error>>()?,
+            queries::mine(db, user_id, false)?,
+        ))
+    })?;
     let rows: Vec<_> = pins
         .iter()
-        .map(|pin| {
-            context! {
-                id => pin.script.id, title => pin.script.title, author => pin.script.author, runs => pin.runs(),
-                mode => pin.script.mode.label(), seed => pin.seed, params => pin.params, href => format!("/sandbox/{}", pin.script.id),
-            }
+        .map(|(numbers, pin)| {
+            row(
+                pin,
+                numbers,
+                refused.filter(|refused| *refused.script == *pin.script.id),
+            )
         })
         .collect();
-    let is_pinned = |id: &str| pins.iter().any(|pin| *pin.script.id == *id);
+    let errors = refused.filter(|refused| refused.script.is_empty());
+    let is_pinned = |id: &str| pins.iter().any(|(_, pin)| *pin.script.id == *id);
     let others: Vec<_> = mine
         .iter()
         .filter(|script| script.is_seen_by(None) && !is_pinned(&script.id))
         .map(|script| context! { id => script.id, title => script.title, mode => script.mode.label() })
         .collect();
-    Ok(context! { pins => rows, others, full => pins.len() as i64 >= PINS_MOST, most => PINS_MOST, errors })
+    Ok(context! {
+        pins => rows, others, full => pins.len() as i64 >= PINS_MOST, most => PINS_MOST,
+        errors => errors.map(|refused| &refused.errors),
+        typed => errors.map(|refused| refused.form.text("script")),
+    })
+}
+
+/// One of what is pinned, with its seed and its numbers as they stand in its form.
+fn row(pin: &Pin, numbers: &[Number], refused: Option<&Refused>) -> Value {
+    let kept = params_of(pin);
+    let typed = |field: &str| refused.and_then(|refused| refused.form.get(field));
+    let error = |field: &str| {
+        let error = refused.and_then(|refused| refused.errors.get_item(&field.into()).ok());
+        error.filter(|error| !error.is_undefined())
+    };
+    let numbers = numbers.iter().map(|number| {
+        let field = field_of(number);
+        let value = match (typed(&field), kept.get(&number.name)) {
+            (Some(typed), _) => typed.to_owned(),
+            (None, Some(kept)) => kept.to_string(),
+            (None, None) => String::new(),
+        };
+        let text = |number: Option<f64>| number.map(|number| number.to_string());
+        context! {
+            name => number.name, value, error => error(&field), field,
+            own => text(number.value), min => text(number.min), max => text(number.max), step => text(number.step),
+        }
+    });
+    let seed = pin.seed.map_or_else(String::new, |seed| seed.to_string());
+    context! {
+        id => pin.script.id, title => pin.script.title, author => pin.script.author, runs => pin.runs(),
+        mode => pin.script.mode.label(), href => format!("/sandbox/{}", pin.script.id),
+        seed => typed("seed").map_or(seed, str::to_owned),
+        seed_error => error("seed"),
+        params_error => error("params"),
+        numbers => numbers.collect::<Vec<_>>(),
+        open => refused.is_some(),
+    }
+}
+
+/// The form's field of a number.
+fn field_of(number: &Number) -> String {
+    format!("n-{}", number.name)
+}
+
+/// The numbers that a script on a wall can be given: those that its text names, and what it was given under other names.
+fn numbers_of(db: &Reader, pin: &Pin) -> Result<Vec<Number>, Error> {
+    let mut numbers = match pin.script.published {
+        Some(version) => numbers::named(&queries::version(db, &pin.script, version, None)?.1),
+        None => Vec::new(),
+    };
+    for (name, _) in params_of(pin) {
+        if numbers.iter().all(|number| number.name != name) {
+            numbers.push(Number {
+                name,
+                value: None,
+                min: None,
+                max: None,
+                step: None,
+            });
+        }
+    }
+    Ok(numbers)
+}
+
+fn params_of(pin: &Pin) -> Map<String, Data> {
+    serde_json::from_str(&pin.params).unwrap_or_default()
 }
 
 /// `GET /wall/{user}/scripts`.
@@ -153,7 +234,7 @@ fn data(pin: &Pin) -> Data {
         "script": view::script(&pin.script),
         "version": pin.script.published,
         "seed": pin.seed,
-        "params": serde_json::from_str::<Data>(&pin.params).unwrap_or_else(|_| json!({})),
+        "params": params_of(pin),
     })
 }
 
@@ -170,7 +251,9 @@ pub async fn add(
 ) -> Result<Response, Error> {
     profiles::owns(&member, &wall)?;
     let made = async {
-        let (seed, params) = start_of(&form)?;
+        let mut wrong = Invalid::default();
+        let (seed, params) = (seed_of(&form, &mut wrong), params_in(&form, &mut wrong));
+        wrong.into_result()?;
         let Some(id) = super::named(form.text("script")) else {
             return Err(Error::field("script", "The address of a script's page, or its id."));
         };
@@ -186,14 +269,13 @@ pub async fn add(
     };
     match made.await {
         Ok(()) => done(&app, &member, wants),
-        Err(error) => refused(&app, &member, wants, error),
+        Err(error) => refused(&app, &member, wants, ("", &form), error),
     }
 }
 
-/// With what a script starts, as a form says it: a seed, or none; and numbers by name.
-fn start_of(form: &Form) -> Result<(Option<i64>, String), Error> {
-    let mut wrong = Invalid::default();
-    let seed = match form.text("seed") {
+/// The seed that a script starts with, as a form says it, or none.
+fn seed_of(form: &Form, wrong: &mut Invalid) -> Option<i64> {
+    match form.text("seed") {
         "" => None,
         text => text.parse::<u32>().map(i64::from).map_or_else(
             |_| {
@@ -205,8 +287,12 @@ fn start_of(form: &Form) -> Result<(Option<i64>, String), Error> {
             },
             Some,
         ),
-    };
-    let params = match form.text("params") {
+    }
+}
+
+/// The numbers that a script starts with, as a program says them: JSON.
+fn params_in(form: &Form, wrong: &mut Invalid) -> String {
+    match form.text("params") {
         "" => "{}".to_owned(),
         text => checked_params(text).unwrap_or_else(|| {
             wrong.add(
@@ -215,17 +301,48 @@ fn start_of(form: &Form) -> Result<(Option<i64>, String), Error> {
             );
             String::new()
         }),
-    };
-    wrong.into_result()?;
-    Ok((seed, params))
+    }
+}
+
+/// The numbers that a script starts with, as the form of the drawer says them, a field for each; what has no field stays.
+fn params_by_field(form: &Form, pin: &Pin, numbers: &[Number], wrong: &mut Invalid) -> String {
+    let mut params = params_of(pin);
+    for number in numbers {
+        let field = field_of(number);
+        let Some(typed) = form.get(&field).map(str::trim) else {
+            continue;
+        };
+        let kept = params.remove(&number.name);
+        if typed.is_empty() {
+            continue;
+        }
+        // What was there may stay, wherever the script's bounds are by now.
+        let value = typed.parse::<f64>().ok();
+        if let Some(kept) = kept.filter(|kept| kept.as_f64() == value) {
+            params.insert(number.name.clone(), kept);
+            continue;
+        }
+        match number.fault(value) {
+            Some(fault) => wrong.add(&field, fault),
+            None => {
+                let whole = typed.parse::<i64>().map(Data::from);
+                params.insert(number.name.clone(), whole.unwrap_or_else(|_| json!(value)));
+            }
+        }
+    }
+    let text = Data::Object(params).to_string();
+    checked_params(&text).unwrap_or_else(|| {
+        wrong.add("params", format!("A script has at most {PARAMS_MOST} numbers."));
+        text
+    })
 }
 
 /// What a script starts with, as it is kept: a JSON object of numbers; nothing for what can't be that.
 pub(super) fn checked_params(text: &str) -> Option<String> {
-    let params: serde_json::Map<String, Data> = serde_json::from_str(text).ok()?;
+    let params: Map<String, Data> = serde_json::from_str(text).ok()?;
     let fits = |(name, value): (&String, &Data)| {
         let letters = name.chars().count();
-        (1..=NAME_MOST).contains(&letters) && value.as_f64().is_some_and(f64::is_finite)
+        (1..=PARAM_NAME_MOST).contains(&letters) && value.as_f64().is_some_and(f64::is_finite)
     };
     (params.len() <= PARAMS_MOST && params.iter().all(fits)).then(|| Data::Object(params.clone()).to_string())
 }
@@ -264,7 +381,7 @@ pub async fn step(
     done(&app, &member, wants)
 }
 
-/// `POST /wall/{user}/scripts/{script}/params`: fields `seed`, `params`.
+/// `POST /wall/{user}/scripts/{script}/params`: fields `seed`, and `params` or for each number `n-` and its name.
 ///
 /// # Errors
 /// As [`add`].
@@ -276,10 +393,24 @@ pub async fn set(
     form: Form,
 ) -> Result<Response, Error> {
     profiles::owns(&member, &wall)?;
-    let (seed, params) = match start_of(&form) {
-        Ok(start) => start,
-        Err(error) => return refused(&app, &member, wants, error),
+    let mut wrong = Invalid::default();
+    let seed = seed_of(&form, &mut wrong);
+    let params = if form.get("params").is_some() {
+        params_in(&form, &mut wrong)
+    } else {
+        let (numbers, pin) = app.db.read(|db| {
+            let pins = queries::pins(db, member.id)?;
+            let pin = pins
+                .into_iter()
+                .find(|pin| *pin.script.id == *id)
+                .ok_or(Error::NotFound)?;
+            Ok((numbers_of(db, &pin)?, pin))
+        })?;
+        params_by_field(&form, &pin, &numbers, &mut wrong)
     };
+    if let Err(error) = wrong.into_result() {
+        return refused(&app, &member, wants, (&id, &form), error);
+    }
     let owner = member.clone();
     app.db
         .write(move |tx| mutations::set(tx, &owner, &id, seed, &params))
@@ -308,7 +439,7 @@ fn done(app: &App, member: &Member, wants: Wants) -> Result<Response, Error> {
     tell(app, &member.name, member.id);
     Ok(match wants {
         Wants::Page => see_other(&format!("/wall/{}?edit=1&tab=scripts", member.name)),
-        Wants::Fragment => fragment(app, member, &Value::UNDEFINED, StatusCode::OK)?,
+        Wants::Fragment => fragment(app, member, None, StatusCode::OK)?,
         Wants::Json => {
             let pins: Vec<_> = running(app, member.id)?.iter().map(data).collect();
             unstored(Json(json!({ "pins": pins })).into_response())
@@ -316,17 +447,22 @@ fn done(app: &App, member: &Member, wants: Wants) -> Result<Response, Error> {
     })
 }
 
-fn refused(app: &App, member: &Member, wants: Wants, error: Error) -> Result<Response, Error> {
+/// `of`: the script whose numbers the form sets, or nothing, and the form.
+fn refused(app: &App, member: &Member, wants: Wants, of: (&str, &Form), error: Error) -> Result<Response, Error> {
     let (Error::Invalid(_) | Error::Conflict(_)) = &error else {
         return Err(error);
     };
-    let errors = error.by_field();
+    let refused = Refused {
+        script: of.0,
+        form: of.1,
+        errors: error.by_field(),
+    };
     match wants {
         Wants::Json => Err(error),
-        Wants::Fragment => fragment(app, member, &errors, error.status()),
+        Wants::Fragment => fragment(app, member, Some(&refused), error.status()),
         Wants::Page => {
             let context = context! {
-                panel => panel(app, member.id, &errors)?,
+                panel => panel(app, member.id, Some(&refused))?,
                 who => context! { name => &*member.name },
                 signed_in => true,
                 here => "me",
@@ -337,7 +473,7 @@ fn refused(app: &App, member: &Member, wants: Wants, error: Error) -> Result<Res
     }
 }
 
-fn fragment(app: &App, member: &Member, errors: &Value, status: StatusCode) -> Result<Response, Error> {
-    let context = context! { panel => panel(app, member.id, errors)?, who => context! { name => &*member.name } };
+fn fragment(app: &App, member: &Member, refused: Option<&Refused>, status: StatusCode) -> Result<Response, Error> {
+    let context = context! { panel => panel(app, member.id, refused)?, who => context! { name => &*member.name } };
     Ok(html::fragment(app.html.render("scripts/drawer.html", context)?, status))
 }

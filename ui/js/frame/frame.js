@@ -119,6 +119,23 @@ class NeoFrame extends HTMLElement {
     document.removeEventListener("visibilitychange", this.#breathe)
   }
 
+  // What it starts with was changed where the page came from, while it runs: its numbers follow, and a seed counts from the next start.
+  static observedAttributes = ["data-params", "data-seed"]
+
+  attributeChangedCallback() {
+    // Behind the change that brings it, which puts fields back as they were.
+    if (this.#iframe) queueMicrotask(this.#follow)
+  }
+
+  #follow = () => {
+    if (!this.#iframe) return
+    if (this.dataset.seed) this.#seed = Number(this.dataset.seed) >>> 0
+    for (const [name, value] of Object.entries(JSON.parse(this.dataset.params || "{}"))) {
+      this.set(name, value)
+      for (const slider of this.#sliders?.querySelectorAll("[data-param]") ?? []) if (slider.dataset.param === name) slider.value = value
+    }
+  }
+
   get state() {
     return this.#state
   }
