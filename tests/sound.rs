@@ -1,7 +1,7 @@
 //! Sounds: what an upload becomes, what is to be heard on a wall, and a voice that is recorded in the browser.
 
-use neospace_tests::{Browser, Page, Person, Server, pictures, sounds};
-use serde_json::Value;
+use neospace_tests::{Browser, Page, Person, Server, eventually, pictures, sounds};
+use serde_json::{Value, json};
 
 /// A browser with a microphone that hums, which pages get without being asked about.
 fn browser() -> Browser {
@@ -244,6 +244,80 @@ fn a_visitor_plays_and_mutes_an_anthem_with_keys_alone_and_it_stays_muted() {
     page.wait_for("neo-player [data-mute][aria-pressed=true]");
     page.check();
     page.check_accessibility();
+}
+
+#[test]
+fn a_recording_that_the_server_did_not_take_is_still_there_to_send_again_or_to_keep() {
+    let server = Server::builder().config("[limits]\nmedia_mib = 1\n").start();
+    let ana = server.person("ana");
+    // Something else that is on its way takes all the room there is.
+    let begun = ana
+        .post_json("/library/uploads", &[("name", "long.wav"), ("bytes", "1048000")])
+        .expect(201)
+        .json();
+    let at = begun["at"].as_str().expect("an address").to_owned();
+    let browser = browser();
+    let page = browser.page_of(&ana);
+    for fault in ["403", "ERR_INTERNET_DISCONNECTED"] {
+        page.allow(fault);
+    }
+    page.goto(&server.url("/wall/ana?edit=1&tab=sound"));
+    page.wait_for("neo-recorder [data-record]")
+        .click("neo-recorder [data-record]");
+    page.wait_until("document.querySelector('neo-recorder [data-time]').textContent >= '0:02'");
+    page.click("neo-recorder [data-record]");
+    let field = "neo-media-field:has(neo-recorder)";
+    let line = format!("{field} [data-unsent] li");
+    page.wait_for(&line);
+    assert!(page.text(&format!("{field} [data-told]")).contains("of the 1 MiB"));
+    page.check_accessibility();
+    page.screenshot("sound-unsent");
+    // It can be saved: what the link leads to is the recording.
+    let downloads = tempfile::tempdir().expect("a folder");
+    page.call(
+        "Page.setDownloadBehavior",
+        json!({ "behavior": "allow", "downloadPath": downloads.path() }),
+    );
+    page.click(&format!("{line} a"));
+    let saved = eventually("the recording is on the disk", || {
+        std::fs::read(downloads.path().join("voice.webm"))
+            .ok()
+            .filter(|bytes| bytes.len() > 1_000)
+    });
+    assert_eq!(saved[..4], *b"\x1a\x45\xdf\xa3", "it is a WebM");
+    // Who leaves is asked first.
+    let asks =
+        "(() => { const leaving = new Event('beforeunload', { cancelable: true }); return !dispatchEvent(leaving) })()";
+    assert_eq!(page.eval(asks), true);
+    let first = page.attribute(&format!("{line} a"), "href").unwrap_or_default();
+    page.eval("window.revoked = []; const revoke = URL.revokeObjectURL; URL.revokeObjectURL = (address) => (revoked.push(address), revoke.call(URL, address)); true");
+    // The line breaks, and she doesn't wait for it.
+    page.offline(true).click(&format!("{line} [data-again]"));
+    page.wait_for(&format!("{field} [data-said] \"The line is down\""));
+    assert!(!page.has(&line), "while it is on its way it isn't offered");
+    page.click(&format!("{field} [data-cancel]")).wait_for(&line);
+    assert!(page.text(&format!("{field} [data-told]")).contains("Cancelled."));
+    page.offline(false);
+    // It stays while she looks at something else in the drawer.
+    page.click("#drawer .tabs a \"Look\"").wait_gone(field);
+    page.click("#drawer .tabs a \"Sound\"").wait_for(&line);
+    // There is room again.
+    ana.request("DELETE", &at).send().expect(204);
+    page.click(&format!("{line} [data-again]"));
+    page.wait_until("document.querySelector('#media-voice').value !== ''");
+    page.wait_for(&format!("{field} [data-chosen] neo-player"))
+        .wait_gone(&line);
+    assert_eq!(page.text(&format!("{field} [data-told]")), "");
+    assert_eq!(page.eval(&format!("revoked.includes({first:?})")), true);
+    assert_eq!(page.eval(asks), false);
+    page.click("#sound-form > button");
+    page.wait_for("#sound neo-player");
+    page.viewport(390, 844);
+    assert!(!page.overflows());
+    page.check();
+    // Nothing is left to ask about.
+    page.goto(&server.url("/wall/ana"));
+    assert_eq!(page.dialogs(), Vec::<String>::new());
 }
 
 #[test]

@@ -2,6 +2,17 @@ import { add, parse } from "../morph.js"
 import { get } from "../send.js"
 import { uploadShown } from "./upload.js"
 
+/** What the server hasn't taken yet, by the field's name: { file, recorded, sending }. It outlives the field, which comes and goes with the
+ *  tabs around it: a recording is nowhere else. */
+const unsent = new Map()
+
+const unsentOf = (name) => unsent.get(name) ?? []
+
+// Who leaves the page is asked first.
+addEventListener("beforeunload", (event) => {
+  if ([...unsent.values()].flat().some(({ recorded }) => recorded)) event.preventDefault()
+})
+
 // <neo-media-field>: chooses a picture or a sound of one's own, or uploads it. Its value is that of the select in it, which is the
 // whole field where there is no script. Fires `media:chosen` with { id, url, width, height, alt }; id is "" for none.
 class NeoMediaField extends HTMLElement {
@@ -18,6 +29,7 @@ class NeoMediaField extends HTMLElement {
     this.#select.addEventListener("change", this.#changed)
     this.addEventListener("recorder:done", this.#recorded)
     if (this.#select.value) this.#show({ id: this.#select.value, ...this.#addressed() })
+    this.#list()
   }
 
   disconnectedCallback() {
@@ -26,6 +38,7 @@ class NeoMediaField extends HTMLElement {
     this.#select.removeEventListener("change", this.#changed)
     this.removeEventListener("recorder:done", this.#recorded)
     this.#dialog.close()
+    this.#unlist()
   }
 
   /** The id of what is chosen, or "". */
@@ -41,29 +54,83 @@ class NeoMediaField extends HTMLElement {
     else if (button.matches("[data-close]")) this.#dialog.close()
     else if (button.matches("[data-more]")) this.#more(button)
     else if (button.matches("[data-choose]")) this.#chose(button.dataset)
+    else if (button.matches("[data-again]")) this.#send(this.#one(button))
+    else if (button.matches("[data-drop]")) this.#drop(this.#one(button))
   }
 
   #picked = () => {
     const [file] = this.#file.files
-    this.#upload(file)
+    if (file) this.#upload({ file, recorded: false })
   }
 
   #recorded = (event) => {
     event.stopPropagation()
-    this.#upload(event.detail.file)
+    this.#upload({ file: event.detail.file, recorded: true })
   }
 
-  async #upload(file) {
-    if (!file) return
+  #upload(one) {
+    unsent.set(this.#select.name, [...unsentOf(this.#select.name), one])
+    this.#send(one)
+  }
+
+  async #send(one) {
+    one.sending = true
+    const led = this.contains(document.activeElement)
+    this.#list()
     const buttons = [...this.querySelectorAll("[data-live] button")]
     buttons.forEach((button) => (button.disabled = true))
-    const { ok, media, message } = await uploadShown(this, file, { passing: "passing" in this.dataset })
+    const { ok, media, message } = await uploadShown(this, one.file, { passing: "passing" in this.dataset })
     buttons.forEach((button) => (button.disabled = false))
+    one.sending = false
     this.#file.value = ""
     this.querySelector("[data-told]").textContent = ok ? "" : message
+    if (ok) this.#forget(one)
+    if (this.isConnected) this.#list()
+    // The button that had the focus was off meanwhile, or is gone.
+    if (led && document.activeElement === document.body) this.querySelector(ok ? "[data-upload]" : "[data-again]")?.focus()
     if (!ok) return
     const { width, height } = media.picture ?? {}
     this.#choose({ id: media.id, url: media.url, width, height, alt: media.alt, name: media.name })
+  }
+
+  #drop(one) {
+    this.#forget(one)
+    this.#list()
+    this.querySelector("[data-told]").textContent = "Thrown away."
+    this.querySelector("[data-upload]").focus()
+  }
+
+  #forget(one) {
+    unsent.set(this.#select.name, unsentOf(this.#select.name).filter((other) => other !== one))
+  }
+
+  // Which one a button in the list is about.
+  #one(button) {
+    const line = button.closest("li")
+    return unsentOf(this.#select.name).filter(({ sending }) => !sending)[[...line.parentNode.children].indexOf(line)]
+  }
+
+  // Shows what the server didn't take, with a way to send it again and, of a recording, one to keep it.
+  #list() {
+    this.#unlist()
+    const waiting = unsentOf(this.#select.name).filter(({ sending }) => !sending)
+    const list = this.querySelector("[data-unsent]")
+    const line = this.querySelector("[data-unsent-line]").content.firstElementChild
+    for (const { file, recorded } of waiting) {
+      const fresh = line.cloneNode(true)
+      fresh.querySelector("[data-name]").textContent = file.name
+      const link = fresh.querySelector("a")
+      link.hidden = !recorded
+      if (recorded) Object.assign(link, { href: URL.createObjectURL(file), download: file.name })
+      list.append(fresh)
+    }
+    list.hidden = waiting.length === 0
+  }
+
+  #unlist() {
+    const list = this.querySelector("[data-unsent]")
+    for (const { href } of list.querySelectorAll("a[href]")) URL.revokeObjectURL(href)
+    list.replaceChildren()
   }
 
   async #browse() {
