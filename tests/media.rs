@@ -411,6 +411,141 @@ fn names_and_descriptions_are_text_wherever_they_stand() {
     }
 }
 
+/// Names of files that would be markup where somebody forgot that they are text. What they would run is `alert(1)`.
+const HOSTILE_NAMES: [&str; 14] = [
+    "\"><img src=x onerror=alert(1)>.png",
+    "'><img src=x onerror=alert(1)>.png",
+    "\" autofocus onfocus=alert(1) x=\".png",
+    "' onmouseover='alert(1)",
+    "</title><script>alert(1)</script>.png",
+    "</textarea></select></option><svg onload=alert(1)>.png",
+    "<svg onload=alert(1)>.png",
+    "<!--><img src=x onerror=alert(1)>-->.png",
+    "<template shadowrootmode=open><img src=x onerror=alert(1)><template>",
+    "\u{202e}gnp.>)1(trela=rorreno x=crs gmi<",
+    "line\r\n<img src=x onerror=alert(1)>\u{2028}\u{2029}\0.png",
+    "javascript:alert(1)",
+    "{{ 7 * 7 }}${alert(1)}`-alert(1)-`.png",
+    "%22%3E%3Cimg src=x onerror=alert(1)%3E&quot;><img src=x onerror=alert(1)>&lt;img&gt;",
+];
+
+#[test]
+fn a_picture_with_a_hostile_name_is_a_picture_with_a_strange_name_everywhere() {
+    let server = Server::builder()
+        .config("[limits]\nuploads_per_minute = 60000\n")
+        .start();
+    let (ana, guest) = (server.person("ana"), server.guest());
+    ana.post("/rooms/lobby/join", &[]).see_other();
+    let mut pages: Vec<String> = [
+        "/library",
+        "/library?kind=image",
+        "/wall/ana",
+        "/wall/ana?plain=1",
+        "/wall/ana?edit=1&tab=stickers",
+        "/wall/ana?edit=1&tab=you",
+        "/wall/ana/posts",
+        "/wall/ana/posts/new?kind=image",
+        "/public-feed",
+        "/rooms/lobby",
+        "/desk?room=lobby",
+    ]
+    .map(str::to_owned)
+    .into();
+    let mut titles = Vec::new();
+    for (nth, name) in HOSTILE_NAMES.iter().enumerate() {
+        // What moves has markup of its own.
+        let file = match nth % 2 {
+            0 => pictures::png(8, 8),
+            _ => pictures::gif(8, 8, 3),
+        };
+        let sent: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let kept = ana.upload(&sent, &file).expect(201).json();
+        let id = kept["id"].as_str().expect("an id").to_owned();
+        let called = kept["name"].as_str().expect("a name");
+        assert!(
+            !called.is_empty() && !called.chars().any(char::is_control),
+            "{called:?}"
+        );
+        let alt = name.replace('\0', "");
+        ana.post(&format!("/library/{id}"), &[("alt", &alt)]).see_other();
+        let sticker = [("media", &*id), ("alt", &alt)];
+        ana.post_json("/wall/ana/stickers", &sticker);
+        let post = ana
+            .post_json("/wall/ana/posts", &[("kind", "image"), ("media", &id), ("alt", &alt)])
+            .expect(201)
+            .json();
+        let at = format!("/wall/ana/posts/{}", post["id"]);
+        // Its description was another one once: that stands in its history.
+        ana.post_json(&at, &[("media", &*id), ("alt", "something else")])
+            .expect(200);
+        ana.post_json(&at, &[("media", &*id), ("alt", &*alt)]).expect(200);
+        ana.post_json("/rooms/lobby/messages", &[("content", "look"), ("picture", &id)])
+            .expect(201);
+        titles.push((at.clone(), alt));
+        pages.extend([format!("{at}/edit"), format!("{at}/history"), at]);
+    }
+    // What a parser makes of each page, whoever looks.
+    for path in &pages {
+        let html = ana.get(path).expect(200).text();
+        assert_eq!(markup::page_fault(&html), None, "{path}");
+        let theirs = guest.get(path);
+        if theirs.status == 200 {
+            assert_eq!(markup::page_fault(&theirs.text()), None, "{path}, for a guest");
+        }
+    }
+    let browser = Browser::start();
+    let page = browser.page_of(&ana);
+    for path in &pages {
+        page.goto(&server.url(path)).wait_for("main");
+        let handlers = page.eval(
+            "[...document.querySelectorAll('*')].filter((element) => [...element.attributes].some(({ name }) => /^on|^srcdoc$/i.test(name)))
+                .map((element) => element.outerHTML)",
+        );
+        assert_eq!(handlers.as_array().map(Vec::len), Some(0), "{path}: {handlers}");
+        assert_eq!(page.dialogs(), Vec::<String>::new(), "{path}");
+    }
+    // A page elsewhere that links to the post shows its words as words: those that it has, in one line.
+    for (at, alt) in &titles {
+        page.goto(&server.url(at));
+        let said = page.eval("[...document.querySelectorAll('meta[property=\"og:title\"]')].map((tag) => tag.content)");
+        let said = said[0].as_str().expect("a title").to_owned();
+        let words = |text: &str| text.chars().filter(|c| c.is_ascii_alphabetic()).collect::<String>();
+        let start = said.trim_end_matches('…');
+        assert!(
+            !start.is_empty() && words(alt).starts_with(&words(start)) && !said.chars().any(char::is_control),
+            "{said:?} of {alt:?}"
+        );
+        assert!(
+            page.eval("document.title")
+                .as_str()
+                .is_some_and(|title| title.ends_with("· ana · NeoSpace"))
+        );
+    }
+    // What our scripts write of a name: while it is sent, in the list that one chooses from, below a message.
+    page.goto(&server.url("/library"));
+    choose_file(&page, "#file", HOSTILE_NAMES[0], &pictures::png(8, 8));
+    let lines = HOSTILE_NAMES.len() + 1;
+    page.click("[data-upload] > button").wait_until(&format!(
+        "document.querySelectorAll('#media-list > li').length === {lines}"
+    ));
+    page.goto(&server.url("/wall/ana/posts/new?kind=image"));
+    page.click("neo-media-field [data-browse]")
+        .wait_for("neo-media-field [data-choices] button");
+    page.click("neo-media-field [data-choices] button:first-of-type")
+        .wait_for("neo-media-field [data-chosen] img");
+    page.goto(&server.url("/desk?room=lobby"));
+    page.wait_until("customElements.get('neo-attach')");
+    choose_file(
+        &page,
+        "neo-attach input[type=file]",
+        HOSTILE_NAMES[1],
+        &pictures::png(8, 8),
+    );
+    page.wait_for("neo-attach [data-list] li img");
+    assert_eq!(page.dialogs(), Vec::<String>::new());
+    page.check();
+}
+
 /// Gives a file field this file, as if somebody had chosen it.
 fn choose_file(page: &Page, field: &str, name: &str, bytes: &[u8]) {
     let bytes: Vec<String> = bytes.iter().map(u8::to_string).collect();

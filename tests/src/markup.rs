@@ -81,9 +81,14 @@ pub fn page_fault(html: &str) -> Option<String> {
         };
         let loads = match element.name() {
             "script" if element.attr("type") == Some("importmap") => true,
-            "script" | "img" | "source" | "audio" | "video" => element
+            "img" if element.attr("src").is_none() => true,
+            "script" | "img" | "audio" | "video" => element
                 .attr("src")
                 .is_some_and(|src| is_ours(src) || src.starts_with("data:image/svg+xml;base64,")),
+            "source" => ["src", "srcset"]
+                .iter()
+                .filter_map(|name| element.attr(name))
+                .all(|address| is_ours(address) && !address.contains([' ', ','])),
             "link" => element.attr("href").is_some_and(|href| {
                 is_ours(href) || matches!(element.attr("rel"), Some("canonical" | "next" | "prev"))
             }),
