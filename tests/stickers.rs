@@ -575,6 +575,73 @@ fn a_cursor_is_seen_where_both_like_it_and_gone_with_its_visitor() {
 }
 
 #[test]
+fn who_is_on_a_wall_is_told_where_its_owner_likes_it() {
+    let mut server = Server::start();
+    let (ana, bob, cyd) = (server.person("ana"), server.person("bob"), server.person("cyd"));
+    let visit = |person: &Person| {
+        let live = person.live();
+        live.watch("wall:ana");
+        live
+    };
+    let presences = |live: &Live| {
+        let all = live.frames().into_iter().filter(|frame| frame["event"] == "presence");
+        all.map(|frame| (frame["joined"].clone(), frame["left"].clone()))
+            .collect::<Vec<_>>()
+    };
+    let allow = |fields: &[(&str, &str)]| ana.post_json("/wall/ana/stickers/allow", fields);
+    let his = visit(&bob);
+    assert_eq!(presences(&his)[0], (json!(["bob"]), json!([])));
+    let hers = visit(&cyd);
+    his.wait("presence", |frame| frame["joined"] == json!(["cyd"]));
+    // What isn't said about it stays as it is: shown, unless the owner minds.
+    assert_eq!(allow(&[("visitors", "members")]).expect(200).json()["presence"], true);
+    let tray = "/wall/ana?edit=1&tab=stickers";
+    assert!(ana.get(tray).text().contains("name=\"presence\" value=\"on\" checked"));
+    let refused = allow(&[("presence", "maybe")]).expect(422).text();
+    assert!(refused.contains("Say on or off."), "{refused}");
+
+    assert_eq!(allow(&[("presence", "off")]).expect(200).json()["presence"], false);
+    for live in [&his, &hers] {
+        live.wait("presence", |frame| {
+            frame["left"] == json!(["bob", "cyd"]) && frame["joined"] == json!([])
+        });
+    }
+    assert!(ana.get(tray).text().contains("name=\"presence\" value=\"on\">"));
+    // Who comes now is told of nobody, and nobody of them; nor of who goes.
+    let told = presences(&his).len();
+    let guest = visit(&server.guest());
+    assert_eq!(presences(&guest), [(json!([]), json!([]))]);
+    drop(hers);
+    let owner = visit(&ana);
+    assert_eq!(presences(&owner), [(json!([]), json!([]))], "its owner neither");
+    // As the form sends it: the box, and behind it what counts without the box.
+    ana.post(
+        "/wall/ana/stickers/allow",
+        &[("visitors", "nobody"), ("presence", "on"), ("presence", "off")],
+    )
+    .expect(303);
+    let back = his.wait("presence", |_| true);
+    assert!(
+        back["joined"]
+            .as_array()
+            .is_some_and(|all| all.contains(&json!("ana")) && all.contains(&json!("bob")))
+    );
+    assert_eq!(presences(&his).len(), told + 1, "nothing was told in between");
+
+    // It is remembered, and of this wall alone.
+    allow(&[("presence", "off")]).expect(200);
+    drop((his, guest, owner));
+    server.stop();
+    server.start_again();
+    let bob = server.guest_called("bob");
+    bob.log_in();
+    let his = visit(&bob);
+    assert_eq!(presences(&his), [(json!([]), json!([]))]);
+    his.watch("wall:bob");
+    assert_eq!(presences(&his)[1], (json!(["bob"]), json!([])));
+}
+
+#[test]
 fn two_windows_that_move_the_same_sticker_end_alike() {
     let server = Server::start();
     let ana = server.person("ana");

@@ -25,6 +25,7 @@ use crate::{
     meter::Meter,
     plugins::Plugins,
     session::Sessions,
+    stickers,
     throttle::{Buckets, Throttle},
     tokens::Tokens,
 };
@@ -103,6 +104,7 @@ impl App {
             readers: config.database.readers,
         };
         let db = Db::open(&config.data.join("neospace.db"), sizes, topics.clone()).context("the database")?;
+        let hub = Hub::new(db.read(stickers::quiet)?);
         let fragments = Fragments::new(options.dev);
         let globals = vec![
             ("node", config.name.as_str().into()),
@@ -120,7 +122,7 @@ impl App {
             topics,
             cache: PageCache::new(page_memory),
             fragments,
-            hub: Hub::default(),
+            hub,
             plugins,
             sessions: Sessions::default(),
             tokens: Tokens::default(),

@@ -325,6 +325,30 @@ fn more_than_a_wall_holds_does_not_come_halfway() {
 }
 
 #[test]
+fn what_an_owner_allows_comes_in_place_of_what_they_allowed() {
+    let server = server();
+    let ana = server.person("ana");
+    let allowed = || {
+        let all = server.guest().get_json("/wall/ana/stickers").expect(200).json();
+        ["visitors", "cursors", "presence"].map(|what| all[what].clone())
+    };
+    assert_eq!(allowed(), [json!("nobody"), json!(false), json!(true)]);
+    let live = server.guest().live();
+    live.watch("wall:ana");
+    let canvas = json!({ "visitors": false, "cursors": true, "presence": false });
+    ana.brings(
+        &Contents::honest(1).json("data/canvas.json", &canvas).bytes(),
+        "replace",
+    );
+    assert_eq!(allowed(), [json!("nobody"), json!(true), json!(false)]);
+    live.wait("presence", |frame| frame["left"] == json!([""]));
+    // An archive from before there was a choice says nothing of who is there, which was shown then.
+    ana.brings(&Contents::honest(2).bytes(), "replace");
+    assert_eq!(allowed(), [json!("members"), json!(false), json!(true)]);
+    live.wait("presence", |frame| frame["joined"] == json!([""]));
+}
+
+#[test]
 fn scripts_that_descend_from_each_other_descend_from_nobody() {
     let server = server();
     let ana = server.person("ana");

@@ -18,6 +18,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0010_scripts.sql"),
     include_str!("../../migrations/0011_found.sql"),
     include_str!("../../migrations/0012_moving.sql"),
+    include_str!("../../migrations/0013_here.sql"),
 ];
 
 /// Runs what has not run yet.

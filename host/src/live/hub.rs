@@ -53,7 +53,7 @@ pub const SESSION_ENDED: u16 = 4001;
 const COME_BACK_MS: u64 = 1_000;
 
 /// The hub; cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Hub(Arc<Inner>);
 
 #[derive(Default)]
@@ -73,6 +73,8 @@ struct State {
     members: HashMap<i64, Vec<Arc<Line>>>,
     /// Topics with presence to tell or signs that fade.
     restless: HashSet<Arc<str>>,
+    /// Topics on which nobody is told who is there, watched or not.
+    quiet: HashSet<Arc<str>>,
 }
 
 /// Who watches a topic.
@@ -161,6 +163,18 @@ pub struct HubStats {
 }
 
 impl Hub {
+    /// A hub on which nobody is told who watches these topics.
+    pub fn new(quiet: HashSet<Arc<str>>) -> Self {
+        let state = State {
+            quiet,
+            ..State::default()
+        };
+        Self(Arc::new(Inner {
+            state: Mutex::new(state),
+            ..Inner::default()
+        }))
+    }
+
     /// Those who watch a topic now.
     pub fn watchers(&self, topic: &str) -> Vec<Watcher> {
         let state = self.lock();
@@ -237,6 +251,7 @@ impl Hub {
         let names = state
             .topics
             .get(topic)
+            .filter(|_| !state.quiet.contains(topic))
             .into_iter()
             .flat_map(|topic| topic.present.keys());
         names.filter(|name| !name.is_empty()).take(most).cloned().collect()
@@ -329,6 +344,35 @@ impl Hub {
             for topic in &watching {
                 state.arrive(&line, topic);
                 state.tell_presence(topic, Instant::now());
+            }
+        }
+    }
+
+    /// From now on nobody is told who watches a topic, or everybody is again: to those who watch it, the others go or come.
+    pub fn set_quiet(&self, topic: &str, quiet: bool) {
+        let mut state = self.lock();
+        let changed = match quiet {
+            true => state.quiet.insert(topic.into()),
+            false => state.quiet.remove(topic),
+        };
+        let Some(found) = state.topics.get_mut(topic).filter(|_| changed) else {
+            return;
+        };
+        let mut names: Vec<_> = found.present.keys().cloned().collect();
+        // Who went and wasn't told of yet is still shown.
+        names.extend(std::mem::take(&mut found.left));
+        found.joined.clear();
+        for names in names.chunks(NAMES_MOST) {
+            let (joined, left) = if quiet { (&[][..], names) } else { (names, &[][..]) };
+            let frame = Event::Presence {
+                topic,
+                joined,
+                left,
+                more: false,
+            }
+            .frame();
+            for line in found.lines.values() {
+                line.push(frame.clone());
             }
         }
     }
@@ -432,8 +476,13 @@ impl Hub {
         let Some(found) = state.topics.get(topic).filter(|_| has_presence(topic)) else {
             return;
         };
-        let here: Vec<Arc<str>> = found.present.keys().take(NAMES_MOST).cloned().collect();
-        let more = found.present.len() > here.len();
+        let told = if state.quiet.contains(topic) {
+            0
+        } else {
+            found.present.len()
+        };
+        let here: Vec<Arc<str>> = found.present.keys().take(told.min(NAMES_MOST)).cloned().collect();
+        let more = told > here.len();
         let joined = &here[..];
         let frame = Event::Presence {
             topic,
@@ -528,18 +577,20 @@ impl State {
         if !has_presence(topic) {
             return;
         }
+        let quiet = self.quiet.contains(topic);
         let (Some(name), Some(found)) = (line.present_as(), self.topics.get_mut(topic)) else {
             return;
         };
         let windows = found.present.entry(name.clone()).or_default();
         *windows += 1;
-        if *windows == 1 && !found.left.remove(&name) {
+        if *windows == 1 && !quiet && !found.left.remove(&name) {
             found.joined.insert(name);
         }
     }
 
     /// Counts it no more.
     fn absent(&mut self, line: &Line, topic: &str) {
+        let quiet = self.quiet.contains(topic);
         let (Some(name), Some(found)) = (line.present_as(), self.topics.get_mut(topic)) else {
             return;
         };
@@ -550,7 +601,7 @@ impl State {
         if *windows == 0 {
             found.present.remove(&name);
             found.unsign(&name);
-            if !found.joined.remove(&name) {
+            if !quiet && !found.joined.remove(&name) {
                 found.left.insert(name);
             }
         }

@@ -23,7 +23,8 @@ use crate::{
     session::{Member, Viewer},
 };
 
-/// `POST /wall/{user}/stickers/allow`: `visitors` (`members` or `nobody`) and `cursors` (`on` or absent).
+/// `POST /wall/{user}/stickers/allow`: `visitors` (`members` or `nobody`), `cursors` (`on` or absent), and `presence`
+/// (`on` or `off`; absent: as it is), whether it is said who is there.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for anyone but the owner; [`Error::Invalid`].
@@ -35,33 +36,47 @@ pub async fn allow(
     form: Form,
 ) -> Result<Response, Error> {
     owns(&member, &wall)?;
-    let canvas = Canvas {
+    // The page's form sends `off` behind a box that may say `on`: the first counts.
+    let presence = match form.text("presence") {
+        "" => None,
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => return Err(Error::field("presence", "Say on or off.")),
+    };
+    let asked = Canvas {
         visitors: match form.text("visitors") {
             "members" => true,
             "nobody" | "" => false,
             _ => return Err(Error::field("visitors", "Say members or nobody.")),
         },
         cursors: matches!(form.text("cursors"), "on" | "1" | "true" | "yes"),
+        ..Canvas::default()
     };
-    {
+    let canvas = {
         let (wall, teller) = (wall.clone(), app.clone());
         app.db
             .write(move |tx| {
-                mutations::allow(tx, &member, canvas)?;
+                let presence = match presence {
+                    Some(presence) => presence,
+                    None => queries::canvas(tx, member.id)?.presence,
+                };
+                let canvas = Canvas { presence, ..asked };
+                mutations::allow(tx, &teller, &member, canvas)?;
                 // What pages offer is another thing now: they fetch themselves again.
                 tx.announce(move || {
                     let topic = wall_topic(&wall);
                     let frame: Frame = Event::Resync { topic: &topic }.frame();
                     teller.hub.publish(&topic, |_| Some(frame.clone()));
                 });
-                Ok(())
+                Ok(canvas)
             })
-            .await?;
-    }
+            .await?
+    };
     match wants {
         Wants::Json => Ok(Json(json!({
             "visitors": if canvas.visitors { "members" } else { "nobody" },
             "cursors": canvas.cursors,
+            "presence": canvas.presence,
         }))
         .into_response()),
         _ => done(wants, &wall, None),

@@ -59,6 +59,7 @@ pub async fn list(State(app): State<App>, Path(wall): Path<String>, headers: Hea
         "stickers": stickers,
         "visitors": if canvas.visitors { "members" } else { "nobody" },
         "cursors": canvas.cursors,
+        "presence": canvas.presence,
     }))
     .into_response())
 }

@@ -22,6 +22,7 @@ pub use canvas::{allow, shows_cursor};
 pub use forms::{add, change, clear, duplicate, list, one, preview, remove, restore, settings, stack};
 pub use live::{on_cursor, on_gesture, picture_changed};
 pub use mutations::{New, What, copy, put_up};
+pub use queries::quiet;
 pub use view::{drawer, drawing, on_wall};
 
 /// Stickers on one wall.

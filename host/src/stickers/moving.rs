@@ -68,6 +68,13 @@ struct Elsewhere {
 pub struct MovedCanvas {
     pub visitors: bool,
     pub cursors: bool,
+    /// Older archives don't say.
+    #[serde(default = "yes")]
+    pub presence: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Writes what lies on a member's wall.
@@ -111,6 +118,7 @@ pub fn export(db: &Db, user_id: i64, out: &mut Writer) -> Result<(), Error> {
         &MovedCanvas {
             visitors: canvas.visitors,
             cursors: canvas.cursors,
+            presence: canvas.presence,
         },
     )
 }
@@ -257,6 +265,7 @@ pub fn read(app: &App, archive: &Archive, media: &HashSet<String>) -> Result<Can
 /// [`Error::Conflict`] for more than a wall holds.
 pub fn import(
     tx: &Tx,
+    app: &App,
     owner: &Member,
     all: &Canvasful,
     instead: bool,
@@ -276,8 +285,9 @@ pub fn import(
             let canvas = Canvas {
                 visitors: canvas.visitors,
                 cursors: canvas.cursors,
+                presence: canvas.presence,
             };
-            mutations::allow(tx, owner, canvas)?;
+            mutations::allow(tx, app, owner, canvas)?;
         }
     }
     let lie: i64 = tx.one(

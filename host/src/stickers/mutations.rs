@@ -11,7 +11,7 @@ use super::{
     topic, wall_topic,
 };
 use crate::{
-    app::now_ms,
+    app::{App, now_ms},
     crypto,
     db::Tx,
     dms,
@@ -341,17 +341,20 @@ pub fn restore(tx: &Tx, wall: &str, by: &Member, ids: &[i64]) -> Result<Vec<i64>
     Ok(back)
 }
 
-/// Keeps what an owner allows.
+/// Keeps what an owner allows. Who is on the wall is said or not from then on.
 ///
 /// # Errors
 /// The database's.
-pub fn allow(tx: &Tx, owner: &Member, canvas: queries::Canvas) -> Result<(), Error> {
+pub fn allow(tx: &Tx, app: &App, owner: &Member, canvas: queries::Canvas) -> Result<(), Error> {
     tx.run(
-        "insert into canvases (user_id, visitors, cursors) values (?1, ?2, ?3)
-         on conflict (user_id) do update set visitors = excluded.visitors, cursors = excluded.cursors",
-        params![owner.id, canvas.visitors, canvas.cursors],
+        "insert into canvases (user_id, visitors, cursors, presence) values (?1, ?2, ?3, ?4)
+         on conflict (user_id) do update
+            set visitors = excluded.visitors, cursors = excluded.cursors, presence = excluded.presence",
+        params![owner.id, canvas.visitors, canvas.cursors, canvas.presence],
     )?;
     touch(tx, &owner.name);
+    let (app, topic) = (app.clone(), wall_topic(&owner.name));
+    tx.announce(move || app.hub.set_quiet(&topic, !canvas.presence));
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 //! What stickers are read from. Those between whose author and the wall's owner one has blocked the other are not there, nor are those
 //! of who is about to leave for good.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use rusqlite::{Row, params};
 
-use super::Place;
+use super::{Place, wall_topic};
 use crate::{
     db::Reader,
     dms,
@@ -145,12 +145,24 @@ pub fn one(db: &Reader, wall: &str, id: i64) -> Result<(Profile, Sticker), Error
 }
 
 /// What an owner allows on their wall.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Canvas {
     /// Members may leave stickers.
     pub visitors: bool,
     /// Cursors are shown.
     pub cursors: bool,
+    /// It is said who is there.
+    pub presence: bool,
+}
+
+impl Default for Canvas {
+    fn default() -> Self {
+        Self {
+            visitors: false,
+            cursors: false,
+            presence: true,
+        }
+    }
 }
 
 /// What the owner of a wall allows.
@@ -159,16 +171,30 @@ pub struct Canvas {
 /// The database's.
 pub fn canvas(db: &Reader, wall_id: i64) -> Result<Canvas, Error> {
     let found = db.maybe(
-        "select visitors, cursors from canvases where user_id = ?1",
+        "select visitors, cursors, presence from canvases where user_id = ?1",
         [wall_id],
         |row| {
             Ok(Canvas {
                 visitors: row.get(0)?,
                 cursors: row.get(1)?,
+                presence: row.get(2)?,
             })
         },
     )?;
     Ok(found.unwrap_or_default())
+}
+
+/// Where on `/live` nobody is told who is there, because the wall's owner doesn't like that.
+///
+/// # Errors
+/// The database's.
+pub fn quiet(db: &Reader) -> Result<HashSet<Arc<str>>, Error> {
+    let walls = db.all(
+        "select u.name from canvases c join users u on u.id = c.user_id where c.presence = 0",
+        [],
+        |row| row.get::<_, String>(0),
+    )?;
+    Ok(walls.iter().map(|wall| wall_topic(wall).into()).collect())
 }
 
 /// Whether a wall shows the cursor of a member: both like it, and neither has blocked the other.

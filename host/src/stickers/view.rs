@@ -417,7 +417,7 @@ pub(super) fn panel(
             None => Value::from(()),
         },
         off => asked.text("off").split(',').filter_map(|id| id.parse::<i64>().ok()).collect::<Vec<_>>(),
-        canvas => context! { visitors => canvas.visitors, cursors => canvas.cursors },
+        canvas => context! { visitors => canvas.visitors, cursors => canvas.cursors, presence => canvas.presence },
         names => if own { names } else { Vec::new() },
     })
 }

@@ -303,7 +303,7 @@ fn keep(
                 None => false,
             },
             Part::Stickers => {
-                stickers::moving::import(tx, member, &all.canvas, instead, &media)?;
+                stickers::moving::import(tx, app, member, &all.canvas, instead, &media)?;
                 true
             }
             Part::Modules => {
