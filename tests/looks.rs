@@ -564,3 +564,42 @@ fn each_of_the_twelve_can_be_read_by_day_and_by_night() {
     }
     page.check();
 }
+
+#[test]
+fn every_tab_of_the_drawer_and_what_it_leads_to_is_accessible_and_fits_a_phone() {
+    let server = Server::builder().plugins(&["poll", "flower"]).start();
+    let (ana, bob) = (server.person("ana"), server.person("bob"));
+    bob.post("/wall/bob/look/start", &[("start", "kitchen")]).see_other();
+    ana.post("/wall/ana/modules", &[("plugin", "poll")]).see_other();
+    ana.post("/wall/ana/stickers", &[("emoji", "🐌")]).see_other();
+    ana.post("/wall/ana/posts", &[("body", "Low water at five.")])
+        .see_other();
+    ana.post("/welcome/number", &[("number", "100")]).see_other();
+    let browser = Browser::start();
+    let page = browser.page_of(&ana);
+    let tabs = [
+        "modules", "stickers", "posts", "look", "css", "sound", "found", "you",
+    ];
+    let tabs = tabs.iter().map(|tab| (*tab, format!("/wall/ana?edit=1&tab={tab}")));
+    let others = [
+        ("remix", "/wall/bob/remix"),
+        ("new-link", "/wall/ana/posts/new?kind=link"),
+        ("new-image", "/wall/ana/posts/new?kind=image"),
+        ("new-script", "/wall/ana/posts/new?kind=script"),
+    ];
+    for (name, path) in tabs.chain(others.map(|(name, path)| (name, path.to_owned()))) {
+        for scheme in ["light", "dark"] {
+            page.viewport(1280, 900)
+                .scheme(scheme)
+                .goto(&server.url(&path))
+                .wait_for("main");
+            page.wait_until("document.fonts.status === 'loaded'");
+            page.check_accessibility();
+        }
+        page.screenshot(&format!("drawer-{name}"));
+        page.viewport(390, 844);
+        assert!(!page.overflows(), "{path} is too wide for a phone");
+        page.screenshot(&format!("drawer-{name}-390"));
+    }
+    page.check();
+}
