@@ -92,12 +92,17 @@ fn after_the_wall_comes_a_sticker_then_a_number_then_ones_own_wall() {
     page.click("button[value=starfield]").wait_for_path("/wall/ana");
     page.wait_for(".next-step strong \"Now drag a sticker\"");
     assert!(page.url().contains("tab=stickers"), "{}", page.url());
+    // What the house lays on a wall that begins from this: hers to move, and laid there once.
+    assert_eq!(page.count(".stickers > .stick"), 4);
+    ana.post("/welcome", &[("start", "starfield")]).see_other();
+    page.goto(&page.url()).wait_for(".stickers.is-editing");
+    assert_eq!(page.count(".stickers > .stick.is-mine"), 4);
     page.check_accessibility();
     page.screenshot("first-minute-sticker");
     page.drag(".emoji-grid button", Point { x: 420.0, y: 300.0 });
     page.wait_for("#said \"is on the wall\"");
     let lies = page.eval(
-        "(box => [box.x + box.width / 2, box.y + box.height / 2])(document.querySelector('.stick').getBoundingClientRect())",
+        "(box => [box.x + box.width / 2, box.y + box.height / 2])([...document.querySelectorAll('.stickers > .stick')].at(-1).getBoundingClientRect())",
     );
     let off = |nth: usize, at: f64| (lies[nth].as_f64().expect("a place") - at).abs();
     assert!(

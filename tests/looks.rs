@@ -578,7 +578,7 @@ fn every_tab_of_the_drawer_and_what_it_leads_to_is_accessible_and_fits_a_phone()
     let browser = Browser::start();
     let page = browser.page_of(&ana);
     let tabs = [
-        "modules", "stickers", "posts", "look", "css", "sound", "found", "you",
+        "modules", "stickers", "posts", "scripts", "look", "css", "sound", "found", "you",
     ];
     let tabs = tabs.iter().map(|tab| (*tab, format!("/wall/ana?edit=1&tab={tab}")));
     let others = [

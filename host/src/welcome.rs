@@ -18,14 +18,15 @@ use serde_json::json;
 use crate::{
     app::App,
     crypto,
-    db::Reader,
+    db::{Reader, Tx},
     error::{self, Error},
     html,
     http::{Form, Wants, see_other},
     looks::{self, STARTS},
-    profiles::{self, pictures},
+    profiles::{self, Profile, pictures},
     scripts::{self, Visibility},
     session::{Member, Viewer},
+    stickers::{self, New, Place, What},
     walls::{self, Take},
 };
 
@@ -34,8 +35,19 @@ const SKETCH: &str = "stars";
 const NUMBER: (&str, u32, u32, u32, u32) = ("stars", 50, 1200, 50, 400);
 /// Walls to choose from.
 const SHOWN: usize = 12;
+/// Where the emoji of a theme lie on a wall that begins from it: over the banner, beside the name.
+const LIE: [Place; 4] = [
+    place(5_400, 32, 112, -12),
+    place(6_900, 136, 72, 9),
+    place(8_000, 48, 128, 6),
+    place(9_200, 168, 80, -7),
+];
 /// Modules that a wall in small names.
 const NAMED: i64 = 4;
+
+const fn place(x: i32, y: i32, width: i32, rotation: i32) -> Place {
+    Place { x, y, width, rotation }
+}
 
 /// A wall in small, to begin from.
 #[derive(Serialize)]
@@ -47,6 +59,8 @@ struct Card {
     title: String,
     about: String,
     picture: String,
+    /// What lies on one of the house's.
+    emoji: &'static [&'static str],
     modules: Vec<String>,
 }
 
@@ -74,6 +88,7 @@ fn page(app: &App, member: &Member) -> Result<String, Error> {
         title: start.title.into(),
         about: start.about.into(),
         picture: pictures::thumbnail(start.name, start.colour),
+        emoji: &start.emoji,
         modules: Vec::new(),
     });
     cards.extend(house.take(SHOWN - cards.len()));
@@ -101,6 +116,7 @@ fn drawn(app: &App, db: &Reader, member: &Member) -> Result<Vec<Card>, Error> {
             wall,
             start: "",
             about: row.get(3)?,
+            emoji: &[],
             modules: Vec::new(),
         };
         Ok((id, card))
@@ -143,7 +159,8 @@ pub async fn choose(State(app): State<App>, member: Member, wants: Wants, form: 
             let (name, start) = (member.name.clone(), start.to_owned());
             let kept = app.db.write(move |tx| {
                 let own = profiles::find(tx, &name)?;
-                looks::wear_start(tx, &own, &start)
+                looks::wear_start(tx, &own, &start)?;
+                decorate(tx, &own, &start)
             });
             kept.await.map_err(|error| match error {
                 Error::NotFound => Error::field("start", "Choose one of the walls, or leave this out."),
@@ -160,6 +177,25 @@ pub async fn choose(State(app): State<App>, member: Member, wants: Wants, form: 
         }
     }
     Ok(go(wants, &sticker_step(&member)))
+}
+
+/// Lays a theme's emoji on a wall where nothing lies yet.
+fn decorate(tx: &Tx, own: &Profile, start: &str) -> Result<(), Error> {
+    let bare = tx.one(
+        "select not exists (select 1 from stickers where wall_id = ?1 and removed_at is null)",
+        [own.user_id],
+        |row| row.get::<_, bool>(0),
+    )?;
+    let emoji = STARTS.iter().find(|one| one.name == start).map(|one| one.emoji);
+    for (emoji, place) in emoji.into_iter().flatten().zip(LIE).filter(|_| bare) {
+        let new = New {
+            what: What::Emoji(emoji.into()),
+            place,
+            alt: String::new(),
+        };
+        stickers::put_up(tx, own.user_id, &own.name, own.user_id, &new)?;
+    }
+    Ok(())
 }
 
 /// The second step: one's own wall in edit mode, with the stickers beside it.

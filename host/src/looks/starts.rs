@@ -13,6 +13,8 @@ pub struct Start {
     pub about: &'static str,
     /// The ink that goes with it, for banner and mascot.
     pub colour: &'static str,
+    /// What lies on a wall that begins from it.
+    pub emoji: [&'static str; 4],
     pub theme: Theme,
 }
 
@@ -23,6 +25,7 @@ pub static STARTS: [Start; 12] = [
         title: "Porch light",
         about: "Mauve paper, green lamps, everything a little out of register.",
         colour: "mauve",
+        emoji: ["🦋", "🌙", "🍵", "🏡"],
         theme: Theme::new(
             [
                 0xdbd3ec, 0xc3b6df, 0xfaf8ef, 0x151525, 0x3a1fb8, 0x51ee8c, 0x492676, 0x151525, 0x4a4b5d, 0xe6dcf6,
@@ -41,6 +44,7 @@ pub static STARTS: [Start; 12] = [
         title: "Rope and pulley",
         about: "Brown paper, tied with string, addressed on a typewriter.",
         colour: "red",
+        emoji: ["📦", "💌", "🧵", "🔑"],
         theme: Theme::new(
             [
                 0xd8b98c, 0xcca978, 0xfbf1df, 0x2a1a10, 0x6e1f06, 0xe8762c, 0x5b3a1c, 0x2a1a10, 0x4d3626, 0xefdcba,
@@ -59,6 +63,7 @@ pub static STARTS: [Start; 12] = [
         title: "Ferry timetable",
         about: "Enamel and sea air. Leaves on the hour, or not.",
         colour: "blue",
+        emoji: ["⛵", "⚓", "🌊", "🌞"],
         theme: Theme::new(
             [
                 0xd5e9f3, 0xb9d9ea, 0xffffff, 0x0a2340, 0x00479b, 0xffd23f, 0x0f4c81, 0x0a2340, 0x3b5573, 0xe6f2f8,
@@ -77,6 +82,7 @@ pub static STARTS: [Start; 12] = [
         title: "Low water",
         about: "A terminal at the end of the pier.",
         colour: "green",
+        emoji: ["🐚", "🦀", "🌊", "🐌"],
         theme: Theme::new(
             [
                 0xdff0df, 0xc6e4c8, 0xf4fbf2, 0x06230f, 0x00563a, 0x7dd98f, 0x0b5a2b, 0x0b4a22, 0x2f5a3a, 0xd3ebd3,
@@ -95,6 +101,7 @@ pub static STARTS: [Start; 12] = [
         title: "The Daily Spoon",
         about: "Black and white and read all over.",
         colour: "ink",
+        emoji: ["🥄", "📰", "☕", "🍳"],
         theme: Theme::new(
             [
                 0xf2f0ea, 0xe2dfd6, 0xfffefb, 0x111111, 0x9c1c14, 0x111111, 0x9c1c14, 0x111111, 0x4a4a4a, 0xecebe4,
@@ -113,6 +120,7 @@ pub static STARTS: [Start; 12] = [
         title: "Balcony",
         about: "Four pots, round corners, one argument with the pigeons.",
         colour: "mauve",
+        emoji: ["🪴", "🌸", "🐈", "🌞"],
         theme: Theme::new(
             [
                 0xf9d5e0, 0xf3bccd, 0xfff8f6, 0x3b1230, 0x8f0a52, 0xa4dd8a, 0xb02a6f, 0x7b1f52, 0x6e3358, 0xfde6ec,
@@ -131,6 +139,7 @@ pub static STARTS: [Start; 12] = [
         title: "On air",
         about: "Loud. Small hours, large letters.",
         colour: "red",
+        emoji: ["📻", "🎧", "📼", "⚡"],
         theme: Theme::new(
             [
                 0xff7d4f, 0xff9166, 0xfff3e6, 0x1a0503, 0x3d0752, 0xffd400, 0x1a0503, 0x1a0503, 0x40150c, 0xffe0c9,
@@ -149,6 +158,7 @@ pub static STARTS: [Start; 12] = [
         title: "Blueprint",
         about: "White lines on blue. Everything is to scale except the ideas.",
         colour: "blue",
+        emoji: ["📐", "🔧", "🏡", "🌈"],
         theme: Theme::new(
             [
                 0x1d4f9c, 0x2c5dab, 0x17427f, 0xf3f8ff, 0xffe28a, 0xf3f8ff, 0x0d2a57, 0xe8f1ff, 0xdbe8fc, 0x20559f,
@@ -167,6 +177,7 @@ pub static STARTS: [Start; 12] = [
         title: "Harbour",
         about: "Hazard stripes. Mind the bollard.",
         colour: "ink",
+        emoji: ["⚓", "🐟", "🚢", "🦆"],
         theme: Theme::new(
             [
                 0xffcf1a, 0xf2bf00, 0xfffbe8, 0x141414, 0x1b3a8a, 0xff7a1a, 0x141414, 0x141414, 0x453c00, 0xfff0b0,
@@ -185,6 +196,7 @@ pub static STARTS: [Start; 12] = [
         title: "Fanzine",
         about: "Two inks, one of them on purpose. Folded once.",
         colour: "blue",
+        emoji: ["🎸", "⚡", "💌", "👀"],
         theme: Theme::new(
             [
                 0xf6f1e4, 0xffd3ca, 0xfffdf6, 0x1c2a9c, 0xb01f36, 0xff7f6e, 0x1c2a9c, 0x1c2a9c, 0x3d48a8, 0xe8ecff,
@@ -203,6 +215,7 @@ pub static STARTS: [Start; 12] = [
         title: "Kitchen",
         about: "A tablecloth, and soup at six.",
         colour: "red",
+        emoji: ["🍋", "🥐", "🍵", "🍓"],
         theme: Theme::new(
             [
                 0xfdf3e1, 0xf4bfae, 0xfffaf0, 0x3a1710, 0x8f1f0e, 0x8fbf5a, 0xb33a22, 0xa3341f, 0x6b3829, 0xf3ead2,
@@ -221,6 +234,7 @@ pub static STARTS: [Start; 12] = [
         title: "Under construction",
         about: "Night, whatever the clock says. Best viewed with eyes.",
         colour: "mauve",
+        emoji: ["🚀", "🌙", "⭐", "👽"],
         theme: Theme::new(
             [
                 0x2b1b66, 0x4d3a9c, 0x1d1148, 0xf4f0ff, 0x8ef2ff, 0xc8ff4d, 0xff4fb0, 0x7ef7ff, 0xcfc4f2, 0x2a1a63,
