@@ -166,6 +166,7 @@ pub async fn choose(State(app): State<App>, member: Member, wants: Wants, form: 
                 Error::NotFound => Error::field("start", "Choose one of the walls, or leave this out."),
                 other => other,
             })?;
+            walls::everything_changed(&app, &member.name);
         }
         (wall, _) => {
             let take = Take {

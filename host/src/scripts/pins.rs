@@ -194,7 +194,8 @@ fn field_of(number: &Number) -> String {
 
 /// The numbers that a script on a wall can be given: those that its text names, and what it was given under other names.
 fn numbers_of(db: &Reader, pin: &Pin) -> Result<Vec<Number>, Error> {
-    let mut numbers = match pin.script.published {
+    // What its author withdrew isn't read by anybody else.
+    let mut numbers = match pin.script.published.filter(|_| pin.runs()) {
         Some(version) => numbers::named(&queries::version(db, &pin.script, version, None)?.1),
         None => Vec::new(),
     };

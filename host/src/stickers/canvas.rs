@@ -39,8 +39,8 @@ pub async fn allow(
     // The page's form sends `off` behind a box that may say `on`: the first counts.
     let presence = match form.text("presence") {
         "" => None,
-        "on" => Some(true),
-        "off" => Some(false),
+        "on" | "1" | "true" | "yes" => Some(true),
+        "off" | "0" | "false" | "no" => Some(false),
         _ => return Err(Error::field("presence", "Say on or off.")),
     };
     let asked = Canvas {

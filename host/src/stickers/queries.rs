@@ -197,13 +197,13 @@ pub fn quiet(db: &Reader) -> Result<HashSet<Arc<str>>, Error> {
     Ok(walls.iter().map(|wall| wall_topic(wall).into()).collect())
 }
 
-/// Whether a wall shows the cursor of a member: both like it, and neither has blocked the other.
+/// Whether a wall shows the cursor of a member: both like it, the wall says who is on it, and neither has blocked the other.
 ///
 /// # Errors
 /// [`Error::NotFound`] for a wall that isn't there.
 pub fn shows_cursor(db: &Reader, wall: &str, member: i64) -> Result<bool, Error> {
     let (wall_id, shown) = db.one(
-        "select u.id, coalesce(c.cursors, 0) = 1 and p.cursor = 1
+        "select u.id, coalesce(c.cursors, 0) = 1 and coalesce(c.presence, 1) = 1 and p.cursor = 1
            from users u
            left join canvases c on c.user_id = u.id
            join profiles p on p.user_id = ?2

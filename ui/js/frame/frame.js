@@ -119,18 +119,19 @@ class NeoFrame extends HTMLElement {
     document.removeEventListener("visibilitychange", this.#breathe)
   }
 
-  // What it starts with was changed where the page came from, while it runs: its numbers follow, and a seed counts from the next start.
-  static observedAttributes = ["data-params", "data-seed"]
+  // What it starts with was changed where the page came from, while it runs: the numbers that are others now follow, what a visitor has
+  // turned besides stays. A seed counts from the next start, and so does a number that was emptied.
+  static observedAttributes = ["data-params"]
 
-  attributeChangedCallback() {
+  attributeChangedCallback(_, before, now) {
     // Behind the change that brings it, which puts fields back as they were.
-    if (this.#iframe) queueMicrotask(this.#follow)
+    if (this.#iframe) queueMicrotask(() => this.#follow(JSON.parse(before || "{}"), JSON.parse(now || "{}")))
   }
 
-  #follow = () => {
+  #follow(before, now) {
     if (!this.#iframe) return
-    if (this.dataset.seed) this.#seed = Number(this.dataset.seed) >>> 0
-    for (const [name, value] of Object.entries(JSON.parse(this.dataset.params || "{}"))) {
+    for (const [name, value] of Object.entries(now)) {
+      if (value === before[name]) continue
       this.set(name, value)
       for (const slider of this.#sliders?.querySelectorAll("[data-param]") ?? []) if (slider.dataset.param === name) slider.value = value
     }

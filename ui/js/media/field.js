@@ -6,6 +6,9 @@ import { uploadShown } from "./upload.js"
  *  tabs around it: a recording is nowhere else. */
 const unsent = new Map()
 
+/** The field that is on the page now, by its name. */
+const shown = new Map()
+
 const unsentOf = (name) => unsent.get(name) ?? []
 
 // Who leaves the page is asked first.
@@ -28,6 +31,7 @@ class NeoMediaField extends HTMLElement {
     this.#file.addEventListener("change", this.#picked)
     this.#select.addEventListener("change", this.#changed)
     this.addEventListener("recorder:done", this.#recorded)
+    shown.set(this.#select.name, this)
     if (this.#select.value) this.#show({ id: this.#select.value, ...this.#addressed() })
     this.#list()
   }
@@ -38,6 +42,7 @@ class NeoMediaField extends HTMLElement {
     this.#select.removeEventListener("change", this.#changed)
     this.removeEventListener("recorder:done", this.#recorded)
     this.#dialog.close()
+    if (shown.get(this.#select.name) === this) shown.delete(this.#select.name)
     this.#unlist()
   }
 
@@ -79,15 +84,21 @@ class NeoMediaField extends HTMLElement {
     this.#list()
     const buttons = [...this.querySelectorAll("[data-live] button")]
     buttons.forEach((button) => (button.disabled = true))
-    const { ok, media, message } = await uploadShown(this, one.file, { passing: "passing" in this.dataset })
+    const { ok, cancelled, media, message } = await uploadShown(this, one.file, { passing: "passing" in this.dataset })
     buttons.forEach((button) => (button.disabled = false))
     one.sending = false
     this.#file.value = ""
+    // What was picked is on its owner's disk.
+    if (ok || (cancelled && !one.recorded)) this.#forget(one)
+    // The tab around it may have been left, and come back with another field.
+    shown.get(this.#select.name)?.#settled(ok, media, message, led)
+  }
+
+  #settled(ok, media, message, led) {
     this.querySelector("[data-told]").textContent = ok ? "" : message
-    if (ok) this.#forget(one)
-    if (this.isConnected) this.#list()
+    this.#list()
     // The button that had the focus was off meanwhile, or is gone.
-    if (led && document.activeElement === document.body) this.querySelector(ok ? "[data-upload]" : "[data-again]")?.focus()
+    if (led && document.activeElement === document.body) this.querySelector(ok ? "[data-upload]" : "[data-again], [data-upload]")?.focus()
     if (!ok) return
     const { width, height } = media.picture ?? {}
     this.#choose({ id: media.id, url: media.url, width, height, alt: media.alt, name: media.name })

@@ -11,14 +11,16 @@ export function openShelf(tray, drop) {
 
   const take = (event) => {
     const from = event.target.closest(".emoji-grid > button, .pick > .mini, .pick button")
-    if (!from || carried || event.button !== 0) return
+    // Control and a press are a menu on some machines.
+    if (!from || carried || event.button !== 0 || event.ctrlKey) return
     const { pointerId, pointerType, clientX, clientY } = event
-    carried = { from, pointerId, x: clientX, y: clientY, ghost: null, rests: null }
+    carried = { from, pointerId, x: clientX, y: clientY, ghost: null, rests: null, undone: false }
     if (pointerType === "touch") carried.rests = setTimeout(raise, REST_MS)
     addEventListener("pointermove", move)
     addEventListener("pointerup", release)
     addEventListener("pointercancel", cancel)
     addEventListener("keydown", escape, true)
+    addEventListener("contextmenu", forbid)
   }
 
   const raise = () => {
@@ -33,8 +35,11 @@ export function openShelf(tray, drop) {
 
   const follow = () => (carried.ghost.style.translate = `${carried.x}px ${carried.y}px`)
 
-  const move = ({ pointerId, clientX, clientY }) => {
+  const move = ({ pointerId, clientX, clientY, buttons }) => {
     if (pointerId !== carried.pointerId) return
+    // It was let go where nobody told.
+    if (buttons === 0) return letGo()
+    if (carried.undone) return
     const way = Math.hypot(clientX - carried.x, clientY - carried.y)
     if (!carried.ghost && way < JITTER_PX) return
     if (carried.rests) return letGo()
@@ -45,9 +50,11 @@ export function openShelf(tray, drop) {
 
   const release = ({ pointerId }) => {
     if (pointerId !== carried.pointerId) return
-    const { from, ghost, x, y } = carried
+    const { from, ghost, undone, x, y } = carried
     letGo()
-    if (!ghost) return
+    if (undone) return swallow()
+    // Back where it came from it is a press.
+    if (!ghost || from.contains(document.elementFromPoint(x, y))) return
     const form = from.form ?? from.closest(".pick").querySelector("form")
     drop(form, from.form ? from : form.querySelector("button"), x, y)
   }
@@ -57,27 +64,39 @@ export function openShelf(tray, drop) {
   const escape = (event) => {
     if (event.key !== "Escape" || !carried.ghost) return
     event.stopPropagation()
-    letGo()
+    carried.ghost.remove()
+    Object.assign(carried, { ghost: null, undone: true })
   }
 
-  // A finger that carries doesn't scroll.
-  const hold = (event) => carried?.ghost && event.preventDefault()
+  // The press that was thought better of isn't one.
+  const swallow = () => {
+    const stop = (click) => {
+      click.preventDefault()
+      click.stopPropagation()
+    }
+    addEventListener("click", stop, true)
+    setTimeout(() => removeEventListener("click", stop, true))
+  }
+
+  // A finger that carries doesn't scroll, and brings no menu.
+  const forbid = (event) => carried?.ghost && event.preventDefault()
 
   const letGo = () => {
     removeEventListener("pointermove", move)
     removeEventListener("pointerup", release)
     removeEventListener("pointercancel", cancel)
     removeEventListener("keydown", escape, true)
+    removeEventListener("contextmenu", forbid)
     clearTimeout(carried?.rests)
     carried?.ghost?.remove()
     carried = null
   }
 
   tray.addEventListener("pointerdown", take)
-  tray.addEventListener("touchmove", hold, { passive: false })
+  tray.addEventListener("touchmove", forbid, { passive: false })
   return () => {
     tray.removeEventListener("pointerdown", take)
-    tray.removeEventListener("touchmove", hold)
+    tray.removeEventListener("touchmove", forbid)
     letGo()
   }
 }

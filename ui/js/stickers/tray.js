@@ -106,6 +106,7 @@ class NeoStickerTray extends HTMLElement {
 
   // What can be moved can be reached and says so; a change from the server takes that off again, so it is put on again.
   #dress() {
+    if (!this.isConnected) return
     const layer = this.#layer
     if (!layer.classList.contains("is-editing")) layer.classList.add("is-editing")
     if (layer.getAttribute("role") !== "application") {
@@ -134,7 +135,7 @@ class NeoStickerTray extends HTMLElement {
   }
 
   #hold(stick, inspect = true) {
-    if (!stick || !this.#mine(stick)) return
+    if (!stick || !this.isConnected || !this.#mine(stick)) return
     const id = stick.dataset.sticker
     if (this.#held === id) return this.#frame()
     this.#keepKeys()
