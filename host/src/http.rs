@@ -8,6 +8,7 @@ use std::{
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, LazyLock, Mutex, RwLock},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -21,12 +22,17 @@ use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
 use http_body_util::BodyExt;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    body::{Body as _, Frame, Incoming, SizeHint},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::de::DeserializeOwned;
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::watch,
     time::timeout,
 };
@@ -43,6 +49,7 @@ const HEAD_MOST: usize = 32 * 1024;
 const FIELDS_MOST: usize = 1_000;
 /// Bytes of a body beyond its limit that are still read, so that the refusal can be.
 const DISCARD_MOST: usize = 4 * 1024 * 1024;
+const DISCARD_LASTS: Duration = Duration::from_secs(10);
 /// A member's notebook has up to 1 MiB, in base64; it takes more room than a form.
 const NOTEBOOK: &str = "/dm/notebook";
 const NOTEBOOK_BODY_MOST: usize = 1_500 * 1024;
@@ -445,8 +452,11 @@ fn is_own_origin(app: &App, headers: &HeaderMap, origin: &str) -> bool {
 /// Reads the body: whole, within its limit and its time. Uploads are streamed by their own route.
 async fn receive(app: &App, request: Request) -> Result<Request, Error> {
     let is_without = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if is_without || is_upload(request.uri().path()) {
+    if is_without {
         return Ok(request);
+    }
+    if is_upload(request.uri().path()) {
+        return Ok(request.map(|body| Body::new(Upload(body))));
     }
     let limits = &app.config().limits;
     let most = match request.uri().path() {
@@ -470,8 +480,38 @@ fn is_upload(path: &str) -> bool {
     user.is_some_and(|user| !user.contains('/'))
 }
 
-/// Reads on for a while and throws away, for an answer that is given before the whole body has come.
-pub async fn discard(mut body: Body) {
+/// The body of an upload. One that is let go of before its end is read on for a while and thrown away: who is cut off while they
+/// still send never see why, but an error of their browser's, or of a proxy's.
+struct Upload(Body);
+
+impl hyper::body::Body for Upload {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.0.is_end_stream()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(timeout(DISCARD_LASTS, discard(std::mem::take(&mut self.0))));
+        }
+    }
+}
+
+async fn discard(mut body: Body) {
     let mut length = 0;
     while length <= DISCARD_MOST
         && let Some(Ok(frame)) = body.frame().await

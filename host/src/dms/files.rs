@@ -18,7 +18,7 @@ use http_body_util::BodyExt;
 use neospace_dm::file::sealed_length;
 use rusqlite::params;
 use serde_json::json;
-use tokio::{fs, time::timeout};
+use tokio::fs;
 
 use super::{queries, talk, view::Eyes};
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     crypto::{self, Bytes as Fixed},
     error::Error,
     files,
-    http::{Path, discard, unstored},
+    http::{Path, unstored},
     session::Member,
     words,
 };
@@ -118,19 +118,11 @@ pub async fn upload(
         }
         Ok(id)
     };
-    match taken.await {
-        Ok(id) => {
-            app.meter.note_dm_file();
-            Ok(unstored(
-                (StatusCode::CREATED, Json(json!({ "id": id }))).into_response(),
-            ))
-        }
-        Err(error) => {
-            // A browser that is cut off while it still sends shows its own error instead of ours.
-            let _ = timeout(Duration::from_secs(10), discard(body)).await;
-            Err(error)
-        }
-    }
+    let id = taken.await?;
+    app.meter.note_dm_file();
+    Ok(unstored(
+        (StatusCode::CREATED, Json(json!({ "id": id }))).into_response(),
+    ))
 }
 
 fn too_large(most: u64) -> Error {

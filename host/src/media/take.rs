@@ -38,7 +38,7 @@ use crate::{
     crypto::{self, Bytes as Fixed},
     error::Error,
     files,
-    http::{Form, Path, Query, Wants, discard, see_other, unstored},
+    http::{Form, Path, Query, Wants, see_other, unstored},
     session::Member,
     words,
 };
@@ -125,14 +125,10 @@ pub async fn take(
             let item = app.db.read(|db| view::data_of(db, member.id, &kept))?;
             Ok(unstored((StatusCode::CREATED, Json(item)).into_response()))
         }
-        (Err(error), wants) => {
-            // A browser that is cut off while it still sends shows its own error instead of ours.
-            let _ = timeout(Duration::from_secs(10), discard(body)).await;
-            match wants {
-                Wants::Page => super::library::refused(&app, &member, &error, &sent.alt),
-                _ => Err(error),
-            }
-        }
+        (Err(error), wants) => match wants {
+            Wants::Page => super::library::refused(&app, &member, &error, &sent.alt),
+            _ => Err(error),
+        },
     }
 }
 
@@ -283,13 +279,7 @@ pub async fn append(
     request: Request,
 ) -> Result<Response, Error> {
     let mut body = request.into_body();
-    match try_append(&app, &member, &id, &headers, &mut body).await {
-        Ok(response) => Ok(response),
-        Err(error) => {
-            let _ = timeout(Duration::from_secs(10), discard(body)).await;
-            Err(error)
-        }
-    }
+    try_append(&app, &member, &id, &headers, &mut body).await
 }
 
 async fn try_append(

@@ -26,7 +26,7 @@ use crate::{
     crypto,
     error::Error,
     files,
-    http::{Wants, discard, see_other, unstored},
+    http::{Wants, see_other, unstored},
     session::Member,
     words,
 };
@@ -54,8 +54,6 @@ pub async fn take(State(app): State<App>, member: Member, wants: Wants, request:
         }),
         Err(error) => {
             files::drop_file(&file_of(&app, &file)).await;
-            // A browser that is cut off while it still sends shows its own error instead of ours.
-            let _ = timeout(Duration::from_secs(10), discard(body)).await;
             refused(&app, &member, wants, error)
         }
     }
